@@ -1,0 +1,11 @@
+//! mcast-bench: how much multicast a path or a host can take, what it loses, and how late it is.
+#![warn(missing_docs)]
+
+pub mod error;
+
+pub mod live;
+pub mod model;
+pub mod report;
+pub mod stats;
+pub mod units;
+pub mod wire;

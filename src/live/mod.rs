@@ -1,0 +1,1 @@
+//! Who watches a trial while it runs.

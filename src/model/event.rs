@@ -1,0 +1,113 @@
+//! Things that happened in a trial and that a reader of its result should know.
+
+use crate::units::Nanos;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Something that happened, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Since the trial started; 0 for what happened before.
+    pub at_ns: Nanos,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: Happening,
+}
+
+/// What can happen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Happening {
+    /// A worker could not be pinned and runs wherever the kernel puts it.
+    NotPinned {
+        /// `sender 0`, `receiver 1`.
+        worker: String,
+        /// The core it was to run on.
+        cpu: usize,
+    },
+    /// A stream was heard for the first time.
+    StreamHeard {
+        /// Session of the sender, as in the stream's row.
+        session: String,
+        /// Number of the stream in its session.
+        stream: u16,
+        /// Address and port it is sent from.
+        source: String,
+    },
+    /// A sender that was heard fell silent without saying that it ended.
+    SenderSilent {
+        /// Session of the sender.
+        session: String,
+        /// Address and port it was sent from.
+        source: String,
+    },
+    /// A sender of the same address came back with a new session.
+    SenderRestarted {
+        /// The new session.
+        session: String,
+        /// The address.
+        source: String,
+    },
+    /// A worker did nothing for a while although there was work.
+    Stalled {
+        /// `sender 0`, `receiver 1`.
+        worker: String,
+        /// How long.
+        length_ns: Nanos,
+    },
+    /// The wall clock was set while the trial ran; delays before and after cannot be compared.
+    ClockStepped {
+        /// By how much, in nanoseconds; positive is forward.
+        by_ns: i64,
+    },
+    /// The kernel gave no receive time for some datagrams; the application's was used.
+    NoKernelTimestamp {
+        /// How many.
+        datagrams: u64,
+    },
+    /// More streams than the receiver keeps count of; the datagrams of the rest count as foreign.
+    TooManyStreams {
+        /// The most it keeps.
+        limit: u64,
+    },
+    /// An output failed while the trial ran (disk full, pipe closed); it got no more data.
+    OutputFailed {
+        /// Which, and why.
+        reason: String,
+    },
+    /// The user asked to stop.
+    Interrupted,
+}
+
+impl fmt::Display for Happening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotPinned { worker, cpu } => {
+                write!(f, "{worker} could not be pinned to core {cpu}")
+            }
+            Self::StreamHeard { session, stream, source } => {
+                write!(f, "stream {session}/{stream} from {source} is heard")
+            }
+            Self::SenderSilent { session, source } => write!(
+                f,
+                "sender {session} at {source} fell silent without an end: its tail is unknown"
+            ),
+            Self::SenderRestarted { session, source } => {
+                write!(f, "sender at {source} started again as session {session}")
+            }
+            Self::Stalled { worker, length_ns } => write!(f, "{worker} stalled for {length_ns}"),
+            Self::ClockStepped { by_ns } => {
+                let sign = if *by_ns < 0 { "back" } else { "forward" };
+                write!(f, "the wall clock was set {sign} by {}", Nanos(by_ns.unsigned_abs()))
+            }
+            Self::NoKernelTimestamp { datagrams } => {
+                write!(f, "{datagrams} datagrams came without a receive time from the kernel")
+            }
+            Self::TooManyStreams { limit } => {
+                write!(f, "more than {limit} streams: the rest is counted as foreign")
+            }
+            Self::OutputFailed { reason } => write!(f, "an output failed: {reason}"),
+            Self::Interrupted => f.write_str("interrupted"),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The nouns that all floors share: what a trial is to do, how it goes, how it went.
+//!
+//! Plain data with public fields; the only types that are written to and read from JSON.
+
+pub mod environment;
+pub mod event;
+pub mod group;
+pub mod limit;
+pub mod report;
+pub mod snapshot;
+pub mod spec;
+
+use event::Event;
+use report::RunReport;
+use snapshot::Snapshot;
+use spec::TrialSpec;
+
+/// Someone who is told how a trial goes. Called by the collector's thread, never by a worker.
+pub trait Observer: Send {
+    /// Everything is open and joined; the trial starts.
+    fn on_start(&mut self, _spec: &TrialSpec) {}
+    /// An interval has ended.
+    fn on_interval(&mut self, _snapshot: &Snapshot) {}
+    /// Something happened that a reader of the result should know.
+    fn on_event(&mut self, _event: &Event) {}
+    /// The run is over and judged.
+    fn on_finish(&mut self, _report: &RunReport) {}
+}

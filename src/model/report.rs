@@ -1,0 +1,427 @@
+//! How a run went. Serialized as it stands: this is the JSON that scripts rely on (`report/schema.json`).
+
+use super::environment::Environment;
+use super::event::Event;
+use super::limit::Limit;
+use super::snapshot::{RxCounts, TxCounts};
+use super::spec::TrialSpec;
+use crate::stats::latency::{self, Latency};
+use crate::units::Nanos;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version of the JSON; a renamed or removed field is a new version.
+pub const SCHEMA: &str = "mcast-bench/1";
+
+/// One run: what was asked for, where, and how it went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Version of this program.
+    pub version: String,
+    /// Command line, as a shell would take it.
+    pub command: String,
+    /// Where it was measured.
+    pub environment: Environment,
+    /// How the trial went.
+    #[serde(flatten)]
+    pub trial: TrialReport,
+    /// The limits that were asked for and whether they held.
+    pub limits: Vec<LimitResult>,
+}
+
+/// One trial: what was asked for, and how it went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrialReport {
+    /// What was asked for.
+    pub spec: TrialSpec,
+    /// Wall clock at the start of the trial, RFC 3339 in UTC.
+    pub started_at: String,
+    /// From the start to the end of the offered load; for a receiver alone, from the first datagram to the last.
+    pub duration_ns: Nanos,
+    /// Whether the user ended it.
+    pub interrupted: bool,
+    /// Whether the trial may be used (RFC 3918 section 5.1).
+    pub valid: bool,
+    /// Why not.
+    pub invalid_reasons: Vec<InvalidReason>,
+    /// What a reader should know before using the numbers.
+    pub warnings: Vec<Warning>,
+    /// What happened.
+    pub events: Vec<Event>,
+    /// The sending side; `null` in a receiver.
+    pub sender: Option<SenderReport>,
+    /// The receiving side's machinery; `null` in a sender.
+    pub receiver: Option<ReceiverReport>,
+    /// One row a stream that was heard.
+    pub streams: Vec<StreamReport>,
+    /// All streams added up; `null` in a sender.
+    pub totals: Option<Totals>,
+    /// From due to received; `null` in a sender.
+    pub one_way_delay_ns: Option<OneWayDelay>,
+}
+
+/// The sending side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SenderReport {
+    /// Name of the engine that sent.
+    pub engine: String,
+    /// Session in the datagrams, six hexadecimal digits.
+    pub session: String,
+    /// Datagrams that were due, that the kernel took, that it refused.
+    #[serde(flatten)]
+    pub counts: TxLedger,
+    /// Datagrams a second that were intended; `null` for as fast as possible.
+    pub intended_load_pps: Option<f64>,
+    /// Datagrams a second that left.
+    pub offered_load_pps: f64,
+    /// Bits of UDP payload a second that left.
+    pub offered_load_bps: f64,
+    /// From the due time of a datagram to the moment its batch was handed to the kernel.
+    pub lateness_ns: Distribution,
+    /// Calls to the kernel that sent something.
+    pub send_calls: u64,
+    /// Longest time a sender did nothing although something was due.
+    pub longest_stall_ns: Nanos,
+    /// Sender threads and the cores they ran on (`null`: not pinned).
+    pub cpus: Vec<Option<usize>>,
+}
+
+/// Datagrams on the sending side of a whole trial.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TxLedger {
+    /// Were due.
+    pub intended: u64,
+    /// Were taken by the kernel.
+    pub offered: u64,
+    /// Were refused by the kernel, by the name of the errno.
+    pub refused: BTreeMap<String, u64>,
+}
+
+impl TxLedger {
+    /// All refusals.
+    pub fn refused_total(&self) -> u64 {
+        self.refused.values().sum()
+    }
+
+    /// The same as plain counts.
+    pub fn counts(&self) -> TxCounts {
+        TxCounts { intended: self.intended, offered: self.offered, refused: self.refused_total() }
+    }
+}
+
+/// The machinery of the receiving side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReceiverReport {
+    /// Name of the engine that received.
+    pub engine: String,
+    /// What the sockets got as receive buffer.
+    pub receive_buffer: BufferGrant,
+    /// Sockets opened.
+    pub sockets: usize,
+    /// Calls to the kernel that received something.
+    pub receive_calls: u64,
+    /// Longest time a receiver did not look at its sockets.
+    pub longest_stall_ns: Nanos,
+    /// Receiver threads and the cores they ran on (`null`: not pinned).
+    pub cpus: Vec<Option<usize>>,
+}
+
+/// A socket buffer: what was asked for and what the kernel gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BufferGrant {
+    /// Bytes asked for.
+    pub asked: usize,
+    /// Bytes the kernel accounts against; it doubles what is set, to cover its own overhead.
+    pub granted: usize,
+    /// Beyond `net.core.rmem_max`, by `SO_RCVBUFFORCE`.
+    pub forced: bool,
+}
+
+impl BufferGrant {
+    /// Whether the kernel gave all that was asked for.
+    pub fn is_full(&self) -> bool {
+        self.granted >= 2 * self.asked
+    }
+}
+
+/// One stream: one sequence-number space of one sender.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StreamReport {
+    /// Session of the sender, six hexadecimal digits.
+    pub session: String,
+    /// Number of the stream in its session.
+    pub stream: u16,
+    /// Address and port it came from.
+    pub source: String,
+    /// Group it was sent to.
+    pub group: String,
+    /// Port it was sent to.
+    pub port: u16,
+    /// Datagrams sent since `first_seq`; `null` when the sender never said how many it sent in all.
+    pub sent: Option<u64>,
+    /// Lowest sequence number that counts: 0, or where a late receiver came in.
+    pub first_seq: u64,
+    /// Highest sequence number received; `null` when none was.
+    pub highest_seq: Option<u64>,
+    /// What arrived.
+    #[serde(flatten)]
+    pub counts: StreamCounts,
+    /// `sent - unique`; without `sent`, what is missing up to `highest_seq`.
+    pub lost: u64,
+    /// Lost of sent (RFC 7680 section 4.1); `null` when nothing was sent.
+    pub loss_ratio: Option<f64>,
+    /// Sent before this receiver came in; neither received nor lost.
+    pub before_join: u64,
+    /// How the stream ended.
+    pub end: StreamEnd,
+}
+
+/// What arrived of one stream. `received = unique + duplicates + too_late + corrupt`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamCounts {
+    /// All that carried the stream's header.
+    pub received: u64,
+    /// First copies.
+    pub unique: u64,
+    /// Further copies.
+    pub duplicates: u64,
+    /// First copies behind a higher sequence number. Part of `unique`.
+    pub reordered: u64,
+    /// Too far behind to be told from duplicates.
+    pub too_late: u64,
+    /// Failed the payload checksum, or carried a number that was never sent.
+    pub corrupt: u64,
+}
+
+impl StreamCounts {
+    /// The same as totals count it; a stream has nothing foreign.
+    pub fn counts(&self) -> RxCounts {
+        RxCounts {
+            received: self.received,
+            unique: self.unique,
+            duplicates: self.duplicates,
+            reordered: self.reordered,
+            too_late: self.too_late,
+            corrupt: self.corrupt,
+            foreign: 0,
+        }
+    }
+}
+
+/// How a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamEnd {
+    /// The sender said how many datagrams it sent.
+    Announced,
+    /// The sender fell silent; what it sent after `highest_seq` is unknown.
+    Silent,
+    /// The receiver stopped first; what was sent after `highest_seq` is unknown.
+    ReceiverStopped,
+}
+
+/// All streams added up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Sum of the streams' `sent`; `null` as soon as one of them is.
+    pub sent: Option<u64>,
+    /// What arrived.
+    #[serde(flatten)]
+    pub counts: RxCounts,
+    /// Sum of the streams' `lost`.
+    pub lost: u64,
+    /// Lost of sent; without `sent`, of what is known to have been sent.
+    pub loss_ratio: Option<f64>,
+    /// Where the lost ones were lost.
+    pub lost_by: LostBy,
+    /// UDP payload bytes in received datagrams.
+    pub payload_bytes: u64,
+    /// Datagrams a second that arrived (forwarding rate, RFC 2285 section 3.6.1).
+    pub forwarding_rate_pps: f64,
+    /// Announcements of start, progress and end: ours, outside all sequence numbers.
+    pub announcements: u64,
+}
+
+/// Where datagrams were lost: the parts add up to the lost ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostBy {
+    /// The receive buffer of our own socket was full (`SO_MEMINFO`).
+    pub receiver_socket: u64,
+    /// This host dropped them before the socket: its backlog, checksum errors, memory.
+    pub receiver_host: u64,
+    /// Neither: the network, or a host before this one.
+    pub elsewhere: u64,
+}
+
+/// Delays of many datagrams.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// How many delays.
+    pub count: u64,
+    /// Shortest, exact.
+    pub min: Nanos,
+    /// Mean.
+    pub mean: f64,
+    /// Median.
+    pub p50: Nanos,
+    /// 90 % were at most this.
+    pub p90: Nanos,
+    /// 99 % were at most this.
+    pub p99: Nanos,
+    /// 99.9 % were at most this.
+    pub p99_9: Nanos,
+    /// 99.99 % were at most this.
+    pub p99_99: Nanos,
+    /// Longest, exact.
+    pub max: Nanos,
+    /// Longer than the histogram reaches (60 s); counted at its end.
+    pub clamped: u64,
+    /// The whole histogram: HdrHistogram V2, deflated, base64.
+    pub hdr: String,
+}
+
+impl Distribution {
+    /// Sums up `latency`, keeping its histogram.
+    pub fn of(latency: &Latency) -> Self {
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new()
+            .serialize(&latency.histogram, &mut bytes)
+            .expect("a histogram always fits into memory");
+        Self {
+            count: latency.count(),
+            min: latency.min.unwrap_or_default(),
+            mean: latency.histogram.mean(),
+            p50: latency.percentile(50.0),
+            p90: latency.percentile(90.0),
+            p99: latency.percentile(99.0),
+            p99_9: latency.percentile(99.9),
+            p99_99: latency.percentile(99.99),
+            max: latency.max,
+            clamped: latency.clamped,
+            hdr: BASE64_STANDARD.encode(bytes),
+        }
+    }
+
+    /// The histogram, decoded.
+    ///
+    /// # Errors
+    /// Says what is wrong with a histogram that was not written by this program.
+    pub fn histogram(&self) -> Result<Histogram<u64>, String> {
+        if self.hdr.is_empty() {
+            return Ok(latency::histogram());
+        }
+        let bytes = BASE64_STANDARD.decode(&self.hdr).map_err(|e| e.to_string())?;
+        Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(|e| e.to_string())
+    }
+}
+
+/// From the due time of a datagram to its receive time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OneWayDelay {
+    /// Which clocks it was taken between.
+    pub clock: String,
+    /// The delays that are not negative.
+    #[serde(flatten)]
+    pub distribution: Distribution,
+    /// Received before they were due: the clocks disagree.
+    pub negative: u64,
+    /// The most negative one, as a positive number.
+    pub negative_max_ns: Nanos,
+}
+
+/// Why a trial must not be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum InvalidReason {
+    /// Less was offered than intended.
+    OfferedLoadMissed {
+        /// Datagrams intended.
+        intended: u64,
+        /// Datagrams offered.
+        offered: u64,
+    },
+    /// Our own receiver dropped: what the network did is not known.
+    ApparatusDropped {
+        /// By the sockets.
+        receiver_socket: u64,
+        /// By the host before the sockets.
+        receiver_host: u64,
+    },
+    /// A worker stood still.
+    Stalled {
+        /// `sender`, `receiver`.
+        worker: String,
+        /// How long.
+        length_ns: Nanos,
+    },
+    /// The wall clock was set while the trial ran.
+    ClockStepped {
+        /// By how much.
+        by_ns: i64,
+    },
+    /// No datagram of ours arrived.
+    NothingHeard,
+}
+
+/// What a reader should know before using the numbers; the advice stands in `report/warnings.rs`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "warning", rename_all = "snake_case")]
+pub enum Warning {
+    /// The receive buffer is smaller than asked for.
+    ReceiveBufferSmall {
+        /// What was asked for and given.
+        #[serde(flatten)]
+        grant: BufferGrant,
+    },
+    /// A sender and a receiver share a core.
+    SharedCore {
+        /// The core.
+        cpu: usize,
+    },
+    /// The kernel refused datagrams on the sending host.
+    Refused {
+        /// The errno that was seen most.
+        errno: String,
+        /// How many datagrams it refused.
+        datagrams: u64,
+    },
+    /// Datagrams left later than they were due.
+    SenderLate {
+        /// 99 % were at most so late.
+        p99_ns: Nanos,
+    },
+    /// Received before they were due: the clocks disagree, delays mean little.
+    NegativeDelay {
+        /// How many.
+        datagrams: u64,
+    },
+    /// How many datagrams a sender sent in all is not known.
+    TailUnknown {
+        /// How many streams.
+        streams: usize,
+    },
+    /// A worker stood still for a moment, too short to spoil the trial.
+    Hiccup {
+        /// `sender`, `receiver`.
+        worker: String,
+        /// How long.
+        length_ns: Nanos,
+    },
+}
+
+/// A limit and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LimitResult {
+    /// The limit as typed.
+    pub limit: Limit,
+    /// What was measured, as text; `null` when nothing was.
+    pub measured: Option<String>,
+    /// Whether it held. What was not measured does not hold.
+    pub held: bool,
+}

@@ -1,0 +1,81 @@
+//! What a trial is to do. Every option is decided here; below the command line there are no defaults.
+
+use super::group::Membership;
+use crate::units::Nanos;
+use crate::units::rate::Rate;
+use serde::{Deserialize, Serialize};
+
+/// One trial, as meant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrialSpec {
+    /// Which sides this process plays.
+    pub role: Role,
+    /// Groups to send to and to join.
+    pub groups: Vec<Membership>,
+    /// Index of the interface; 0 for engines without a network.
+    pub interface: u32,
+    /// What the senders offer; `None` for a receiver alone.
+    pub load: Option<Load>,
+    /// When it is over.
+    pub stop: StopWhen,
+    /// Time to live, or hop limit.
+    pub ttl: u8,
+    /// Whether receivers on the sending host get a copy (`IP_MULTICAST_LOOP`).
+    pub loopback: bool,
+    /// Differentiated services code point, 0 to 63.
+    pub dscp: u8,
+    /// Sender threads, 0 when this process only receives.
+    pub sender_threads: usize,
+    /// Receiver threads, 0 when this process only sends. Each serves its own groups.
+    pub receiver_threads: usize,
+    /// Cores to pin to, senders first; empty when the user named none.
+    pub cpus: Vec<usize>,
+    /// Name of the engine.
+    pub engine: String,
+    /// Most datagrams a system call.
+    pub batch: usize,
+    /// Receive buffer to ask for, bytes.
+    pub receive_buffer: usize,
+    /// Length of a reporting interval; 0 is none.
+    pub interval_ns: Nanos,
+    /// How long after the end of the offered load a receiver waits for the rest (Tmax, RFC 7680 section 2.4).
+    pub loss_threshold_ns: Nanos,
+    /// How long a sender may be silent before it counts as gone.
+    pub idle_timeout_ns: Nanos,
+    /// Start at this time of the wall clock (since the Unix epoch).
+    pub start_at_ns: Option<Nanos>,
+}
+
+/// Which sides of a trial a process plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Senders and receivers in one process.
+    Run,
+    /// Senders only.
+    Send,
+    /// Receivers only.
+    Recv,
+}
+
+/// What the senders offer, all of them together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Load {
+    /// How much.
+    pub rate: Rate,
+    /// UDP payload bytes a datagram.
+    pub payload_len: u16,
+    /// Datagrams due at the same instant (RFC 2285 section 3.4); 1 is a smooth stream.
+    pub burst_len: u32,
+    /// Whether each datagram carries a checksum over its payload.
+    pub payload_checksum: bool,
+}
+
+/// A trial ends at whichever comes first; never by itself when both are `None`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StopWhen {
+    /// After this time.
+    pub time_ns: Option<Nanos>,
+    /// After so many datagrams, all senders together.
+    pub count: Option<u64>,
+}

@@ -1,0 +1,1 @@
+//! When each datagram is due.

@@ -1,0 +1,1 @@
+//! Loss, duplicates and reordering of one stream of sequence numbers.

@@ -1,0 +1,1 @@
+//! What a payload says: our own header, and the formats of others. Pure.
