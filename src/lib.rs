@@ -5,7 +5,10 @@ pub mod error;
 
 pub mod live;
 pub mod model;
+
+pub mod net;
 pub mod report;
 pub mod stats;
+pub mod sys;
 pub mod units;
 pub mod wire;

@@ -100,3 +100,55 @@ impl Latency {
         Nanos(self.histogram.value_at_quantile(percent / 100.0)).min(self.max)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hdrhistogram::Histogram;
+
+    fn recorded(delays: &[i64]) -> Latency {
+        let mut latency = Latency::new();
+        for &delay in delays {
+            latency.record(Nanos(1 << 40), Nanos((1u64 << 40).saturating_add_signed(delay)));
+        }
+        latency
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted() {
+        let latency = recorded(&[-5, -7, 0, 10, 61_000_000_000]);
+        assert_eq!((latency.negative, latency.negative_max), (2, Nanos(7)));
+        assert_eq!((latency.count(), latency.clamped), (3, 1));
+        assert_eq!((latency.min, latency.max), (Some(Nanos(0)), Nanos(61_000_000_000)));
+    }
+
+    /// Standards vector V68: percentiles of 1 to 10,000, three digits.
+    #[test]
+    fn percentiles_are_those_of_every_hdr_tool() {
+        let latency = recorded(&(1..=10_000).collect::<Vec<_>>());
+        let percentiles = [50.0, 90.0, 99.0, 99.9, 99.99].map(|p| latency.percentile(p).0);
+        assert_eq!(percentiles, [5003, 9007, 9903, 9991, 9999]);
+        assert_eq!(latency.percentile(100.0), Nanos(10_000), "never above the exact maximum");
+    }
+
+    /// Standards vectors V66 and V67: what a tool that waits for its replies would have to add.
+    #[test]
+    fn coordinated_omission_is_corrected_as_elsewhere() {
+        let mut hdr = Histogram::<u64>::new_with_bounds(1, 100_000_000, 3).unwrap();
+        (0..10_000).for_each(|_| hdr.record_correct(1000, 10_000).unwrap());
+        hdr.record_correct(100_000_000, 10_000).unwrap();
+        assert_eq!(hdr.len(), 20_000);
+        let percentiles = [0.5, 0.75, 0.99].map(|q| hdr.value_at_quantile(q));
+        assert_eq!(percentiles, [1000, 50_003_967, 98_041_855]);
+    }
+
+    #[test]
+    fn sums_are_exact_and_clearing_forgets() {
+        let mut sum = recorded(&[-1, 5]);
+        sum.add(&recorded(&[3, 70_000_000_000]));
+        assert_eq!((sum.count(), sum.negative, sum.clamped), (3, 1, 1));
+        assert_eq!((sum.min, sum.max), (Some(Nanos(3)), Nanos(70_000_000_000)));
+        sum.clear();
+        assert_eq!((sum.count(), sum.negative, sum.clamped, sum.min), (0, 0, 0, None));
+    }
+}

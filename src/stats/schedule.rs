@@ -1,1 +1,162 @@
-//! When each datagram is due.
+//! When each datagram is due: constant rate, bursts, as fast as possible.
+
+use crate::units::Nanos;
+use crate::units::rate::DatagramRate;
+
+/// Says when datagrams are due, one after the other. Times count from the start of the trial.
+pub trait Schedule: Send {
+    /// When the next datagram is due. `now` is the time at which it is asked.
+    fn next_due(&mut self, now: Nanos) -> Nanos;
+}
+
+/// Every datagram is due when it is asked for.
+#[derive(Debug)]
+pub struct AsFastAsPossible;
+
+impl Schedule for AsFastAsPossible {
+    #[inline]
+    fn next_due(&mut self, now: Nanos) -> Nanos {
+        now
+    }
+}
+
+/// Bursts of equal length at equal distances; with a length of 1, a periodic stream (RFC 3432).
+///
+/// The gap is a fraction of a nanosecond finer than a clock. Its whole part is added, its remainder carried,
+/// so the k-th burst is due at exactly the rounded-down k-th multiple of the gap for as long as it runs.
+#[derive(Debug)]
+pub struct Constant {
+    due: Nanos,
+    /// Of a nanosecond that the true due time is above `due`, in units of 1 / `parts`.
+    carried: u64,
+    gap: Nanos,
+    gap_carry: u64,
+    parts: u64,
+    burst_len: u32,
+    left_in_burst: u32,
+}
+
+/// One of several senders that share a rate, each taking its turn.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    /// Which one, from 0.
+    pub index: u32,
+    /// Of how many.
+    pub of: u32,
+}
+
+impl Constant {
+    /// `rate` for all senders together, in bursts of `burst_len` datagrams; `turn` says which of them are ours.
+    pub fn new(rate: DatagramRate, burst_len: u32, turn: Turn) -> Self {
+        let parts = u128::from(rate.datagrams);
+        // One burst of one sender takes this many parts of a nanosecond.
+        let burst = u128::from(rate.seconds) * u128::from(burst_len) * 1_000_000_000;
+        let gap = burst * u128::from(turn.of);
+        let first = burst * u128::from(turn.index);
+        let split = |time: u128| {
+            let whole = u64::try_from(time / parts).unwrap_or(u64::MAX / 2);
+            (Nanos(whole), (time % parts) as u64)
+        };
+        let (due, carried) = split(first);
+        let (gap, gap_carry) = split(gap);
+        Self {
+            due,
+            carried,
+            gap,
+            gap_carry,
+            parts: rate.datagrams,
+            burst_len,
+            left_in_burst: burst_len,
+        }
+    }
+
+    fn next_burst(&mut self) {
+        self.left_in_burst = self.burst_len;
+        self.carried += self.gap_carry;
+        let carry = u64::from(self.carried >= self.parts);
+        self.carried -= carry * self.parts;
+        self.due = Nanos(self.due.0.saturating_add(self.gap.0 + carry));
+    }
+}
+
+impl Schedule for Constant {
+    #[inline]
+    fn next_due(&mut self, _now: Nanos) -> Nanos {
+        if self.left_in_burst == 0 {
+            self.next_burst();
+        }
+        self.left_in_burst -= 1;
+        self.due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ALONE: Turn = Turn { index: 0, of: 1 };
+
+    fn dues(rate: DatagramRate, burst_len: u32, turn: Turn, count: usize) -> Vec<u64> {
+        let mut schedule = Constant::new(rate, burst_len, turn);
+        (0..count).map(|_| schedule.next_due(Nanos(0)).0).collect()
+    }
+
+    #[test]
+    fn the_remainder_is_carried() {
+        let three = DatagramRate { datagrams: 3, seconds: 1 };
+        let expected = [0, 333_333_333, 666_666_666, 1_000_000_000, 1_333_333_333];
+        assert_eq!(dues(three, 1, ALONE, 5), expected);
+    }
+
+    #[test]
+    fn bursts_are_due_at_once() {
+        let thousand = DatagramRate { datagrams: 1000, seconds: 1 };
+        assert_eq!(
+            dues(thousand, 3, ALONE, 7),
+            [0, 0, 0, 3_000_000, 3_000_000, 3_000_000, 6_000_000]
+        );
+    }
+
+    #[test]
+    fn several_senders_take_turns() {
+        let four = DatagramRate { datagrams: 4, seconds: 1 };
+        assert_eq!(dues(four, 1, Turn { index: 0, of: 2 }, 3), [0, 500_000_000, 1_000_000_000]);
+        let second = dues(four, 1, Turn { index: 1, of: 2 }, 3);
+        assert_eq!(second, [250_000_000, 750_000_000, 1_250_000_000]);
+    }
+
+    /// Ten hours at a rate whose gap is no whole number of nanoseconds end where the division says.
+    #[test]
+    fn exact_over_hours() {
+        let rate = DatagramRate { datagrams: 29_970, seconds: 1_001 };
+        let mut schedule = Constant::new(rate, 1, ALONE);
+        let count = 29_970 * 36_000 / 1_001;
+        let last = (0..count).map(|_| schedule.next_due(Nanos(0))).last();
+        let exact = u128::from(count - 1u64) * 1_001 * 1_000_000_000 / 29_970;
+        assert_eq!(last, Some(Nanos(exact as u64)));
+    }
+
+    #[test]
+    fn as_fast_as_possible_is_always_due_now() {
+        assert_eq!(AsFastAsPossible.next_due(Nanos(17)), Nanos(17));
+    }
+
+    proptest! {
+        #[test]
+        fn equals_the_division(
+            datagrams in 1u64..10_000_000_000, seconds in 1u64..600_000, burst_len in 1u32..5,
+            of in 1u32..5, index in 0u32..5, count in 1usize..200,
+        ) {
+            let turn = Turn { index: index % of, of };
+            let due = dues(DatagramRate { datagrams, seconds }, burst_len, turn, count);
+            for (k, due) in due.into_iter().enumerate() {
+                let burst = (k as u128 / u128::from(burst_len)) * u128::from(of)
+                    + u128::from(turn.index);
+                let exact = burst * u128::from(burst_len) * u128::from(seconds) * 1_000_000_000
+                    / u128::from(datagrams);
+                prop_assert_eq!(u128::from(due), exact);
+            }
+        }
+    }
+}

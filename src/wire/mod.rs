@@ -1,1 +1,3 @@
-//! What a payload says: our own header, and the formats of others. Pure.
+//! What a payload says: our own header. Pure.
+
+pub mod probe;

@@ -1,0 +1,6 @@
+//! Sockets as multicast needs them, interfaces by any name, counters of the host.
+
+pub mod counters;
+pub mod interface;
+pub mod socket;
+pub mod timestamp;

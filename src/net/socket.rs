@@ -1,0 +1,187 @@
+//! UDP sockets that send to groups and that join them.
+
+use crate::error::{Error, Result};
+use crate::model::group::Membership;
+use crate::model::report::BufferGrant;
+use crate::sys::sockopt;
+use socket2::{Domain, Socket, Type};
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+/// Memberships that a socket may have without asking an administrator: `net.ipv4.igmp_max_memberships` is 20
+/// unless it was changed. The limit is one of the socket, so more groups take more sockets.
+pub const MEMBERSHIPS_PER_SOCKET: usize = 20;
+
+/// How a sender wants its datagrams to leave.
+#[derive(Clone, Copy, Debug)]
+pub struct SenderOptions {
+    /// Index of the interface.
+    pub interface: u32,
+    /// Address to send from; `None` lets the kernel choose.
+    pub source: Option<IpAddr>,
+    /// Whether the groups are IPv6.
+    pub v6: bool,
+    /// Time to live, or hop limit.
+    pub ttl: u8,
+    /// Whether this host's own members get a copy.
+    pub loopback: bool,
+    /// Differentiated services code point.
+    pub dscp: u8,
+}
+
+/// Opens a socket that sends to groups through one interface and hears of every refusal.
+///
+/// # Errors
+/// What the kernel refuses, by option.
+pub fn open_sender(options: &SenderOptions) -> Result<Socket> {
+    let SenderOptions { interface, source, v6, ttl, loopback, dscp } = *options;
+    let socket = open(v6)?;
+    // A full send buffer makes the sender wait, but a link that is gone must not make it wait for ever.
+    set("send timeout", socket.set_write_timeout(Some(Duration::from_millis(100))))?;
+    set("error reporting (IP_RECVERR)", sockopt::set_receive_errors(socket.as_fd(), v6))?;
+    let on_interface = if v6 {
+        set("hop limit", socket.set_multicast_hops_v6(ttl.into()))?;
+        set("IPV6_MULTICAST_LOOP", socket.set_multicast_loop_v6(loopback))?;
+        set("traffic class", sockopt::set_traffic_class_v6(socket.as_fd(), dscp << 2))?;
+        socket.set_multicast_if_v6(interface)
+    } else {
+        set("TTL", socket.set_multicast_ttl_v4(ttl.into()))?;
+        set("IP_MULTICAST_LOOP", socket.set_multicast_loop_v4(loopback))?;
+        set("DSCP", socket.set_tos_v4(u32::from(dscp) << 2))?;
+        sockopt::set_multicast_interface_v4(socket.as_fd(), interface)
+    };
+    on_interface.map_err(|error| {
+        Error::os(format!("cannot send multicast through interface {interface}"), error)
+            .hint("the interface may have gone; `ip link` lists those there are")
+    })?;
+    if let Some(source) = source {
+        let local = SocketAddr::new(source, 0);
+        socket.bind(&local.into()).map_err(|error| {
+            Error::os(format!("cannot send from {source}"), error)
+                .hint("the source of a group that is sent to must be an address of this host")
+        })?;
+    }
+    Ok(socket)
+}
+
+/// Opens a socket that will receive on `bind`, with receive timestamps and destinations switched on, and only
+/// from groups that it joins itself.
+///
+/// # Errors
+/// What the kernel refuses, by option; a port that another program has for itself.
+pub fn open_receiver(bind: SocketAddr, receive_buffer: usize) -> Result<(Socket, BufferGrant)> {
+    let v6 = bind.is_ipv6();
+    let socket = open(v6)?;
+    // Several programs on a host may listen to one group.
+    set("SO_REUSEADDR", socket.set_reuse_address(true))?;
+    let only_own_groups = if v6 {
+        set("IPV6_V6ONLY", socket.set_only_v6(true))?;
+        socket.set_multicast_all_v6(false)
+    } else {
+        socket.set_multicast_all_v4(false)
+    };
+    set("IP_MULTICAST_ALL", only_own_groups)?;
+    set("SO_TIMESTAMPNS", sockopt::set_receive_timestamps(socket.as_fd()))?;
+    set("IP_PKTINFO", sockopt::set_receive_destination(socket.as_fd(), v6))?;
+    let grant = grow_receive_buffer(&socket, receive_buffer)?;
+    socket.bind(&bind.into()).map_err(|error| {
+        let in_use = error.kind() == io::ErrorKind::AddrInUse;
+        let error = Error::os(format!("cannot listen on {bind}"), error);
+        if in_use {
+            error.hint("another program has the port for itself: `ss -lunp` names it; or take another --port")
+        } else {
+            error
+        }
+    })?;
+    Ok((socket, grant))
+}
+
+/// Where to listen for `groups`, all of one port: on the group itself if it is the only one.
+pub fn bind_address(groups: &[Membership]) -> SocketAddr {
+    match groups {
+        [only] => only.destination(),
+        _ => {
+            let any = match groups[0].group {
+                IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            };
+            SocketAddr::new(any, groups[0].port)
+        }
+    }
+}
+
+/// Joins a group on an interface.
+///
+/// # Errors
+/// Names the group, the interface and the limit that was hit.
+pub fn join(socket: &Socket, interface: u32, membership: &Membership) -> Result<()> {
+    let Membership { group, source, .. } = *membership;
+    sockopt::join_group(socket.as_fd(), interface, group, source).map_err(|error| {
+        let errno = error.raw_os_error();
+        let error = Error::os(format!("cannot join {membership} on interface {interface}"), error);
+        match errno {
+            Some(libc::ENOBUFS) => error.hint(
+                "raise net.ipv4.igmp_max_memberships (groups a socket) or net.ipv4.igmp_max_msf (sources a group)",
+            ),
+            Some(libc::ENOMEM) => error.hint("raise net.core.optmem_max"),
+            Some(libc::ENODEV) => error.hint("the interface may have gone, or have no address"),
+            _ => error,
+        }
+    })
+}
+
+/// Asks by force, then politely, and says what came of it.
+fn grow_receive_buffer(socket: &Socket, asked: usize) -> Result<BufferGrant> {
+    let forced = sockopt::set_receive_buffer_force(socket.as_fd(), asked).is_ok();
+    if !forced {
+        set("SO_RCVBUF", socket.set_recv_buffer_size(asked))?;
+    }
+    let granted = set("SO_RCVBUF", socket.recv_buffer_size())?;
+    let allowed = fs::read_to_string("/proc/sys/net/core/rmem_max")
+        .ok()
+        .and_then(|text| text.trim().parse::<usize>().ok());
+    Ok(BufferGrant { asked, granted, forced: forced && allowed.is_some_and(|max| asked > max) })
+}
+
+fn open(v6: bool) -> Result<Socket> {
+    let domain = if v6 { Domain::IPV6 } else { Domain::IPV4 };
+    Socket::new(domain, Type::DGRAM.cloexec(), None)
+        .map_err(|error| Error::os("cannot open a UDP socket", error))
+}
+
+fn set<T>(what: &str, result: io::Result<T>) -> Result<T> {
+    result.map_err(|error| Error::os(format!("cannot set {what} of a UDP socket"), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn binds_to_the_group_if_it_is_alone() {
+        let group =
+            |text: &str| Membership { source: None, group: text.parse().unwrap(), port: 5777 };
+        let one = [group("239.1.1.1")];
+        assert_eq!(bind_address(&one), "239.1.1.1:5777".parse().unwrap());
+        let two = [group("ff15::1"), group("ff15::2")];
+        assert_eq!(bind_address(&two), "[::]:5777".parse().unwrap());
+    }
+
+    #[test]
+    fn says_what_buffer_was_granted() {
+        let (_, grant) = open_receiver("127.0.0.1:0".parse().unwrap(), 100_000).unwrap();
+        assert_eq!(grant, BufferGrant { asked: 100_000, granted: 200_000, forced: false });
+        assert!(grant.is_full());
+    }
+
+    #[test]
+    fn a_port_in_use_is_named() {
+        let holder = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let error = open_receiver(holder.local_addr().unwrap(), 4096).unwrap_err().to_string();
+        assert!(error.starts_with("cannot listen on 127.0.0.1:"), "{error}");
+        assert!(error.contains("hint: another program has the port"), "{error}");
+    }
+}

@@ -1,0 +1,108 @@
+//! Clocks: `clock_gettime(2)`, `clock_nanosleep(2)`.
+
+use crate::units::Nanos;
+use std::time::Duration;
+
+/// Since an arbitrary point, never set: for pacing and for lengths of time.
+#[inline]
+pub fn monotonic() -> Nanos {
+    read(libc::CLOCK_MONOTONIC)
+}
+
+/// Since the Unix epoch: the clock of the kernel's receive timestamps, the one that other hosts share.
+#[inline]
+pub fn realtime() -> Nanos {
+    read(libc::CLOCK_REALTIME)
+}
+
+/// Both clocks at the same instant.
+#[derive(Clone, Copy, Debug)]
+pub struct ClockPair {
+    /// [`monotonic`].
+    pub monotonic: Nanos,
+    /// [`realtime`].
+    pub realtime: Nanos,
+}
+
+impl ClockPair {
+    /// Reads one clock between two readings of the other, and of five tries takes the closest.
+    pub fn read() -> Self {
+        let mut best = (u64::MAX, Self { monotonic: Nanos(0), realtime: Nanos(0) });
+        for _ in 0..5 {
+            let before = monotonic();
+            let realtime = realtime();
+            let width = (monotonic() - before).0;
+            if width < best.0 {
+                best = (width, Self { monotonic: Nanos(before.0 + width / 2), realtime });
+            }
+        }
+        best.1
+    }
+
+    /// The wall clock at an instant of the monotonic one.
+    pub fn realtime_at(&self, monotonic: Nanos) -> Nanos {
+        Nanos((self.realtime.0 + monotonic.0).saturating_sub(self.monotonic.0))
+    }
+
+    /// How far the wall clock has been set since, against the monotonic one; positive is forward.
+    pub fn stepped_since(&self) -> i64 {
+        let now = Self::read();
+        now.realtime.0.wrapping_sub(self.realtime_at(now.monotonic).0) as i64
+    }
+}
+
+/// Sleeps until the monotonic clock shows `until`, or a signal comes.
+pub fn sleep_until(until: Nanos) {
+    let until = timespec(until);
+    // SAFETY: `until` is a valid timespec that outlives the call; with TIMER_ABSTIME the last argument may be
+    // null ("If remain is not NULL ... ", clock_nanosleep(2)).
+    unsafe {
+        libc::clock_nanosleep(
+            libc::CLOCK_MONOTONIC,
+            libc::TIMER_ABSTIME,
+            &raw const until,
+            std::ptr::null_mut(),
+        );
+    }
+}
+
+/// A length of time as the kernel takes it.
+pub(super) fn duration_timespec(duration: Duration) -> libc::timespec {
+    timespec(Nanos::from(duration))
+}
+
+fn timespec(time: Nanos) -> libc::timespec {
+    libc::timespec {
+        tv_sec: (time.0 / Nanos::SECOND.0) as libc::time_t,
+        tv_nsec: (time.0 % Nanos::SECOND.0) as libc::c_long,
+    }
+}
+
+#[inline]
+fn read(clock: libc::clockid_t) -> Nanos {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid timespec to write to. The call fails only for unknown clocks (EINVAL) or bad
+    // pointers (EFAULT), clock_gettime(2); both clocks exist on every Linux.
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
+    Nanos(time.tv_sec as u64 * Nanos::SECOND.0 + time.tv_nsec as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sleeping_ends_after_its_time() {
+        let until = monotonic() + Nanos::MILLISECOND;
+        sleep_until(until);
+        assert!(monotonic() >= until);
+    }
+
+    #[test]
+    fn nobody_sets_the_clock_here() {
+        let pair = ClockPair::read();
+        assert!(pair.stepped_since().abs() < 1_000_000);
+        let later = Nanos(pair.monotonic.0 + 5);
+        assert_eq!(pair.realtime_at(later), Nanos(pair.realtime.0 + 5));
+    }
+}

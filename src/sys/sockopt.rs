@@ -1,0 +1,146 @@
+//! Socket options that `socket2` lacks: `socket(7)`, `ip(7)`, `ipv6(7)`.
+
+use super::check;
+use socket2::SockAddr;
+use std::io;
+use std::mem::{size_of, size_of_val, zeroed};
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// Sets the receive buffer beyond `net.core.rmem_max`; needs `CAP_NET_ADMIN`, socket(7).
+///
+/// # Errors
+/// `EPERM` without the capability.
+pub fn set_receive_buffer_force(socket: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
+    let bytes = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+    set(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &bytes)
+}
+
+/// Asks for a receive timestamp with each datagram (`SCM_TIMESTAMPNS`, `CLOCK_REALTIME`), socket(7).
+///
+/// # Errors
+/// Those of setsockopt(2).
+pub fn set_receive_timestamps(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &1)
+}
+
+/// Asks for the destination of each datagram (`IP_PKTINFO`, `IPV6_PKTINFO`).
+///
+/// # Errors
+/// Those of setsockopt(2).
+pub fn set_receive_destination(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
+    match v6 {
+        false => set(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, &1),
+        true => set(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, &1),
+    }
+}
+
+/// Lets the kernel's refusal of a datagram reach the caller. Without it, "ENOBUFS ... Packets are just silently
+/// dropped when a device queue overflows", send(2).
+///
+/// # Errors
+/// Those of setsockopt(2).
+pub fn set_receive_errors(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
+    match v6 {
+        false => set(socket, libc::IPPROTO_IP, libc::IP_RECVERR, &1),
+        true => set(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, &1),
+    }
+}
+
+/// Interface by index through which IPv4 multicast leaves (`IP_MULTICAST_IF` with an `ip_mreqn`), ip(7).
+///
+/// # Errors
+/// `EADDRNOTAVAIL` for an interface that does not exist.
+pub fn set_multicast_interface_v4(socket: BorrowedFd<'_>, index: u32) -> io::Result<()> {
+    let any = libc::in_addr { s_addr: 0 };
+    let request =
+        libc::ip_mreqn { imr_multiaddr: any, imr_address: any, imr_ifindex: index as libc::c_int };
+    set(socket, libc::IPPROTO_IP, libc::IP_MULTICAST_IF, &request)
+}
+
+/// Traffic class of IPv6 datagrams (`IPV6_TCLASS`); `socket2` has it for IPv4 only, ipv6(7).
+///
+/// # Errors
+/// Those of setsockopt(2).
+pub fn set_traffic_class_v6(socket: BorrowedFd<'_>, class: u8) -> io::Result<()> {
+    set(socket, libc::IPPROTO_IPV6, libc::IPV6_TCLASS, &libc::c_int::from(class))
+}
+
+/// Joins `group` on an interface, any-source or from one source only (`MCAST_JOIN_GROUP`,
+/// `MCAST_JOIN_SOURCE_GROUP`; RFC 3678 section 5). Both families, interface by index.
+///
+/// # Errors
+/// `ENOBUFS` beyond the memberships a socket may have, `ENODEV` without the interface, `EADDRINUSE` twice.
+pub fn join_group(
+    socket: BorrowedFd<'_>,
+    interface: u32,
+    group: IpAddr,
+    source: Option<IpAddr>,
+) -> io::Result<()> {
+    let level = match group {
+        IpAddr::V4(_) => libc::IPPROTO_IP,
+        IpAddr::V6(_) => libc::IPPROTO_IPV6,
+    };
+    let Some(source) = source else {
+        let request = libc::group_req { gr_interface: interface, gr_group: storage(group) };
+        return set(socket, level, libc::MCAST_JOIN_GROUP, &request);
+    };
+    let request = libc::group_source_req {
+        gsr_interface: interface,
+        gsr_group: storage(group),
+        gsr_source: storage(source),
+    };
+    set(socket, level, libc::MCAST_JOIN_SOURCE_GROUP, &request)
+}
+
+/// Datagrams dropped because the socket's receive buffer was full, since it was opened
+/// (`SO_MEMINFO`, `SK_MEMINFO_DROPS`). Unlike `SO_RXQ_OVFL` it also shows drops that nothing followed.
+///
+/// # Errors
+/// `ENOPROTOOPT` before Linux 4.12.
+pub fn receive_drops(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    // <linux/sock_diag.h>: SK_MEMINFO_DROPS is the ninth of the words.
+    const DROPS: usize = 8;
+    let mut words = [0u32; DROPS + 1];
+    let mut len = size_of_val(&words) as libc::socklen_t;
+    // SAFETY: `words` has `len` bytes to write to, and any bytes are values of its type.
+    check(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            words.as_mut_ptr().cast(),
+            &raw mut len,
+        )
+    })?;
+    Ok(words[DROPS])
+}
+
+fn storage(address: IpAddr) -> libc::sockaddr_storage {
+    let address = SockAddr::from(std::net::SocketAddr::new(address, 0));
+    // SAFETY: sockaddr_storage is integers and byte arrays, for which all zeroes is a value.
+    let mut storage: libc::sockaddr_storage = unsafe { zeroed() };
+    // SAFETY: `address` has `len` initialised bytes, never more than a sockaddr_storage, and is not `storage`.
+    unsafe {
+        std::ptr::copy_nonoverlapping(
+            address.as_ptr().cast::<u8>(),
+            (&raw mut storage).cast::<u8>(),
+            address.len() as usize,
+        );
+    }
+    storage
+}
+
+fn set<T>(socket: BorrowedFd<'_>, level: i32, option: i32, value: &T) -> io::Result<()> {
+    // SAFETY: the pointer and the length describe `value`, which outlives the call; setsockopt only reads it.
+    check(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            (&raw const *value).cast(),
+            size_of::<T>() as libc::socklen_t,
+        )
+    })
+    .map(drop)
+}
