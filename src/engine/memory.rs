@@ -1,0 +1,189 @@
+//! No network: what is sent is received, through memory of this process. Shows what this program itself costs.
+
+use super::{
+    Committed, Engine, FlowIndex, Halves, RxBatch, RxCounters, RxEngine, RxMeta, RxPlan,
+    TxCounters, TxEngine, TxPlan, TxSlots,
+};
+use crate::error::Result;
+use crate::model::group::Membership;
+use crate::model::report::BufferGrant;
+use crate::sys::clock;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// Batches on their way to one receiver; when so many wait, the next is refused with `ENOBUFS`.
+const QUEUE_LEN: usize = 64;
+
+/// The engine.
+pub struct Memory;
+
+/// A commit on its way.
+struct Parcel {
+    arena: Box<[u8]>,
+    payload_len: usize,
+    source: SocketAddr,
+    /// Where each payload goes: group and port.
+    destinations: Vec<SocketAddr>,
+}
+
+impl Engine for Memory {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    fn about(&self) -> &'static str {
+        "no network: shows what this program itself costs (only for `run`)"
+    }
+
+    fn has_network(&self) -> bool {
+        false
+    }
+
+    fn open(&self, tx: &[TxPlan], rx: &[RxPlan]) -> Result<Halves> {
+        let queues: Vec<_> = rx.iter().map(|plan| (plan, bounded(QUEUE_LEN))).collect();
+        let (to_spares, spares) = bounded(QUEUE_LEN * rx.len().max(1));
+        let mut halves = Halves::default();
+        for (number, plan) in (1..).zip(tx) {
+            let members = |plan: &&RxPlan| plan.flows.clone();
+            let queues = queues.iter().map(|(plan, (to, _))| (members(plan), to.clone()));
+            halves.tx.push(Box::new(MemoryTx {
+                source: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), number),
+                flows: plan.flows.clone(),
+                receivers: queues.collect(),
+                arena: vec![0; plan.batch * plan.payload_len.max(1)].into(),
+                payload_len: plan.payload_len,
+                capacity: plan.batch,
+                spares: spares.clone(),
+                calls: 0,
+            }));
+        }
+        for (plan, (_, from)) in &queues {
+            halves.rx.push(Box::new(MemoryRx {
+                flows: plan.flows.clone(),
+                from: from.clone(),
+                lent: None,
+                metas: Vec::with_capacity(1024),
+                to_spares: to_spares.clone(),
+                calls: 0,
+            }));
+        }
+        Ok(halves)
+    }
+}
+
+struct MemoryTx {
+    source: SocketAddr,
+    flows: Vec<Membership>,
+    receivers: Vec<(Vec<Membership>, Sender<Parcel>)>,
+    arena: Box<[u8]>,
+    payload_len: usize,
+    capacity: usize,
+    /// Parcels that were read and can be filled again.
+    spares: Receiver<Parcel>,
+    calls: u64,
+}
+
+impl MemoryTx {
+    fn spare(&self) -> Parcel {
+        let fits = |parcel: &Parcel| parcel.arena.len() == self.arena.len();
+        self.spares.try_recv().ok().filter(fits).unwrap_or_else(|| Parcel {
+            arena: vec![0; self.arena.len()].into(),
+            payload_len: 0,
+            source: self.source,
+            destinations: Vec::with_capacity(self.capacity),
+        })
+    }
+}
+
+impl TxEngine for MemoryTx {
+    fn reserve(&mut self, want: usize, payload_len: usize) -> TxSlots<'_> {
+        self.payload_len = payload_len;
+        let stride = payload_len.max(1);
+        let count = want.min(self.capacity);
+        TxSlots::new(&mut self.arena[..count * stride], stride, 0..payload_len)
+    }
+
+    fn commit(&mut self, flows: &[FlowIndex]) -> Committed {
+        self.calls += 1;
+        let used = flows.len() * self.payload_len;
+        for (members, to) in &self.receivers {
+            if to.is_full() {
+                return Committed { taken: 0, refused: Some(libc::ENOBUFS) };
+            }
+            let sent_to = flows.iter().map(|&flow| self.flows[flow as usize]);
+            if !sent_to.clone().any(|flow| is_member(members, flow)) {
+                continue;
+            }
+            let mut parcel = self.spare();
+            parcel.arena[..used].copy_from_slice(&self.arena[..used]);
+            parcel.payload_len = self.payload_len;
+            parcel.source = self.source;
+            parcel.destinations.clear();
+            parcel.destinations.extend(sent_to.map(|flow| flow.destination()));
+            // Another sender may have filled the queue since; then these are lost, as on a network.
+            drop(to.try_send(parcel));
+        }
+        Committed { taken: flows.len(), refused: None }
+    }
+
+    fn counters(&mut self) -> TxCounters {
+        TxCounters { calls: self.calls }
+    }
+}
+
+fn is_member(members: &[Membership], flow: Membership) -> bool {
+    members.iter().any(|member| member.destination() == flow.destination())
+}
+
+struct MemoryRx {
+    flows: Vec<Membership>,
+    from: Receiver<Parcel>,
+    lent: Option<Parcel>,
+    metas: Vec<RxMeta>,
+    to_spares: Sender<Parcel>,
+    calls: u64,
+}
+
+impl RxEngine for MemoryRx {
+    fn poll(&mut self, wait: Duration) -> io::Result<RxBatch<'_>> {
+        if let Some(parcel) = self.lent.take() {
+            drop(self.to_spares.try_send(parcel));
+        }
+        self.metas.clear();
+        let parcel = match self.from.recv_timeout(wait) {
+            Ok(parcel) => parcel,
+            Err(RecvTimeoutError::Timeout) => return Ok(RxBatch { arena: &[], metas: &[] }),
+            Err(RecvTimeoutError::Disconnected) => {
+                // Every sender is gone; that is silence, not an error.
+                std::thread::sleep(wait);
+                return Ok(RxBatch { arena: &[], metas: &[] });
+            }
+        };
+        self.calls += 1;
+        let received_at = clock::realtime();
+        for (slot, to) in parcel.destinations.iter().enumerate() {
+            let joined = self.flows.iter().position(|flow| flow.destination() == *to);
+            let Some(flow) = joined else { continue };
+            self.metas.push(RxMeta {
+                offset: (slot * parcel.payload_len) as u32,
+                len: parcel.payload_len as u32,
+                segment_len: 0,
+                received_at,
+                source: parcel.source,
+                flow: Some(flow as FlowIndex),
+            });
+        }
+        let parcel = self.lent.insert(parcel);
+        Ok(RxBatch { arena: &parcel.arena, metas: &self.metas })
+    }
+
+    fn counters(&mut self) -> RxCounters {
+        RxCounters { calls: self.calls, ..RxCounters::default() }
+    }
+
+    fn receive_buffer(&self) -> (BufferGrant, usize) {
+        (BufferGrant::default(), 0)
+    }
+}

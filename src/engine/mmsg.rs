@@ -1,0 +1,268 @@
+//! Plain UDP sockets, many datagrams a system call: `sendmmsg(2)`, `recvmmsg(2)`. The default.
+
+use super::{
+    Committed, Engine, FlowIndex, Halves, RxBatch, RxCounters, RxEngine, RxMeta, RxPlan,
+    TxCounters, TxEngine, TxPlan, TxSlots,
+};
+use crate::error::Result;
+use crate::model::group::Membership;
+use crate::model::report::BufferGrant;
+use crate::net::socket::{self, MEMBERSHIPS_PER_SOCKET, SenderOptions};
+use crate::net::timestamp;
+use crate::sys::cmsg::control_messages;
+use crate::sys::mmsg::{MAX_BATCH, ReceiveBatch, SendBatch};
+use crate::sys::poll::PollSet;
+use crate::sys::{clock, sockopt};
+use socket2::{SockAddr, Socket};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+/// Longest UDP payload over IPv4 is 65,507 bytes, over IPv6 a little more; no datagram is ever cut. The odd
+/// 192 keep slots of equal index from falling into the same cache sets.
+const RECEIVE_STRIDE: usize = 65_536 + 192;
+
+/// The engine.
+pub struct Mmsg;
+
+impl Engine for Mmsg {
+    fn name(&self) -> &'static str {
+        "mmsg"
+    }
+
+    fn about(&self) -> &'static str {
+        "UDP sockets, many datagrams a system call (sendmmsg, recvmmsg)"
+    }
+
+    fn open(&self, tx: &[TxPlan], rx: &[RxPlan]) -> Result<Halves> {
+        let mut halves = Halves::default();
+        // Members first: nothing may be sent that a receiver of ours has not joined yet.
+        for plan in rx {
+            halves.rx.push(Box::new(MmsgRx::open(plan)?));
+        }
+        for plan in tx {
+            halves.tx.push(Box::new(MmsgTx::open(plan)?));
+        }
+        Ok(halves)
+    }
+}
+
+struct MmsgTx {
+    socket: Socket,
+    destinations: Box<[SockAddr]>,
+    batch: SendBatch,
+    arena: Box<[u8]>,
+    /// Of the slots last reserved.
+    payload_len: usize,
+    capacity: usize,
+    counters: TxCounters,
+}
+
+impl MmsgTx {
+    fn open(plan: &TxPlan) -> Result<Self> {
+        let capacity = plan.batch.clamp(1, MAX_BATCH);
+        let first = plan.flows.first();
+        let socket = socket::open_sender(&SenderOptions {
+            interface: plan.interface,
+            source: first.and_then(|flow| flow.source),
+            v6: first.is_some_and(|flow| flow.group.is_ipv6()),
+            ttl: plan.ttl,
+            loopback: plan.loopback,
+            dscp: plan.dscp,
+        })?;
+        Ok(Self {
+            socket,
+            destinations: plan.flows.iter().map(|flow| flow.destination().into()).collect(),
+            batch: SendBatch::new(capacity),
+            arena: vec![0; capacity * plan.payload_len.max(1)].into(),
+            payload_len: plan.payload_len,
+            capacity,
+            counters: TxCounters::default(),
+        })
+    }
+}
+
+impl TxEngine for MmsgTx {
+    fn reserve(&mut self, want: usize, payload_len: usize) -> TxSlots<'_> {
+        self.payload_len = payload_len;
+        let stride = payload_len.max(1);
+        let count = want.min(self.capacity);
+        TxSlots::new(&mut self.arena[..count * stride], stride, 0..payload_len)
+    }
+
+    fn commit(&mut self, flows: &[FlowIndex]) -> Committed {
+        let mut taken = 0;
+        while taken < flows.len() {
+            let stride = self.payload_len.max(1);
+            let slots = self.arena[taken * stride..].chunks_exact(stride);
+            let payloads = slots.map(|slot| &slot[..self.payload_len]);
+            let destinations = flows[taken..].iter().map(|&flow| &self.destinations[flow as usize]);
+            match self.batch.send(self.socket.as_fd(), payloads.zip(destinations)) {
+                Ok(sent) => {
+                    self.counters.calls += 1;
+                    taken += sent;
+                }
+                Err(error) => {
+                    return Committed { taken, refused: Some(error.raw_os_error().unwrap_or(0)) };
+                }
+            }
+        }
+        Committed { taken, refused: None }
+    }
+
+    fn counters(&mut self) -> TxCounters {
+        self.counters
+    }
+}
+
+struct MmsgRx {
+    sockets: Box<[Listener]>,
+    poll: PollSet,
+    /// Which socket is looked at first, so that a busy one does not starve the others.
+    turn: usize,
+    batch: ReceiveBatch,
+    arena: Box<[u8]>,
+    metas: Vec<RxMeta>,
+    capacity: usize,
+    counters: RxCounters,
+}
+
+/// A socket and the groups that it joined.
+struct Listener {
+    socket: Socket,
+    flows: Vec<(IpAddr, FlowIndex)>,
+    grant: BufferGrant,
+    /// Drops as last read; the kernel counts in 32 bits.
+    drops: u32,
+}
+
+impl MmsgRx {
+    fn open(plan: &RxPlan) -> Result<Self> {
+        let capacity = plan.batch.clamp(1, MAX_BATCH);
+        let mut by_port: BTreeMap<u16, Vec<(Membership, FlowIndex)>> = BTreeMap::new();
+        for (index, flow) in (0..).zip(&plan.flows) {
+            by_port.entry(flow.port).or_default().push((*flow, index));
+        }
+        let sockets = by_port
+            .values()
+            .flat_map(|flows| flows.chunks(MEMBERSHIPS_PER_SOCKET))
+            .map(|flows| Listener::open(flows, plan))
+            .collect::<Result<Box<[_]>>>()?;
+        Ok(Self {
+            poll: PollSet::new(sockets.iter().map(|listener| listener.socket.as_fd())),
+            sockets,
+            turn: 0,
+            batch: ReceiveBatch::new(capacity),
+            arena: vec![0; capacity * RECEIVE_STRIDE].into(),
+            metas: Vec::with_capacity(capacity),
+            capacity,
+            counters: RxCounters::default(),
+        })
+    }
+
+    /// Reads the first socket that has something. Says whether one had.
+    fn receive(&mut self, only_ready: bool) -> io::Result<bool> {
+        for step in 0..self.sockets.len() {
+            let index = (self.turn + step) % self.sockets.len();
+            if only_ready && !self.poll.is_ready(index) {
+                continue;
+            }
+            let listener = &self.sockets[index];
+            let arena = &mut self.arena[..self.capacity * RECEIVE_STRIDE];
+            match self.batch.receive(listener.socket.as_fd(), arena, RECEIVE_STRIDE) {
+                Ok(count) => {
+                    self.turn = (index + 1) % self.sockets.len();
+                    self.counters.calls += 1;
+                    self.note(index, count);
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // A link that goes down is reported once by every socket, and may come back.
+                Err(error) if error.raw_os_error() == Some(libc::ENETDOWN) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    fn note(&mut self, socket: usize, count: usize) {
+        let flows = &self.sockets[socket].flows;
+        for slot in 0..count {
+            let received = self.batch.received(slot);
+            let Some(source) = received.source else { continue };
+            let received_at = timestamp::stamp(received.control).unwrap_or_else(|| {
+                self.counters.unstamped += 1;
+                clock::realtime()
+            });
+            let flow = destination(received.control)
+                .and_then(|to| flows.iter().find(|(group, _)| *group == to))
+                .map(|(_, flow)| *flow);
+            self.metas.push(RxMeta {
+                offset: (slot * RECEIVE_STRIDE) as u32,
+                len: received.len as u32,
+                segment_len: 0,
+                received_at,
+                source,
+                flow,
+            });
+        }
+    }
+}
+
+impl RxEngine for MmsgRx {
+    fn poll(&mut self, wait: Duration) -> io::Result<RxBatch<'_>> {
+        self.metas.clear();
+        if !self.receive(false)? && !wait.is_zero() {
+            self.poll.wait(wait)?;
+            self.receive(true)?;
+        }
+        Ok(RxBatch { arena: &self.arena, metas: &self.metas })
+    }
+
+    fn counters(&mut self) -> RxCounters {
+        for listener in &mut self.sockets {
+            if let Ok(drops) = sockopt::receive_drops(listener.socket.as_fd()) {
+                self.counters.dropped += u64::from(drops.wrapping_sub(listener.drops));
+                listener.drops = drops;
+            }
+        }
+        self.counters
+    }
+
+    fn receive_buffer(&self) -> (BufferGrant, usize) {
+        let grants = self.sockets.iter().map(|listener| listener.grant);
+        (grants.min_by_key(|grant| grant.granted).unwrap_or_default(), self.sockets.len())
+    }
+}
+
+impl Listener {
+    /// Opens a socket for groups of one port and joins them.
+    fn open(flows: &[(Membership, FlowIndex)], plan: &RxPlan) -> Result<Self> {
+        let groups: Vec<_> = flows.iter().map(|(flow, _)| *flow).collect();
+        let bind = socket::bind_address(&groups);
+        let (socket, grant) = socket::open_receiver(bind, plan.receive_buffer)?;
+        for group in &groups {
+            socket::join(&socket, plan.interface, group)?;
+        }
+        let flows = flows.iter().map(|(flow, index)| (flow.group, *index)).collect();
+        Ok(Self { socket, flows, grant, drops: 0 })
+    }
+}
+
+/// Where a datagram was sent to: `ipi_addr` of `in_pktinfo` (ip(7)), `ipi6_addr` of `in6_pktinfo` (RFC 3542).
+#[inline]
+fn destination(control: &[u8]) -> Option<IpAddr> {
+    control_messages(control).find_map(|message| match (message.level, message.kind) {
+        (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+            let (_, address) = message.data.split_first_chunk::<8>()?;
+            Some(IpAddr::V4(Ipv4Addr::from(*address.first_chunk::<4>()?)))
+        }
+        (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+            Some(IpAddr::V6(Ipv6Addr::from(*message.data.first_chunk::<16>()?)))
+        }
+        _ => None,
+    })
+}
+

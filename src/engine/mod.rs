@@ -1,0 +1,255 @@
+//! Ways to move datagrams, one file each, behind two small traits.
+//!
+//! A sender reserves slots, fills them in place and commits them; a receiver is lent what came until it polls
+//! again. So an engine may own its memory, as those with rings shared with the kernel must. No engine knows
+//! what a payload says.
+
+pub mod memory;
+pub mod mmsg;
+
+#[cfg(test)]
+mod conformance;
+
+use crate::error::Result;
+use crate::model::group::Membership;
+use crate::model::report::BufferGrant;
+use crate::units::Nanos;
+use std::io;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::time::Duration;
+
+/// All engines; the first is the default. One file and one line here make a new one.
+pub static ENGINES: &[&dyn Engine] = &[&mmsg::Mmsg, &memory::Memory];
+
+/// The engine of a name.
+pub fn by_name(name: &str) -> Option<&'static dyn Engine> {
+    ENGINES.iter().find(|engine| engine.name() == name).copied()
+}
+
+/// Number of a group among those of a trial.
+pub type FlowIndex = u32;
+
+/// A way to move datagrams.
+pub trait Engine: Sync {
+    /// Word of `--engine`.
+    fn name(&self) -> &'static str;
+    /// One line for `--help`.
+    fn about(&self) -> &'static str;
+    /// Whether its datagrams leave the process. One that keeps them cannot send to anyone else.
+    fn has_network(&self) -> bool {
+        true
+    }
+    /// Opens everything that a trial needs, in the order of the plans. All memory is taken here.
+    ///
+    /// # Errors
+    /// What this machine refuses.
+    fn open(&self, tx: &[TxPlan], rx: &[RxPlan]) -> Result<Halves>;
+}
+
+/// The ends that an engine opened, one a worker.
+#[derive(Default)]
+pub struct Halves {
+    /// For the senders.
+    pub tx: Vec<Box<dyn TxEngine>>,
+    /// For the receivers.
+    pub rx: Vec<Box<dyn RxEngine>>,
+}
+
+/// What one sender needs.
+#[derive(Clone, Debug)]
+pub struct TxPlan {
+    /// Groups it sends to; [`FlowIndex`] counts in here.
+    pub flows: Vec<Membership>,
+    /// Index of the interface.
+    pub interface: u32,
+    /// Time to live, or hop limit.
+    pub ttl: u8,
+    /// Whether this host's own members get a copy.
+    pub loopback: bool,
+    /// Differentiated services code point.
+    pub dscp: u8,
+    /// Longest payload, bytes.
+    pub payload_len: usize,
+    /// Most datagrams a commit.
+    pub batch: usize,
+}
+
+/// What one receiver needs.
+#[derive(Clone, Debug)]
+pub struct RxPlan {
+    /// Groups it joins; [`FlowIndex`] counts in here.
+    pub flows: Vec<Membership>,
+    /// Index of the interface.
+    pub interface: u32,
+    /// Receive buffer of each socket, bytes.
+    pub receive_buffer: usize,
+    /// Most datagrams a poll.
+    pub batch: usize,
+}
+
+/// Sends.
+pub trait TxEngine: Send {
+    /// Lends up to `want` slots of `payload_len` bytes to write payloads into. There may be fewer, but at
+    /// least one. Slots keep what was last written to them or to another slot.
+    fn reserve(&mut self, want: usize, payload_len: usize) -> TxSlots<'_>;
+    /// Sends the first `flows.len()` of the slots last reserved, each to its flow.
+    fn commit(&mut self, flows: &[FlowIndex]) -> Committed;
+    /// What it has counted since it was opened. Once an interval, not once a batch.
+    fn counters(&mut self) -> TxCounters;
+}
+
+/// What became of a commit: the first `taken` left; then, if not all did, one was refused. Those behind it
+/// were not tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// Datagrams that the kernel took.
+    pub taken: usize,
+    /// Error number with which the next one was refused.
+    pub refused: Option<i32>,
+}
+
+/// What a sending engine has counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TxCounters {
+    /// Calls to the kernel that sent something.
+    pub calls: u64,
+}
+
+/// Receives.
+pub trait RxEngine: Send {
+    /// Lends the datagrams that are there; if none are, waits for some, at most for `wait`.
+    ///
+    /// # Errors
+    /// The sockets are broken for good.
+    fn poll(&mut self, wait: Duration) -> io::Result<RxBatch<'_>>;
+    /// What it has counted since it was opened. Once an interval, not once a batch.
+    fn counters(&mut self) -> RxCounters;
+    /// What its sockets got, the least of them, and how many they are.
+    fn receive_buffer(&self) -> (BufferGrant, usize);
+}
+
+/// What a receiving engine has counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RxCounters {
+    /// Calls to the kernel that received something.
+    pub calls: u64,
+    /// Datagrams that this engine's sockets dropped because their buffers were full.
+    pub dropped: u64,
+    /// Datagrams without a receive time of the kernel.
+    pub unstamped: u64,
+}
+
+/// Slots to write payloads into.
+pub struct TxSlots<'a> {
+    arena: &'a mut [u8],
+    stride: usize,
+    payload: Range<usize>,
+}
+
+impl<'a> TxSlots<'a> {
+    /// Slots of `stride` bytes that follow each other in `arena`, whose payload lies in `payload`.
+    fn new(arena: &'a mut [u8], stride: usize, payload: Range<usize>) -> Self {
+        Self { arena, stride, payload }
+    }
+
+    /// The payloads, in the order in which they will leave.
+    #[inline]
+    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = &mut [u8]> {
+        let payload = self.payload.clone();
+        self.arena.chunks_exact_mut(self.stride).map(move |slot| &mut slot[payload.clone()])
+    }
+}
+
+/// Where in an arena something was received, and what is known about it.
+#[derive(Clone, Copy, Debug)]
+pub struct RxMeta {
+    /// First byte of the payload.
+    pub offset: u32,
+    /// Bytes of payload.
+    pub len: u32,
+    /// If several datagrams were received as one: the length of each but the last. 0: it is just one.
+    pub segment_len: u16,
+    /// When the kernel received it, on the wall clock.
+    pub received_at: Nanos,
+    /// Who sent it.
+    pub source: SocketAddr,
+    /// The group it was sent to; `None` if it was none of ours.
+    pub flow: Option<FlowIndex>,
+}
+
+/// What a poll received, until the next one.
+pub struct RxBatch<'a> {
+    arena: &'a [u8],
+    metas: &'a [RxMeta],
+}
+
+/// One received datagram.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// What it carries.
+    pub payload: &'a [u8],
+    /// When the kernel received it, on the wall clock.
+    pub received_at: Nanos,
+    /// Who sent it.
+    pub source: SocketAddr,
+    /// The group it was sent to; `None` if it was none of ours.
+    pub flow: Option<FlowIndex>,
+}
+
+impl<'a> RxBatch<'a> {
+    /// Each datagram, also where several were received as one.
+    #[inline]
+    pub fn datagrams(&self) -> impl Iterator<Item = Datagram<'a>> + use<'a> {
+        let arena = self.arena;
+        self.metas.iter().flat_map(move |meta| {
+            let RxMeta { offset, len, segment_len, received_at, source, flow } = *meta;
+            let (start, len) = (offset as usize, len as usize);
+            let step = if segment_len == 0 { len } else { segment_len.into() };
+            // An empty datagram is one datagram, not none.
+            let count = if len == 0 { 1 } else { len.div_ceil(step) };
+            (0..count).map(move |n| {
+                let payload = &arena[start + n * step..start + len.min((n + 1) * step)];
+                Datagram { payload, received_at, source, flow }
+            })
+        })
+    }
+
+    /// Whether nothing came.
+    pub fn is_empty(&self) -> bool {
+        self.metas.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_registry_is_complete() {
+        let names: BTreeSet<_> = ENGINES.iter().map(|engine| engine.name()).collect();
+        assert_eq!(names.len(), ENGINES.len(), "names are unique");
+        assert!(ENGINES.iter().all(|engine| !engine.about().is_empty()));
+        assert_eq!(by_name("mmsg").map(|engine| engine.name()), Some("mmsg"));
+        assert!(by_name("nosuch").is_none());
+    }
+
+    #[test]
+    fn segments_are_cut_apart_and_empty_datagrams_kept() {
+        let arena: Vec<u8> = (0..10).collect();
+        let meta = |offset, len, segment_len| RxMeta {
+            offset,
+            len,
+            segment_len,
+            received_at: Nanos(0),
+            source: "127.0.0.1:1".parse().unwrap(),
+            flow: None,
+        };
+        let metas = [meta(0, 7, 3), meta(7, 0, 0), meta(7, 2, 0), meta(9, 0, 3)];
+        let batch = RxBatch { arena: &arena, metas: &metas };
+        let payloads: Vec<_> = batch.datagrams().map(|datagram| datagram.payload).collect();
+        let expected: [&[u8]; 6] = [&[0, 1, 2], &[3, 4, 5], &[6], &[], &[7, 8], &[]];
+        assert_eq!(payloads, expected);
+    }
+}
