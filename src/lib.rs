@@ -6,6 +6,7 @@ pub mod error;
 pub mod live;
 pub mod model;
 
+pub mod engine;
 pub mod net;
 pub mod report;
 pub mod stats;

@@ -265,4 +265,3 @@ fn destination(control: &[u8]) -> Option<IpAddr> {
         _ => None,
     })
 }
-

@@ -9,6 +9,7 @@ pub mod limit;
 pub mod report;
 pub mod snapshot;
 pub mod spec;
+pub mod verdict;
 
 use event::Event;
 use report::RunReport;

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::model::environment::Interface;
 use crate::sys::netdev::{InterfaceAddress, interface_addresses};
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 /// The interface that `text` means: its name, its index, or one of its addresses. It must be up.
@@ -49,6 +49,17 @@ pub fn loopback() -> Result<Interface> {
             .hint("name an interface with --iface"));
     };
     resolve(&found.name)
+}
+
+/// The first IPv4 address of the interface of an index.
+pub fn ipv4_address(index: u32) -> Option<Ipv4Addr> {
+    let all = interface_addresses().ok()?;
+    all.iter().filter(|entry| read_number(&entry.name, "ifindex") == Some(index)).find_map(
+        |entry| match entry.address {
+            Some(IpAddr::V4(address)) => Some(address),
+            _ => None,
+        },
+    )
 }
 
 fn addresses() -> Result<Vec<InterfaceAddress>> {

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::model::group::Membership;
 use crate::model::report::BufferGrant;
+use crate::net::interface;
 use crate::sys::sockopt;
 use socket2::{Domain, Socket, Type};
 use std::fs;
@@ -51,7 +52,10 @@ pub fn open_sender(options: &SenderOptions) -> Result<Socket> {
         set("TTL", socket.set_multicast_ttl_v4(ttl.into()))?;
         set("IP_MULTICAST_LOOP", socket.set_multicast_loop_v4(loopback))?;
         set("DSCP", socket.set_tos_v4(u32::from(dscp) << 2))?;
-        sockopt::set_multicast_interface_v4(socket.as_fd(), interface)
+        // Left to itself the kernel takes another interface's address for the loopback one, whose own has a
+        // scope too narrow for it (inet_select_addr, net/ipv4/devinet.c).
+        let own = interface::ipv4_address(interface).unwrap_or(Ipv4Addr::UNSPECIFIED);
+        sockopt::set_multicast_interface_v4(socket.as_fd(), interface, own)
     };
     on_interface.map_err(|error| {
         Error::os(format!("cannot send multicast through interface {interface}"), error)

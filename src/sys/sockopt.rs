@@ -4,7 +4,7 @@ use super::check;
 use socket2::SockAddr;
 use std::io;
 use std::mem::{size_of, size_of_val, zeroed};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// Sets the receive buffer beyond `net.core.rmem_max`; needs `CAP_NET_ADMIN`, socket(7).
@@ -47,14 +47,21 @@ pub fn set_receive_errors(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
     }
 }
 
-/// Interface by index through which IPv4 multicast leaves (`IP_MULTICAST_IF` with an `ip_mreqn`), ip(7).
+/// Interface by index through which IPv4 multicast leaves, and the source address that it gets there
+/// (`IP_MULTICAST_IF` with an `ip_mreqn`), ip(7). The unspecified address leaves the choice to the kernel.
 ///
 /// # Errors
 /// `EADDRNOTAVAIL` for an interface that does not exist.
-pub fn set_multicast_interface_v4(socket: BorrowedFd<'_>, index: u32) -> io::Result<()> {
-    let any = libc::in_addr { s_addr: 0 };
-    let request =
-        libc::ip_mreqn { imr_multiaddr: any, imr_address: any, imr_ifindex: index as libc::c_int };
+pub fn set_multicast_interface_v4(
+    socket: BorrowedFd<'_>,
+    index: u32,
+    source: Ipv4Addr,
+) -> io::Result<()> {
+    let request = libc::ip_mreqn {
+        imr_multiaddr: libc::in_addr { s_addr: 0 },
+        imr_address: libc::in_addr { s_addr: u32::from(source).to_be() },
+        imr_ifindex: index as libc::c_int,
+    };
     set(socket, libc::IPPROTO_IP, libc::IP_MULTICAST_IF, &request)
 }
 

@@ -1,5 +1,8 @@
 //! Numbers that carry a unit: times, rates and sizes, as typed and as printed.
 
+pub mod duration;
+pub mod human;
+pub(crate) mod number;
 pub mod rate;
 pub mod size;
 
@@ -67,12 +70,12 @@ impl fmt::Display for Nanos {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (value, unit) = match self.0 {
             0..1_000 => return f.pad(&format!("{} ns", self.0)),
-            1_000..1_000_000 => (self.0 as f64 / 1e3, "µs"),
-            1_000_000..1_000_000_000 => (self.0 as f64 / 1e6, "ms"),
+            // What would be rounded to 1000 belongs to the next unit.
+            1_000..999_500 => (self.0 as f64 / 1e3, "µs"),
+            999_500..999_500_000 => (self.0 as f64 / 1e6, "ms"),
             _ => (self.0 as f64 / 1e9, "s"),
         };
-        let decimals = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
-        f.pad(&format!("{value:.decimals$} {unit}"))
+        f.pad(&format!("{} {unit}", human::three_digits(value)))
     }
 }
 
@@ -89,6 +92,7 @@ mod tests {
             (12_345, "12.3 µs"),
             (123_456, "123 µs"),
             (9_999, "10.0 µs"),
+            (999_999, "1.00 ms"),
             (1_500_000, "1.50 ms"),
             (61_000_000_000, "61.0 s"),
         ] {

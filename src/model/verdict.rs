@@ -1,0 +1,103 @@
+//! Whether a trial held a limit.
+
+use super::limit::{Bound, Fails, Limit, MAXIMUM, Quantity};
+use super::report::{Distribution, LimitResult, TrialReport};
+use crate::units::Nanos;
+
+/// What was measured, in the unit of the limit.
+enum Measured {
+    Finite(Bound),
+    /// Lost datagrams reach into the percentile: their delay is infinite (RFC 7679 section 5.1).
+    Infinite,
+}
+
+/// Judges `report` by `limit`.
+///
+/// What was not measured (no such side in this process, or nothing sent or heard) does not hold. Where datagrams were
+/// lost, a percentile of the delay is taken over received and lost ones, the lost ones being infinitely late.
+pub fn evaluate(limit: &Limit, report: &TrialReport) -> LimitResult {
+    let measured = measure(limit, report);
+    let held = match (&measured, limit.fails) {
+        (None, _) | (Some(Measured::Infinite), Fails::Above) => false,
+        (Some(Measured::Infinite), Fails::Below) => true,
+        (Some(Measured::Finite(value)), Fails::Above) => *value <= limit.bound,
+        (Some(Measured::Finite(value)), Fails::Below) => *value >= limit.bound,
+    };
+    let measured = measured.map(|measured| match measured {
+        Measured::Finite(value) => value.to_string(),
+        Measured::Infinite => "infinite (lost)".into(),
+    });
+    LimitResult { limit: *limit, measured, held }
+}
+
+fn measure(limit: &Limit, report: &TrialReport) -> Option<Measured> {
+    let value = match limit.bound {
+        Bound::Count(_) => Bound::Count(counted(limit.quantity, report)?.0),
+        Bound::Ratio(_) => Bound::Ratio(counted(limit.quantity, report)?.1?),
+        Bound::Time(_) => return delay(limit.quantity, report),
+    };
+    Some(Measured::Finite(value))
+}
+
+/// So many datagrams, and their share; `None` when there were none to count.
+fn counted(quantity: Quantity, report: &TrialReport) -> Option<(u64, Option<f64>)> {
+    let heard = || report.totals.as_ref().filter(|totals| totals.counts.received + totals.lost > 0);
+    let tried = || report.sender.as_ref().map(|sender| &sender.counts).filter(|tx| tx.intended > 0);
+    let (part, whole) = match quantity {
+        Quantity::Loss => return heard().map(|totals| (totals.lost, totals.loss_ratio)),
+        Quantity::Duplicates => {
+            heard().map(|totals| (totals.counts.duplicates, totals.counts.unique))
+        }
+        Quantity::Reordered => {
+            heard().map(|totals| (totals.counts.reordered, totals.counts.unique))
+        }
+        Quantity::Corrupt => heard().map(|totals| (totals.counts.corrupt, totals.counts.received)),
+        Quantity::Offered => tried().map(|tx| (tx.offered, tx.intended)),
+        Quantity::Refused => tried().map(|tx| (tx.refused_total(), tx.intended)),
+        Quantity::DelayPercentile(_) | Quantity::LatenessPercentile(_) => None,
+    }?;
+    Some((part, (whole > 0).then(|| part as f64 / whole as f64)))
+}
+
+fn delay(quantity: Quantity, report: &TrialReport) -> Option<Measured> {
+    match quantity {
+        Quantity::DelayPercentile(percentile) => {
+            let delays = &report.one_way_delay_ns.as_ref()?.distribution;
+            let lost = report.totals.as_ref().map_or(0, |totals| totals.lost);
+            percentile_with_lost(delays, lost, percentile)
+        }
+        Quantity::LatenessPercentile(percentile) => {
+            percentile_with_lost(&report.sender.as_ref()?.lateness_ns, 0, percentile)
+        }
+        _ => None,
+    }
+}
+
+/// The smallest delay that `percentile` thousandths of a per cent of all datagrams did not exceed
+/// (RFC 2330 section 11.3), the `lost` ones standing above all others.
+fn percentile_with_lost(delays: &Distribution, lost: u64, percentile: u32) -> Option<Measured> {
+    if delays.count == 0 {
+        return None;
+    }
+    let all = u128::from(delays.count) + u128::from(lost);
+    let rank = (all * u128::from(percentile)).div_ceil(u128::from(MAXIMUM));
+    if rank > u128::from(delays.count) {
+        return Some(Measured::Infinite);
+    }
+    let value = if percentile == MAXIMUM {
+        delays.max
+    } else {
+        // By rank, not by quantile: a quantile in `f64` may round to the next rank.
+        let histogram = delays.histogram().ok()?;
+        let mut seen = 0;
+        let step = histogram.iter_recorded().find(|step| {
+            seen += u128::from(step.count_since_last_iteration());
+            seen >= rank
+        })?;
+        Nanos(step.value_iterated_to()).min(delays.max)
+    };
+    Some(Measured::Finite(Bound::Time(value)))
+}
+
+#[cfg(test)]
+mod tests;
