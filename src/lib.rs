@@ -7,6 +7,8 @@ pub mod live;
 pub mod model;
 
 pub mod engine;
+
+pub mod trial;
 pub mod net;
 pub mod report;
 pub mod stats;

@@ -75,6 +75,13 @@ pub enum Happening {
         /// Which, and why.
         reason: String,
     },
+    /// A worker could not go on.
+    WorkerFailed {
+        /// `sender 0`, `receiver 1`.
+        worker: String,
+        /// Why.
+        reason: String,
+    },
     /// The user asked to stop.
     Interrupted,
 }
@@ -107,6 +114,7 @@ impl fmt::Display for Happening {
                 write!(f, "more than {limit} streams: the rest is counted as foreign")
             }
             Self::OutputFailed { reason } => write!(f, "an output failed: {reason}"),
+            Self::WorkerFailed { worker, reason } => write!(f, "{worker} failed: {reason}"),
             Self::Interrupted => f.write_str("interrupted"),
         }
     }

@@ -365,6 +365,13 @@ pub enum InvalidReason {
         /// By how much.
         by_ns: i64,
     },
+    /// A worker could not go on.
+    WorkerFailed {
+        /// `sender 0`, `receiver 1`.
+        worker: String,
+        /// Why.
+        reason: String,
+    },
     /// No datagram of ours arrived.
     NothingHeard,
 }

@@ -98,17 +98,18 @@ impl RxCounts {
         self.foreign += other.foreign;
     }
 
-    /// What has been counted since `earlier`.
+    /// What has been counted since `earlier`. A number that turns out to have been believed too early is
+    /// taken back; the interval in which that happens shows zero, not less.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         Self {
-            received: self.received - earlier.received,
-            unique: self.unique - earlier.unique,
-            duplicates: self.duplicates - earlier.duplicates,
-            reordered: self.reordered - earlier.reordered,
-            too_late: self.too_late - earlier.too_late,
-            corrupt: self.corrupt - earlier.corrupt,
-            foreign: self.foreign - earlier.foreign,
+            received: self.received.saturating_sub(earlier.received),
+            unique: self.unique.saturating_sub(earlier.unique),
+            duplicates: self.duplicates.saturating_sub(earlier.duplicates),
+            reordered: self.reordered.saturating_sub(earlier.reordered),
+            too_late: self.too_late.saturating_sub(earlier.too_late),
+            corrupt: self.corrupt.saturating_sub(earlier.corrupt),
+            foreign: self.foreign.saturating_sub(earlier.foreign),
         }
     }
 }

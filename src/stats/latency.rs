@@ -53,17 +53,26 @@ impl Latency {
     }
 
     /// Records the time from `due_at` to `received_at`, both on the same clock. Never fails.
+    #[inline]
     pub fn record(&mut self, due_at: Nanos, received_at: Nanos) {
+        self.record_many(due_at, received_at, 1);
+    }
+
+    /// Records the same delay `count` times.
+    #[inline]
+    pub fn record_many(&mut self, due_at: Nanos, received_at: Nanos, count: u64) {
         let Some(delay) = received_at.0.checked_sub(due_at.0) else {
-            self.negative += 1;
+            self.negative += count;
             self.negative_max = self.negative_max.max(due_at - received_at);
             return;
         };
         let delay = Nanos(delay);
-        self.clamped += u64::from(delay > HIGHEST);
+        if delay > HIGHEST {
+            self.clamped += count;
+        }
         self.min = Some(self.min.map_or(delay, |min| min.min(delay)));
         self.max = self.max.max(delay);
-        self.histogram.saturating_record(delay.0);
+        self.histogram.saturating_record_n(delay.0, count);
     }
 
     /// How many delays are in the histogram.

@@ -7,6 +7,9 @@ use crate::units::rate::DatagramRate;
 pub trait Schedule: Send {
     /// When the next datagram is due. `now` is the time at which it is asked.
     fn next_due(&mut self, now: Nanos) -> Nanos;
+
+    /// How many more datagrams are due before `end`. Nothing is asked of the schedule after that.
+    fn remaining_before(&mut self, end: Nanos) -> u64;
 }
 
 /// Every datagram is due when it is asked for.
@@ -17,6 +20,11 @@ impl Schedule for AsFastAsPossible {
     #[inline]
     fn next_due(&mut self, now: Nanos) -> Nanos {
         now
+    }
+
+    /// What was not asked for is not missing.
+    fn remaining_before(&mut self, _end: Nanos) -> u64 {
+        0
     }
 }
 
@@ -88,6 +96,18 @@ impl Schedule for Constant {
         self.left_in_burst -= 1;
         self.due
     }
+
+    fn remaining_before(&mut self, end: Nanos) -> u64 {
+        let in_burst = if self.due < end { u64::from(self.left_in_burst) } else { 0 };
+        self.next_burst();
+        let Some(left) = end.0.checked_sub(self.due.0) else { return in_burst };
+        // In parts of a nanosecond: the k-th burst from here is before the end while k gaps fit into the time.
+        let parts = u128::from(self.parts);
+        let gap = u128::from(self.gap.0) * parts + u128::from(self.gap_carry);
+        let left = u128::from(left) * parts - u128::from(self.carried).min(u128::from(left) * parts);
+        let bursts = left.div_ceil(gap.max(1)) as u64;
+        in_burst + bursts * u64::from(self.burst_len)
+    }
 }
 
 #[cfg(test)]
@@ -143,6 +163,25 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn remaining_equals_counting(
+            datagrams in 1u64..5_000, seconds in 1u64..3, burst_len in 1u32..5, of in 1u32..4,
+            index in 0u32..4, asked in 0usize..50, end in 0u64..2_000_000_000,
+        ) {
+            let turn = Turn { index: index % of, of };
+            let schedule = || {
+                let rate = DatagramRate { datagrams, seconds };
+                let mut schedule = Constant::new(rate, burst_len, turn);
+                for _ in 0..asked {
+                    schedule.next_due(Nanos(0));
+                }
+                schedule
+            };
+            let mut counting = schedule();
+            let counted = (0..).take_while(|_| counting.next_due(Nanos(0)) < Nanos(end)).count();
+            prop_assert_eq!(schedule().remaining_before(Nanos(end)), counted as u64);
+        }
+
         #[test]
         fn equals_the_division(
             datagrams in 1u64..10_000_000_000, seconds in 1u64..600_000, burst_len in 1u32..5,

@@ -1,0 +1,210 @@
+//! Gathers the workers' intervals into snapshots and tells the observer.
+
+use super::handover::{Interval, Part};
+use crate::model::Observer;
+use crate::model::event::{Event, Happening};
+use crate::model::snapshot::{ReceiverInterval, SenderInterval, Snapshot, TxCounts};
+use crate::stats::latency::Latency;
+use crate::units::Nanos;
+use crossbeam_channel::Sender;
+use std::collections::BTreeMap;
+
+/// What a worker may hand over.
+pub(super) enum Delivery {
+    /// From a sender.
+    Tx(Part<SenderInterval>),
+    /// From a receiver.
+    Rx(Part<ReceiverInterval>),
+}
+
+impl Delivery {
+    /// Whether a sender is done with it.
+    pub(super) fn is_last_of_sender(&self) -> bool {
+        matches!(self, Self::Tx(part) if part.is_last)
+    }
+}
+
+/// A worker that is this much behind is not waited for; what it brings later goes into the next snapshot.
+const GRACE: Nanos = Nanos(250_000_000);
+
+/// The intervals of all workers on their way to the observer.
+pub(super) struct Collector<'a> {
+    observer: &'a mut dyn Observer,
+    interval: Nanos,
+    /// Intervals that some workers have brought and others have not.
+    pending: BTreeMap<u64, Pending>,
+    /// First interval not yet told.
+    next: u64,
+    /// Intervals before anything was heard, which nobody wants to read.
+    skipped: Option<u64>,
+    /// Up to which interval each worker has brought its own.
+    brought: Vec<Option<u64>>,
+    has_sender: bool,
+    has_receiver: bool,
+    give_back_tx: Vec<Sender<Box<SenderInterval>>>,
+    give_back_rx: Vec<Sender<Box<ReceiverInterval>>>,
+    /// All intervals added up.
+    sent: SenderSums,
+    one_way_delay: Latency,
+    events: Vec<Event>,
+}
+
+/// What the senders did in the whole trial.
+#[derive(Default)]
+pub(super) struct SenderSums {
+    pub(super) counts: TxCounts,
+    pub(super) payload_bytes: u64,
+    pub(super) lateness: Latency,
+}
+
+#[derive(Default)]
+struct Pending {
+    tx: Option<SenderInterval>,
+    rx: Option<ReceiverInterval>,
+    /// Latest end of a part.
+    ended: Nanos,
+}
+
+impl<'a> Collector<'a> {
+    pub(super) fn new(
+        observer: &'a mut dyn Observer,
+        interval: Nanos,
+        give_back_tx: Vec<Sender<Box<SenderInterval>>>,
+        give_back_rx: Vec<Sender<Box<ReceiverInterval>>>,
+    ) -> Self {
+        Self {
+            observer,
+            interval,
+            pending: BTreeMap::new(),
+            next: 0,
+            skipped: if give_back_tx.is_empty() { None } else { Some(0) },
+            brought: vec![None; give_back_tx.len() + give_back_rx.len()],
+            has_sender: !give_back_tx.is_empty(),
+            has_receiver: !give_back_rx.is_empty(),
+            give_back_tx,
+            give_back_rx,
+            sent: SenderSums::default(),
+            one_way_delay: Latency::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Takes what a worker handed over and gives it the emptied box back.
+    pub(super) fn take(&mut self, delivery: Delivery) {
+        match delivery {
+            Delivery::Tx(part) => {
+                let pending = self.pending.entry(part.index.max(self.next)).or_default();
+                pending.ended = pending.ended.max(part.ended);
+                let sum = pending.tx.get_or_insert_default();
+                sum.counts.add(&part.gathered.counts);
+                sum.payload_bytes += part.gathered.payload_bytes;
+                sum.lateness.add(&part.gathered.lateness);
+                let give_back = self.give_back_tx.get(part.worker);
+                note(&mut self.brought[part.worker], &part);
+                recycle(give_back, part.gathered);
+                self.happened(part.events);
+            }
+            Delivery::Rx(part) => {
+                let pending = self.pending.entry(part.index.max(self.next)).or_default();
+                pending.ended = pending.ended.max(part.ended);
+                let sum = pending.rx.get_or_insert_default();
+                sum.counts.add(&part.gathered.counts);
+                sum.payload_bytes += part.gathered.payload_bytes;
+                sum.lost += part.gathered.lost;
+                sum.socket_drops += part.gathered.socket_drops;
+                sum.streams += part.gathered.streams;
+                sum.one_way_delay.add(&part.gathered.one_way_delay);
+                let give_back = self.give_back_rx.get(part.worker - self.give_back_tx.len());
+                note(&mut self.brought[part.worker], &part);
+                recycle(give_back, part.gathered);
+                self.happened(part.events);
+            }
+        }
+    }
+
+    /// Tells and keeps what happened.
+    pub(super) fn happened(&mut self, events: Vec<Event>) {
+        for event in events {
+            self.observer.on_event(&event);
+            self.events.push(event);
+        }
+    }
+
+    /// Notes that something happened.
+    pub(super) fn note(&mut self, at: Nanos, what: Happening) {
+        self.happened(vec![Event { at_ns: at, what }]);
+    }
+
+    /// Tells the intervals that are complete, or so old that nobody should wait for the rest.
+    pub(super) fn tell_complete(&mut self, now: Nanos) {
+        if self.interval == Nanos(0) {
+            return;
+        }
+        loop {
+            let end = Nanos((self.next + 1) * self.interval.0);
+            let is_complete = self.brought.iter().all(|index| *index >= Some(self.next));
+            let is_old = now > end + GRACE;
+            if now < end || !(is_complete || is_old) {
+                return;
+            }
+            self.tell_next(end);
+        }
+    }
+
+    /// All intervals added up: the senders', the one-way delay, and the events of the whole trial.
+    pub(super) fn into_sums(self) -> (SenderSums, Latency, Vec<Event>) {
+        (self.sent, self.one_way_delay, self.events)
+    }
+
+    /// Tells whatever is left. The workers are done.
+    pub(super) fn finish(&mut self) {
+        while let Some((&last, pending)) = self.pending.last_key_value() {
+            let ended = pending.ended;
+            let whole = Nanos((self.next + 1).saturating_mul(self.interval.0));
+            let end = if self.next == last { ended } else { whole };
+            self.tell_next(end);
+        }
+    }
+
+    fn tell_next(&mut self, end: Nanos) {
+        let index = self.next;
+        self.next += 1;
+        let pending = self.pending.remove(&index).unwrap_or_default();
+        if let Some(tx) = &pending.tx {
+            self.sent.counts.add(&tx.counts);
+            self.sent.payload_bytes += tx.payload_bytes;
+            self.sent.lateness.add(&tx.lateness);
+        }
+        let rx = pending.rx.as_ref();
+        if let Some(rx) = rx {
+            self.one_way_delay.add(&rx.one_way_delay);
+        }
+        let is_silent = rx.is_none_or(|rx| rx.streams == 0);
+        let Some(skipped) = self.skipped.or((!is_silent).then_some(index)) else { return };
+        self.skipped = Some(skipped);
+        let start = Nanos(index * self.interval.0);
+        let length = end.saturating_sub(start);
+        if length == Nanos(0) {
+            return;
+        }
+        self.observer.on_interval(&Snapshot {
+            index: index - skipped,
+            start: Nanos((index - skipped) * self.interval.0),
+            length,
+            sender: self.has_sender.then(|| pending.tx.unwrap_or_default()),
+            receiver: self.has_receiver.then(|| pending.rx.unwrap_or_default()),
+        });
+    }
+}
+
+fn note<T>(brought: &mut Option<u64>, part: &Part<T>) {
+    *brought = Some(if part.is_last { u64::MAX } else { part.index });
+}
+
+fn recycle<T: Interval>(give_back: Option<&Sender<Box<T>>>, mut gathered: Box<T>) {
+    gathered.clear();
+    if let Some(give_back) = give_back {
+        // A worker that is done takes nothing back.
+        drop(give_back.try_send(gathered));
+    }
+}

@@ -1,0 +1,213 @@
+use super::*;
+use crate::wire::probe::Encoder;
+
+struct Receiver {
+    ledger: Ledger,
+    delay: Latency,
+    now: Nanos,
+}
+
+/// A sender as its datagrams look: address, session, stream.
+#[derive(Clone, Copy)]
+struct Sender(&'static str, u32, u16);
+
+const ALICE: Sender = Sender("10.0.0.1:1000", 0xa11ce, 0);
+const BOB: Sender = Sender("10.0.0.2:1000", 0xb0b, 0);
+
+impl Receiver {
+    fn new() -> Self {
+        Self { ledger: Ledger::new(), delay: Latency::new(), now: Nanos(0) }
+    }
+
+    fn hear(&mut self, sender: Sender, kind: Kind, seqs: impl IntoIterator<Item = u64>) -> &mut Self {
+        for seq in seqs {
+            let mut payload = [0; 100];
+            let encoder = Encoder::new(sender.1, sender.2, true);
+            encoder.encode(&mut payload, kind, seq, Nanos(1_000_000 + seq), Nanos(0));
+            self.hear_bytes(sender.0, &payload);
+        }
+        self
+    }
+
+    fn hear_bytes(&mut self, source: &str, payload: &[u8]) {
+        let datagram = Datagram {
+            payload,
+            received_at: Nanos(2_000_000),
+            source: source.parse().unwrap(),
+            flow: Some(0),
+        };
+        self.ledger.enter(&datagram, self.now, &mut self.delay);
+    }
+
+    fn close(self) -> (Vec<StreamReport>, Vec<Happening>) {
+        let group = "239.1.1.1".parse().unwrap();
+        let (rows, happened) = self.ledger.close(&[Membership { source: None, group, port: 5000 }]);
+        for row in &rows {
+            let StreamCounts { received, unique, duplicates, too_late, corrupt, .. } = row.counts;
+            assert_eq!(received, unique + duplicates + too_late + corrupt, "{row:?}");
+            if let Some(sent) = row.sent {
+                assert_eq!(sent, unique + row.lost, "{row:?}");
+            }
+        }
+        (rows, happened)
+    }
+
+    fn only_row(self) -> StreamReport {
+        let (mut rows, _) = self.close();
+        assert_eq!(rows.len(), 1);
+        rows.remove(0)
+    }
+}
+
+#[test]
+fn loss_at_start_middle_and_end() {
+    let mut receiver = Receiver::new();
+    receiver.hear(ALICE, Kind::Start, [0]).hear(ALICE, Kind::Data, 10..50);
+    receiver.hear(ALICE, Kind::Data, 60..90).hear(ALICE, Kind::End, [100]);
+    let row = receiver.only_row();
+    assert_eq!((row.sent, row.lost, row.counts.unique), (Some(100), 30, 70));
+    assert_eq!((row.first_seq, row.highest_seq, row.before_join), (0, Some(89), 0));
+    assert_eq!((row.loss_ratio, row.end), (Some(0.3), StreamEnd::Announced));
+}
+
+#[test]
+fn as_many_duplicates_as_losses_do_not_cancel() {
+    let mut receiver = Receiver::new();
+    receiver.hear(ALICE, Kind::Start, [0]).hear(ALICE, Kind::Data, 0..50);
+    receiver.hear(ALICE, Kind::Data, 40..50).hear(ALICE, Kind::Data, 60..100);
+    receiver.hear(ALICE, Kind::End, [100]);
+    let row = receiver.only_row();
+    assert_eq!((row.counts.received, row.counts.duplicates, row.lost), (100, 10, 10));
+}
+
+#[test]
+fn a_late_receiver_loses_nothing_before_it_came() {
+    let mut receiver = Receiver::new();
+    receiver.hear(ALICE, Kind::Data, 500..600).hear(ALICE, Kind::End, [601]);
+    let row = receiver.only_row();
+    assert_eq!((row.sent, row.lost, row.before_join), (Some(101), 1, 500));
+    // One that heard of the stream before any datagram knows where it came in.
+    let mut receiver = Receiver::new();
+    receiver.hear(ALICE, Kind::Progress, [500]).hear(ALICE, Kind::Data, 510..600);
+    receiver.hear(ALICE, Kind::Progress, [590]).hear(ALICE, Kind::End, [600]);
+    let row = receiver.only_row();
+    assert_eq!((row.sent, row.lost, row.before_join), (Some(100), 10, 500));
+}
+
+#[test]
+fn all_lost_is_known_and_nothing_heard_is_not_loss() {
+    let mut receiver = Receiver::new();
+    receiver.hear(ALICE, Kind::Start, [0]).hear(ALICE, Kind::End, [100]);
+    let row = receiver.only_row();
+    assert_eq!((row.sent, row.lost, row.loss_ratio), (Some(100), 100, Some(1.0)));
+    let mut receiver = Receiver::new();
+    receiver.hear(ALICE, Kind::End, [100]);
+    let row = receiver.only_row();
+    assert_eq!((row.sent, row.lost, row.loss_ratio), (Some(0), 0, None));
+    assert_eq!(row.before_join, 100);
+}
+
+#[test]
+fn a_killed_sender_leaves_its_tail_unknown_and_its_return_is_noticed() {
+    let second = Sender("10.0.0.1:2000", 0xa11cf, 0);
+    let mut receiver = Receiver::new();
+    receiver.hear(ALICE, Kind::Start, [0]).hear(ALICE, Kind::Data, 0..10);
+    receiver.now = Nanos(5);
+    receiver.hear(second, Kind::Start, [0]).hear(second, Kind::Data, 0..10);
+    receiver.hear(second, Kind::End, [10]);
+    receiver.ledger.look_for_silence(Nanos(100), Nanos(50));
+    assert_eq!(receiver.ledger.open(), 0);
+    let (rows, happened) = receiver.close();
+    assert_eq!((rows[0].sent, rows[0].lost, rows[0].end), (None, 0, StreamEnd::Silent));
+    assert_eq!((rows[1].sent, rows[1].end), (Some(10), StreamEnd::Announced));
+    let gone = Happening::SenderSilent { session: "0a11ce".into(), source: ALICE.0.into() };
+    let back = Happening::SenderRestarted { session: "0a11cf".into(), source: second.0.into() };
+    assert_eq!(happened, [gone, back]);
+}
+
+#[test]
+fn silence_ends_when_the_sender_speaks_again() {
+    let mut receiver = Receiver::new();
+    receiver.hear(ALICE, Kind::Data, 0..10);
+    receiver.ledger.look_for_silence(Nanos(100), Nanos(50));
+    assert_eq!(receiver.ledger.open(), 0);
+    receiver.now = Nanos(200);
+    receiver.hear(ALICE, Kind::Data, 10..20);
+    assert_eq!(receiver.ledger.open(), 1);
+    receiver.hear(ALICE, Kind::End, [20]);
+    assert_eq!(receiver.ledger.open(), 0);
+    let (rows, happened) = receiver.close();
+    assert_eq!((rows[0].lost, happened.len()), (0, 0));
+}
+
+#[test]
+fn senders_that_share_a_group_are_told_apart() {
+    let same_session = Sender(BOB.0, ALICE.1, ALICE.2);
+    let second_stream = Sender(ALICE.0, ALICE.1, 1);
+    let mut receiver = Receiver::new();
+    for seq in 0..100 {
+        receiver.hear(ALICE, Kind::Data, [seq]).hear(same_session, Kind::Data, [seq]);
+        receiver.hear(BOB, Kind::Data, [seq]).hear(second_stream, Kind::Data, [seq * 2]);
+    }
+    let (rows, _) = receiver.close();
+    assert_eq!(rows.iter().map(|row| row.lost).collect::<Vec<_>>(), [0, 0, 0, 99]);
+}
+
+#[test]
+fn what_is_not_ours_is_foreign_and_what_is_damaged_is_corrupt() {
+    let mut receiver = Receiver::new();
+    receiver.hear(ALICE, Kind::Start, [0]).hear(ALICE, Kind::Data, 0..3);
+    receiver.hear_bytes(ALICE.0, b"hello");
+    receiver.hear_bytes(ALICE.0, &[]);
+    let mut payload = [0; 100];
+    Encoder::new(ALICE.1, ALICE.2, true).encode(&mut payload, Kind::Data, 3, Nanos(1), Nanos(0));
+    payload[80] ^= 1;
+    receiver.hear_bytes(ALICE.0, &payload);
+    receiver.hear(ALICE, Kind::End, [4]);
+    assert_eq!(receiver.ledger.counts().foreign, 2);
+    assert_eq!(receiver.delay.count(), 3);
+    let row = receiver.only_row();
+    assert_eq!((row.counts.corrupt, row.lost), (1, 1), "a corrupt datagram is a lost one");
+}
+
+#[test]
+fn spoofed_streams_are_bounded_and_counted() {
+    let mut receiver = Receiver::new();
+    for number in 0..MAX_STREAMS as u32 + 10 {
+        receiver.hear(Sender(ALICE.0, number, 0), Kind::Data, [7]);
+    }
+    assert_eq!(receiver.ledger.streams(), MAX_STREAMS);
+    assert_eq!(receiver.ledger.counts().foreign, 10);
+    let over = Happening::TooManyStreams { limit: MAX_STREAMS as u64 };
+    assert_eq!(receiver.ledger.happened().iter().filter(|what| **what == over).count(), 1);
+}
+
+/// A million datagrams of noise, a part of it with a true header over random numbers: nothing panics, and
+/// every one of them is in the books.
+#[test]
+fn noise_is_counted_and_harms_nothing() {
+    let mut receiver = Receiver::new();
+    let mut state = 0x2545_f491_4f6c_dd1du64;
+    let mut random = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    for _ in 0..1_000_000 {
+        let mut payload = [0u8; 48];
+        payload.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&random().to_ne_bytes()));
+        let len = random() as usize % 49;
+        if len >= 34 && random() % 4 == 0 {
+            let kinds = [Kind::Data, Kind::Data, Kind::Start, Kind::Progress, Kind::End];
+            let kind = kinds[random() as usize % kinds.len()];
+            let encoder = Encoder::new(random() as u32 % 8, random() as u16 % 8, false);
+            encoder.encode(&mut payload, kind, random() >> 19, Nanos(random()), Nanos(0));
+        }
+        receiver.hear_bytes(ALICE.0, &payload[..len]);
+    }
+    let counts = receiver.ledger.counts();
+    assert_eq!(counts.received + counts.foreign + receiver.ledger.announcements(), 1_000_000);
+    assert!(counts.received > 30_000 && counts.foreign > 500_000, "{counts:?}");
+    receiver.close();
+}

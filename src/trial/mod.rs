@@ -1,0 +1,30 @@
+//! One trial from its beginning to its end: join, warm up, offer, drain, leave, judge.
+
+mod collector;
+mod control;
+mod crew;
+mod handover;
+pub mod ledger;
+mod pacer;
+mod plan;
+mod rx_worker;
+mod runner;
+mod summary;
+mod tx_worker;
+pub mod validity;
+
+pub use runner::LocalRunner;
+
+use crate::error::Result;
+use crate::model::Observer;
+use crate::model::report::TrialReport;
+use crate::model::spec::TrialSpec;
+
+/// Something that can carry out trials: this machine, or a made-up one in a test of those who ask for trials.
+pub trait TrialRunner {
+    /// Carries out one trial and tells `observer` how it goes.
+    ///
+    /// # Errors
+    /// It could not start. Whatever happens after the start is in the report.
+    fn run(&mut self, spec: &TrialSpec, observer: &mut dyn Observer) -> Result<TrialReport>;
+}

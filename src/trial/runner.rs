@@ -1,0 +1,205 @@
+//! Carries out a trial on this machine.
+
+use super::TrialRunner;
+use super::collector::{Collector, Delivery};
+use super::control::{Control, TrialClock};
+use super::crew::{Crew, Hand, join_all};
+use super::plan;
+use super::summary::{self, Gathered};
+use super::tx_worker::START_LEAD;
+use crate::engine;
+use crate::error::{Error, Result};
+use crate::model::Observer;
+use crate::model::event::Happening;
+use crate::model::report::TrialReport;
+use crate::model::spec::{Role, TrialSpec};
+use crate::net::counters::HostDrops;
+use crate::net::timestamp::Timestamps;
+use crate::sys::clock::{self, ClockPair};
+use crate::sys::sched;
+use crate::units::Nanos;
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// The collector looks at the clock at least so often.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Receivers beside the senders know when it is over even if they hear no end; they wait this much longer.
+const SLACK: Nanos = Nanos(300_000_000);
+
+/// Wall clock and monotonic clock run at one pace; a difference of so many nanoseconds is a step.
+const STEP: u64 = 20_000;
+
+/// This machine.
+#[derive(Debug, Default)]
+pub struct LocalRunner {
+    /// Set from outside to end the trial.
+    pub interrupt: Arc<AtomicBool>,
+    /// Written when everything is open and joined.
+    pub ready_file: Option<PathBuf>,
+}
+
+impl TrialRunner for LocalRunner {
+    fn run(&mut self, spec: &TrialSpec, observer: &mut dyn Observer) -> Result<TrialReport> {
+        let engine = engine::by_name(&spec.engine)
+            .ok_or_else(|| Error::usage(format!("there is no engine `{}`", spec.engine)))?;
+        let cpus = sched::allowed_cpus()
+            .map_err(|error| Error::os("cannot find out which cores may be used", error))?;
+        let senders = plan::senders(spec, &cpus);
+        let receivers = plan::receivers(spec, &cpus);
+        // Lives as long as anything is received.
+        let _timestamps = (engine.has_network() && !receivers.is_empty())
+            .then(Timestamps::warm_up)
+            .transpose()?;
+        let tx_plans: Vec<_> = senders.iter().map(|sender| sender.engine.clone()).collect();
+        let rx_plans: Vec<_> = receivers.iter().map(|receiver| receiver.engine.clone()).collect();
+        let halves = engine.open(&tx_plans, &rx_plans)?;
+        self.say_ready()?;
+        self.wait_for_start(spec);
+
+        let session = new_session();
+        let clocks = ClockPair::read();
+        let lead = if senders.is_empty() { Nanos(0) } else { START_LEAD + Nanos::MILLISECOND };
+        let trial = TrialClock::starting_at(clocks.monotonic + lead, clocks);
+        let drops_before = HostDrops::read();
+        observer.on_start(spec, trial.wall(Nanos(0)));
+        let control = Control::new(receivers.len());
+        let (to_collector, deliveries) = bounded(2 * (senders.len() + receivers.len()));
+        let mut crew = Crew::new(spec, session, trial, to_collector);
+        let rx = crew.receivers(receivers, halves.rx, senders.len());
+        let tx = crew.senders(senders, halves.tx);
+        let (give_back_tx, give_back_rx) = crew.dismiss();
+        let mut collector = Collector::new(observer, spec.interval_ns, give_back_tx, give_back_rx);
+
+        let (tx, rx) = std::thread::scope(|scope| -> Result<_> {
+            let spawned = Hand::spawn_all(scope, &control, rx, tx);
+            if spawned.is_err() {
+                control.stop_senders();
+                control.stop_receivers();
+            }
+            let (rx, tx) = spawned?;
+            Watch { spec, trial, control: &control, interrupt: &self.interrupt }
+                .until_all_are_done(&deliveries, &mut collector);
+            Ok((join_all(tx), join_all(rx)))
+        })?;
+        collector.finish();
+
+        let by_ns = clocks.stepped_since();
+        if by_ns.unsigned_abs() > STEP {
+            collector.note(trial.now(), Happening::ClockStepped { by_ns });
+        }
+        Ok(summary::report(
+            Gathered {
+                spec,
+                session,
+                wall_start: trial.wall(Nanos(0)),
+                now: trial.now(),
+                interrupted: self.interrupt.load(Ordering::Relaxed),
+                tx,
+                rx,
+                host_drops: HostDrops::read().since(&drops_before),
+            },
+            collector,
+        ))
+    }
+}
+
+impl LocalRunner {
+    fn say_ready(&self) -> Result<()> {
+        let Some(path) = &self.ready_file else { return Ok(()) };
+        fs::write(path, b"ready\n").map_err(|error| {
+            Error::os(format!("cannot write the ready file {}", path.display()), error)
+        })
+    }
+
+    /// Sleeps until the wall clock shows the time that was asked for.
+    fn wait_for_start(&self, spec: &TrialSpec) {
+        let Some(start_at) = spec.start_at_ns else { return };
+        let lead = if spec.load.is_some() { START_LEAD } else { Nanos(0) };
+        loop {
+            let left = start_at.saturating_sub(clock::realtime() + lead);
+            if left == Nanos(0) || self.interrupt.load(Ordering::Relaxed) {
+                return;
+            }
+            clock::sleep_until(clock::monotonic() + left.min(Nanos(50_000_000)));
+        }
+    }
+}
+
+/// 24 bits that no other sender is likely to draw.
+fn new_session() -> u32 {
+    let random = RandomState::new().hash_one(clock::realtime());
+    (random as u32) & 0xff_ffff
+}
+
+/// Decides when it is over.
+struct Watch<'a> {
+    spec: &'a TrialSpec,
+    trial: TrialClock,
+    control: &'a Control,
+    interrupt: &'a AtomicBool,
+}
+
+impl Watch<'_> {
+    /// Collects until the last worker has handed over its last interval.
+    fn until_all_are_done(&self, deliveries: &Receiver<Delivery>, collector: &mut Collector<'_>) {
+        let mut senders_left = self.spec.sender_threads;
+        let mut quiet_since = None;
+        let mut is_interrupted = false;
+        loop {
+            match deliveries.recv_timeout(TICK) {
+                Ok(delivery) => {
+                    senders_left -= usize::from(delivery.is_last_of_sender());
+                    collector.take(delivery);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            let now = self.trial.now();
+            if self.interrupt.load(Ordering::Relaxed) {
+                if !std::mem::replace(&mut is_interrupted, true) {
+                    collector.note(now, Happening::Interrupted);
+                }
+                self.control.stop_senders();
+            }
+            if self.receivers_are_done(now, senders_left, is_interrupted, &mut quiet_since) {
+                self.control.stop_receivers();
+            }
+            collector.tell_complete(now);
+        }
+    }
+
+    fn receivers_are_done(
+        &self,
+        now: Nanos,
+        senders_left: usize,
+        is_interrupted: bool,
+        quiet_since: &mut Option<Nanos>,
+    ) -> bool {
+        let heard = self.control.heard();
+        // Tmax after everything that was heard has ended; in the senders' process, after they have.
+        let is_running = self.spec.role == Role::Run && senders_left > 0;
+        let is_open = heard.open > 0 || heard.streams == 0;
+        if is_running || (is_open && self.spec.role == Role::Recv) {
+            *quiet_since = None;
+        } else {
+            let quiet = now.saturating_sub(*quiet_since.get_or_insert(now));
+            let slack = if is_open { SLACK } else { Nanos(0) };
+            if quiet >= self.spec.loss_threshold_ns + slack {
+                return true;
+            }
+        }
+        if self.spec.role != Role::Recv {
+            return false;
+        }
+        let stop = self.spec.stop;
+        is_interrupted
+            || stop.time_ns.is_some_and(|time| now >= time)
+            || stop.count.is_some_and(|count| heard.received >= count)
+    }
+}

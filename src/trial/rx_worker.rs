@@ -1,0 +1,221 @@
+//! The receive loop: every datagram into the books, and nothing else.
+
+use super::control::{Control, Heard, TrialClock};
+use super::handover::{Interval, Handover};
+use super::ledger::Ledger;
+use super::tx_worker::HICCUP;
+use crate::engine::{RxCounters, RxEngine};
+use crate::model::event::Happening;
+use crate::model::group::Membership;
+use crate::model::report::{BufferGrant, StreamReport};
+use crate::model::snapshot::{ReceiverInterval, RxCounts};
+use crate::units::Nanos;
+use std::time::Duration;
+
+/// A poll ends at least so often, to look at the clock and the stop sign.
+const TICK: Nanos = Nanos(20_000_000);
+
+/// Silent streams are looked for so often.
+const SILENCE_EVERY: Nanos = Nanos(250_000_000);
+
+/// What is still in the socket buffers when a receiver is told to stop is read for at most so long.
+const LAST_READ: Nanos = Nanos(200_000_000);
+
+/// A receiver at work.
+pub(super) struct RxWorker {
+    name: String,
+    number: usize,
+    engine: Box<dyn RxEngine>,
+    trial: TrialClock,
+    handover: Handover<ReceiverInterval>,
+    flows: Vec<Membership>,
+    idle_timeout: Nanos,
+    ledger: Ledger,
+    /// As of the last interval that ended.
+    told: Told,
+    next_silence: Nanos,
+    longest_stall: Nanos,
+}
+
+/// Sums that an interval is the difference to.
+#[derive(Default)]
+struct Told {
+    counts: RxCounts,
+    missing: u64,
+    payload_bytes: u64,
+    dropped: u64,
+    at: Nanos,
+}
+
+/// What a receiver found in all, but for what the collector got interval by interval.
+pub(super) struct RxResult {
+    /// One row a stream.
+    pub(super) streams: Vec<StreamReport>,
+    /// What happened to its senders.
+    pub(super) happened: Vec<Happening>,
+    /// All that arrived on the port and was not ours.
+    pub(super) foreign: u64,
+    /// Announcements heard.
+    pub(super) announcements: u64,
+    /// UDP payload bytes in numbered datagrams.
+    pub(super) payload_bytes: u64,
+    /// Receive times of the first and last numbered datagram, on the wall clock.
+    pub(super) received_between: Option<(Nanos, Nanos)>,
+    /// What its engine counted.
+    pub(super) counters: RxCounters,
+    /// What its sockets got, and how many they are.
+    pub(super) buffer: (BufferGrant, usize),
+    /// Longest time the loop stood still.
+    pub(super) longest_stall: Nanos,
+}
+
+impl Interval for ReceiverInterval {
+    fn clear(&mut self) {
+        self.counts = RxCounts::default();
+        self.payload_bytes = 0;
+        self.lost = 0;
+        self.socket_drops = 0;
+        self.streams = 0;
+        self.one_way_delay.clear();
+    }
+}
+
+impl RxWorker {
+    pub(super) fn new(
+        (name, number): (String, usize),
+        flows: Vec<Membership>,
+        idle_timeout: Nanos,
+        engine: Box<dyn RxEngine>,
+        trial: TrialClock,
+        handover: Handover<ReceiverInterval>,
+    ) -> Self {
+        Self {
+            name,
+            number,
+            engine,
+            trial,
+            handover,
+            flows,
+            idle_timeout,
+            ledger: Ledger::new(),
+            told: Told::default(),
+            next_silence: SILENCE_EVERY,
+            longest_stall: Nanos(0),
+        }
+    }
+
+    /// Receives until told to stop.
+    pub(super) fn run(mut self, control: &Control) -> RxResult {
+        let mut before = self.trial.now();
+        while !control.receivers_stopped() {
+            let now = match self.receive(Duration::from(TICK)) {
+                Ok((now, _)) => now,
+                Err(error) => {
+                    self.fail(&error);
+                    break;
+                }
+            };
+            if now > before + TICK + HICCUP {
+                self.note_stall(now, now - before - TICK);
+            }
+            before = now;
+            self.keep_house(now, control);
+        }
+        let deadline = self.trial.now() + LAST_READ;
+        while matches!(self.receive(Duration::ZERO), Ok((now, count)) if count > 0 && now < deadline)
+        {
+        }
+        self.finish(control)
+    }
+
+    /// Enters what one poll brings. Returns the time, and how many datagrams came.
+    #[inline]
+    fn receive(&mut self, wait: Duration) -> std::io::Result<(Nanos, usize)> {
+        let batch = self.engine.poll(wait)?;
+        let now = self.trial.now();
+        let one_way_delay = &mut self.handover.current.one_way_delay;
+        let mut count = 0;
+        for datagram in batch.datagrams() {
+            self.ledger.enter(&datagram, now, one_way_delay);
+            count += 1;
+        }
+        Ok((now, count))
+    }
+
+    #[inline]
+    fn keep_house(&mut self, now: Nanos, control: &Control) {
+        if now >= self.next_silence {
+            self.next_silence = now + SILENCE_EVERY;
+            self.ledger.look_for_silence(now, self.idle_timeout);
+        }
+        if now >= self.handover.next_end() {
+            self.close_interval(now);
+            self.handover.end_interval(now);
+        }
+        control.publish(
+            self.number,
+            Heard {
+                streams: self.ledger.streams() as u64,
+                open: self.ledger.open() as u64,
+                received: self.ledger.numbered(),
+            },
+        );
+    }
+
+    /// Brings the books into the interval that is being gathered.
+    fn close_interval(&mut self, now: Nanos) {
+        for what in self.ledger.happened() {
+            self.handover.note(now, what);
+        }
+        let counts = self.ledger.counts();
+        let missing = self.ledger.missing();
+        let payload_bytes = self.ledger.payload_bytes();
+        let dropped = self.engine.counters().dropped;
+        let current = &mut *self.handover.current;
+        current.counts.add(&counts.since(&self.told.counts));
+        current.lost += missing as i64 - self.told.missing as i64;
+        current.payload_bytes += payload_bytes - self.told.payload_bytes;
+        current.socket_drops += dropped - self.told.dropped;
+        current.streams = self.ledger.heard_since(self.told.at) as u64;
+        self.told = Told { counts, missing, payload_bytes, dropped, at: now };
+    }
+
+    fn finish(mut self, control: &Control) -> RxResult {
+        let now = self.trial.now();
+        self.close_interval(now);
+        self.keep_house(now, control);
+        let foreign = self.ledger.counts().foreign;
+        let announcements = self.ledger.announcements();
+        let payload_bytes = self.ledger.payload_bytes();
+        let received_between = self.ledger.received_between();
+        let counters = self.engine.counters();
+        let buffer = self.engine.receive_buffer();
+        self.handover.finish(now);
+        let (streams, happened) = self.ledger.close(&self.flows);
+        RxResult {
+            streams,
+            happened,
+            foreign,
+            announcements,
+            payload_bytes,
+            received_between,
+            counters,
+            buffer,
+            longest_stall: self.longest_stall,
+        }
+    }
+
+    #[cold]
+    fn note_stall(&mut self, now: Nanos, length: Nanos) {
+        self.longest_stall = self.longest_stall.max(length);
+        let worker = self.name.clone();
+        self.handover.note(now, Happening::Stalled { worker, length_ns: length });
+    }
+
+    #[cold]
+    fn fail(&mut self, error: &std::io::Error) {
+        let now = self.trial.now();
+        let worker = self.name.clone();
+        self.handover.note(now, Happening::WorkerFailed { worker, reason: error.to_string() });
+    }
+}

@@ -1,0 +1,291 @@
+//! The transmit loop: sends what is due, and tells on itself when it was late.
+
+use super::control::{Control, TrialClock};
+use super::handover::{Interval, Handover};
+use super::pacer;
+use super::plan::SenderPlan;
+use crate::engine::{Committed, FlowIndex, TxEngine};
+use crate::model::event::Happening;
+use crate::model::snapshot::{SenderInterval, TxCounts};
+use crate::stats::latency::Latency;
+use crate::stats::schedule::Schedule;
+use crate::units::Nanos;
+use crate::wire::probe::{EXTENDED_LEN, Encoder, Kind};
+use std::collections::BTreeMap;
+
+/// Every stream says so often how much it has offered, so that a receiver can tell silence from a lost sender.
+const PROGRESS_EVERY: Nanos = Nanos::SECOND;
+
+/// Start and end are announced in so many rounds, this far apart: a short outage does not swallow them all.
+const START_ROUNDS: u64 = 5;
+const END_ROUNDS: u64 = 10;
+const ROUND_GAP: Nanos = Nanos(20_000_000);
+
+/// Time before the start of a trial that the announcements of it take.
+pub(super) const START_LEAD: Nanos = Nanos(START_ROUNDS * ROUND_GAP.0);
+
+/// A loop that stands still for so long is an event.
+pub(super) const HICCUP: Nanos = Nanos(10_000_000);
+
+/// A sender at work.
+pub(super) struct TxWorker {
+    pub(super) name: String,
+    pub(super) engine: Box<dyn TxEngine>,
+    pub(super) trial: TrialClock,
+    pub(super) handover: Handover<SenderInterval>,
+    streams: Vec<Stream>,
+    /// Flow of the next datagram.
+    turn: FlowIndex,
+    schedule: Box<dyn Schedule>,
+    /// Datagrams that are still to become due.
+    left: u64,
+    /// End of the offered load.
+    end: Nanos,
+    payload_len: usize,
+    batch: usize,
+    /// Due times of datagrams that are due and not yet sent; at most a batch.
+    pending: Vec<Nanos>,
+    /// Due time of the datagram after those.
+    next: Option<Nanos>,
+    /// Flows of the slots being filled.
+    flows: Vec<FlowIndex>,
+    next_progress: Nanos,
+    progress_turn: FlowIndex,
+    result: TxResult,
+}
+
+/// One sequence-number space.
+struct Stream {
+    encoder: Encoder,
+    offered: u64,
+}
+
+/// What a sender did in all, but for what the collector got interval by interval.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TxResult {
+    /// Refused, by error number.
+    pub(super) refused: BTreeMap<i32, u64>,
+    /// Calls to the kernel that sent something.
+    pub(super) calls: u64,
+    /// Longest time the loop stood still.
+    pub(super) longest_stall: Nanos,
+    /// From the start to the end of the offered load.
+    pub(super) duration: Nanos,
+}
+
+impl Interval for SenderInterval {
+    fn clear(&mut self) {
+        self.counts = TxCounts::default();
+        self.payload_bytes = 0;
+        self.lateness.clear();
+    }
+}
+
+impl TxWorker {
+    pub(super) fn new(
+        name: String,
+        plan: SenderPlan,
+        session: u32,
+        end: Option<Nanos>,
+        engine: Box<dyn TxEngine>,
+        trial: TrialClock,
+        handover: Handover<SenderInterval>,
+    ) -> Self {
+        let streams = (0..plan.engine.flows.len()).map(|flow| {
+            let number = plan.first_stream + flow as u16;
+            let encoder = Encoder::new(session, number, plan.load.payload_checksum);
+            Stream { encoder, offered: 0 }
+        });
+        Self {
+            name,
+            engine,
+            trial,
+            handover,
+            streams: streams.collect(),
+            turn: 0,
+            schedule: plan.schedule,
+            left: plan.count.unwrap_or(u64::MAX),
+            end: end.unwrap_or(Nanos(u64::MAX)),
+            payload_len: plan.load.payload_len.into(),
+            batch: plan.engine.batch,
+            pending: Vec::with_capacity(plan.engine.batch),
+            next: None,
+            flows: Vec::with_capacity(plan.engine.batch),
+            next_progress: PROGRESS_EVERY,
+            progress_turn: 0,
+            result: TxResult::default(),
+        }
+    }
+
+    /// Announces, offers, announces the end.
+    pub(super) fn run(mut self, control: &Control) -> TxResult {
+        self.announce_start(control);
+        self.result.duration = self.offer(control);
+        self.count_what_was_not_tried();
+        let offered_until = self.trial.now();
+        self.announce_end();
+        self.result.calls = self.engine.counters().calls;
+        self.handover.finish(offered_until);
+        self.result
+    }
+
+    fn announce_start(&mut self, control: &Control) {
+        let start = self.trial.monotonic(Nanos(0));
+        for round in (1..=START_ROUNDS).rev() {
+            crate::sys::clock::sleep_until(start.saturating_sub(Nanos(round * ROUND_GAP.0)));
+            if control.senders_stopped() {
+                return;
+            }
+            (0..self.streams.len()).for_each(|flow| drop(self.announce(flow, Kind::Start)));
+        }
+    }
+
+    /// Sends what is due until the end of the offered load. Returns how long that took.
+    fn offer(&mut self, control: &Control) -> Nanos {
+        let mut now = pacer::wait_until(&self.trial, Nanos(1), control);
+        while now < self.end && !control.senders_stopped() {
+            self.take_due(now);
+            let expected = if self.pending.is_empty() {
+                let Some(next) = self.next else { break };
+                let until = next.min(self.end).min(self.next_progress).min(self.handover.next_end());
+                now = pacer::wait_until(&self.trial, until, control);
+                until
+            } else {
+                self.send_pending(now);
+                let before = now;
+                now = self.trial.now();
+                before
+            };
+            if now > expected + HICCUP {
+                self.note_stall(now, now - expected);
+            }
+            if now >= self.next_progress {
+                self.announce_progress(now);
+            }
+            if now >= self.handover.next_end() {
+                self.handover.end_interval(now);
+            }
+        }
+        // The last datagram takes its gap like all others: n datagrams at n a second take a second.
+        let whole = if control.senders_stopped() { now } else { self.next.unwrap_or(now).max(now) };
+        whole.min(self.end)
+    }
+
+    /// Moves what is due by now from the schedule to `pending`.
+    #[inline]
+    fn take_due(&mut self, now: Nanos) {
+        while self.pending.len() < self.batch {
+            let next = match self.next {
+                Some(next) => next,
+                None if self.left == 0 => break,
+                None => *self.next.insert(self.schedule.next_due(now)),
+            };
+            if next > now || next >= self.end || self.left == 0 {
+                break;
+            }
+            self.next = None;
+            self.left -= 1;
+            self.handover.current.counts.intended += 1;
+            self.pending.push(next);
+        }
+    }
+
+    /// Offers a batch of pending datagrams. A refused one is not sent again: its number goes to the next one.
+    #[inline]
+    fn send_pending(&mut self, now: Nanos) {
+        let mut slots = self.engine.reserve(self.pending.len(), self.payload_len);
+        self.flows.clear();
+        for (slot, &due) in slots.iter_mut().zip(&self.pending) {
+            let stream = &mut self.streams[self.turn as usize];
+            let due_at = self.trial.wall(due);
+            stream.encoder.encode(slot, Kind::Data, stream.offered, due_at, now - due);
+            stream.offered += 1;
+            self.flows.push(self.turn);
+            self.turn += 1;
+            if self.turn as usize == self.streams.len() {
+                self.turn = 0;
+            }
+        }
+        let Committed { taken, refused } = self.engine.commit(&self.flows);
+        if taken < self.flows.len() {
+            self.take_back(taken, refused);
+        }
+        let current = &mut *self.handover.current;
+        current.counts.offered += taken as u64;
+        current.payload_bytes += (taken * self.payload_len) as u64;
+        record_lateness(&mut current.lateness, &self.pending[..taken], now);
+        self.pending.drain(..taken + usize::from(refused.is_some()));
+    }
+
+    /// The kernel took only the first `taken`: the numbers of the others are free again.
+    #[cold]
+    fn take_back(&mut self, taken: usize, refused: Option<i32>) {
+        for &flow in &self.flows[taken..] {
+            self.streams[flow as usize].offered -= 1;
+        }
+        let untried = taken + usize::from(refused.is_some());
+        self.turn = match self.flows.get(untried) {
+            Some(&flow) => flow,
+            None => self.turn,
+        };
+        if let Some(errno) = refused {
+            self.handover.current.counts.refused += 1;
+            *self.result.refused.entry(errno).or_default() += 1;
+        }
+    }
+
+    /// What the schedule wanted before the end and the loop did not get to.
+    fn count_what_was_not_tried(&mut self) {
+        let end = self.result.duration;
+        let was_next = u64::from(self.next.is_some_and(|next| next < end));
+        let rest = self.schedule.remaining_before(end) + was_next;
+        self.handover.current.counts.intended += rest.min(self.left);
+    }
+
+    /// One stream after the other, so that many streams do not all speak at once.
+    #[cold]
+    fn announce_progress(&mut self, now: Nanos) {
+        drop(self.announce(self.progress_turn as usize, Kind::Progress));
+        self.progress_turn = (self.progress_turn + 1) % self.streams.len() as FlowIndex;
+        self.next_progress = now + Nanos(PROGRESS_EVERY.0 / self.streams.len() as u64);
+    }
+
+    /// A full queue may refuse the announcement of the end too; so rounds count only when they got through.
+    fn announce_end(&mut self) {
+        let mut rounds = 0;
+        for _ in 0..5 * END_ROUNDS {
+            let streams = 0..self.streams.len();
+            let refused = streams.filter(|&flow| self.announce(flow, Kind::End).is_err()).count();
+            rounds += u64::from(refused == 0);
+            if rounds == END_ROUNDS {
+                return;
+            }
+            crate::sys::clock::sleep_until(crate::sys::clock::monotonic() + ROUND_GAP);
+        }
+    }
+
+    fn announce(&mut self, flow: usize, kind: Kind) -> Result<(), i32> {
+        let now = self.trial.wall(self.trial.now());
+        let stream = &self.streams[flow];
+        let mut slots = self.engine.reserve(1, EXTENDED_LEN);
+        for slot in slots.iter_mut() {
+            stream.encoder.encode(slot, kind, stream.offered, now, Nanos(0));
+        }
+        self.engine.commit(&[flow as FlowIndex]).refused.map_or(Ok(()), Err)
+    }
+
+    #[cold]
+    fn note_stall(&mut self, now: Nanos, length: Nanos) {
+        self.result.longest_stall = self.result.longest_stall.max(length);
+        let worker = self.name.clone();
+        self.handover.note(now, Happening::Stalled { worker, length_ns: length });
+    }
+}
+
+/// Datagrams of one burst share their due time and are recorded at once.
+#[inline]
+fn record_lateness(lateness: &mut Latency, dues: &[Nanos], now: Nanos) {
+    for same in dues.chunk_by(|a, b| a == b) {
+        lateness.record_many(same[0], now, same.len() as u64);
+    }
+}

@@ -1,0 +1,127 @@
+//! May this trial be used? (RFC 3918 section 5.1: a trial whose apparatus failed MUST be considered invalid.)
+
+use crate::model::event::{Event, Happening};
+use crate::model::report::{
+    InvalidReason, OneWayDelay, ReceiverReport, SenderReport, StreamReport, Totals, Warning,
+};
+use crate::units::Nanos;
+use crate::units::rate::Rate;
+
+/// A worker that stood still for so long has bent the load, or the delays, beyond use.
+const STALL: Nanos = Nanos(100_000_000);
+
+/// Of the intended datagrams, so many thousandths must have been offered.
+const OFFERED_PER_MILLE: u64 = 990;
+
+/// Datagrams that leave later than this in one of a hundred cases deserve a word.
+const LATE: Nanos = Nanos(1_000_000);
+
+/// What there is to judge.
+pub struct Evidence<'a> {
+    /// The rate that was asked for.
+    pub rate: Option<Rate>,
+    /// The sending side.
+    pub sender: Option<&'a SenderReport>,
+    /// The receiving side.
+    pub receiver: Option<&'a ReceiverReport>,
+    /// All streams.
+    pub totals: Option<&'a Totals>,
+    /// Each stream.
+    pub streams: &'a [StreamReport],
+    /// Their delays.
+    pub one_way_delay: Option<&'a OneWayDelay>,
+    /// What happened.
+    pub events: &'a [Event],
+}
+
+/// Why the trial must not be used; nothing if it may.
+pub fn invalid_reasons(evidence: &Evidence<'_>) -> Vec<InvalidReason> {
+    let mut reasons = Vec::new();
+    if let Some(sender) = evidence.sender {
+        let counts = sender.counts.counts();
+        let missed = match evidence.rate {
+            // As fast as possible, whatever left is as much as there could be.
+            Some(Rate::Max) => counts.offered == 0,
+            _ => counts.offered * 1000 < counts.intended * OFFERED_PER_MILLE,
+        };
+        if missed {
+            let (intended, offered) = (counts.intended, counts.offered);
+            reasons.push(InvalidReason::OfferedLoadMissed { intended, offered });
+        }
+    }
+    if let Some(totals) = evidence.totals {
+        let lost_by = totals.lost_by;
+        if lost_by.receiver_socket + lost_by.receiver_host > 0 {
+            reasons.push(InvalidReason::ApparatusDropped {
+                receiver_socket: lost_by.receiver_socket,
+                receiver_host: lost_by.receiver_host,
+            });
+        }
+        if totals.counts.received == 0 {
+            reasons.push(InvalidReason::NothingHeard);
+        }
+    }
+    for (worker, length_ns) in stalls(evidence) {
+        if length_ns >= STALL {
+            reasons.push(InvalidReason::Stalled { worker: worker.to_owned(), length_ns });
+        }
+    }
+    for event in evidence.events {
+        match &event.what {
+            Happening::ClockStepped { by_ns } => {
+                reasons.push(InvalidReason::ClockStepped { by_ns: *by_ns });
+            }
+            Happening::WorkerFailed { worker, reason } => reasons.push(
+                InvalidReason::WorkerFailed { worker: worker.clone(), reason: reason.clone() },
+            ),
+            _ => {}
+        }
+    }
+    reasons
+}
+
+/// What a reader should know before using the numbers.
+pub fn warnings(evidence: &Evidence<'_>) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if let Some(receiver) = evidence.receiver {
+        let grant = receiver.receive_buffer;
+        if !grant.is_full() {
+            warnings.push(Warning::ReceiveBufferSmall { grant });
+        }
+        let senders = evidence.sender.map(|sender| sender.cpus.as_slice()).unwrap_or_default();
+        if let Some(&cpu) = receiver.cpus.iter().flatten().find(|cpu| senders.contains(&Some(**cpu)))
+        {
+            warnings.push(Warning::SharedCore { cpu });
+        }
+    }
+    if let Some(sender) = evidence.sender {
+        if let Some((errno, &datagrams)) = sender.counts.refused.iter().max_by_key(|(_, n)| **n) {
+            warnings.push(Warning::Refused { errno: errno.clone(), datagrams });
+        }
+        let p99_ns = sender.lateness_ns.p99;
+        if p99_ns > LATE {
+            warnings.push(Warning::SenderLate { p99_ns });
+        }
+    }
+    if let Some(delay) = evidence.one_way_delay
+        && delay.negative > 0
+    {
+        warnings.push(Warning::NegativeDelay { datagrams: delay.negative });
+    }
+    let unknown = evidence.streams.iter().filter(|stream| stream.sent.is_none()).count();
+    if unknown > 0 {
+        warnings.push(Warning::TailUnknown { streams: unknown });
+    }
+    for (worker, length_ns) in stalls(evidence) {
+        if length_ns > Nanos(0) && length_ns < STALL {
+            warnings.push(Warning::Hiccup { worker: worker.to_owned(), length_ns });
+        }
+    }
+    warnings
+}
+
+fn stalls<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = (&'static str, Nanos)> + use<'a> {
+    let sender = evidence.sender.map(|sender| ("sender", sender.longest_stall_ns));
+    let receiver = evidence.receiver.map(|receiver| ("receiver", receiver.longest_stall_ns));
+    sender.into_iter().chain(receiver)
+}
