@@ -1,7 +1,9 @@
 //! Numbers that carry a unit: times, rates and sizes, as typed and as printed.
 
+pub mod human;
 pub mod rate;
 pub mod size;
+pub mod text;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
