@@ -7,10 +7,13 @@ pub mod event;
 pub mod group;
 pub mod limit;
 pub mod report;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod snapshot;
 pub mod spec;
 pub mod verdict;
 
+use crate::units::Nanos;
 use event::Event;
 use report::RunReport;
 use snapshot::Snapshot;
@@ -18,8 +21,8 @@ use spec::TrialSpec;
 
 /// Someone who is told how a trial goes. Called by the collector's thread, never by a worker.
 pub trait Observer: Send {
-    /// Everything is open and joined; the trial starts.
-    fn on_start(&mut self, _spec: &TrialSpec) {}
+    /// Everything is open and joined; the trial starts, at `started_at` of the wall clock (since the Unix epoch).
+    fn on_start(&mut self, _spec: &TrialSpec, _started_at: Nanos) {}
     /// An interval has ended.
     fn on_interval(&mut self, _snapshot: &Snapshot) {}
     /// Something happened that a reader of the result should know.

@@ -19,6 +19,13 @@ pub struct Snapshot {
     pub receiver: Option<ReceiverInterval>,
 }
 
+impl Snapshot {
+    /// `count` of something in this interval as a rate a second; 0 for an interval without length.
+    pub fn per_second(&self, count: u64) -> f64 {
+        if self.length == Nanos(0) { 0.0 } else { count as f64 / self.length.as_secs_f64() }
+    }
+}
+
 /// What the senders did in one interval.
 #[derive(Clone, Debug, Default)]
 pub struct SenderInterval {

@@ -1,1 +1,86 @@
-//! How a run is written down.
+//! How a run is written down: one file a format, each registered by one line in [`FORMATS`].
+
+use crate::model::event::Event;
+use crate::model::report::RunReport;
+use crate::model::snapshot::Snapshot;
+use crate::model::spec::TrialSpec;
+use crate::units::Nanos;
+use std::io::{self, Write};
+
+pub mod output;
+
+pub mod csv;
+pub mod hdr;
+pub mod hlog;
+pub mod human;
+pub mod json;
+pub mod jsonl;
+pub mod warnings;
+
+mod percentiles;
+
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod schema;
+
+/// A way to write a run down.
+pub trait ReportFormat: Sync {
+    /// The word of `--report`.
+    fn name(&self) -> &'static str;
+    /// One line for `--help`.
+    fn about(&self) -> &'static str;
+    /// Starts a report that goes to `out`. Writes nothing yet.
+    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter>;
+}
+
+/// A report on its way. After an error it is told nothing more.
+pub trait ReportWriter: Send {
+    /// The trial starts, at `started_at` of the wall clock (since the Unix epoch).
+    fn start(&mut self, _spec: &TrialSpec, _started_at: Nanos) -> io::Result<()> {
+        Ok(())
+    }
+    /// An interval has ended.
+    fn interval(&mut self, _snapshot: &Snapshot) -> io::Result<()> {
+        Ok(())
+    }
+    /// Something happened.
+    fn event(&mut self, _event: &Event) -> io::Result<()> {
+        Ok(())
+    }
+    /// The run is over. Writes the rest and flushes.
+    fn finish(&mut self, report: &RunReport) -> io::Result<()>;
+}
+
+/// All formats, in the order of `--help`.
+pub static FORMATS: &[&dyn ReportFormat] =
+    &[&human::Human, &json::Json, &jsonl::JsonLines, &csv::Csv, &hdr::Hdr, &hlog::Hlog];
+
+/// A report that only the end of the run can tell.
+struct AtEnd {
+    out: Box<dyn Write + Send>,
+    write: fn(&RunReport, &mut dyn Write) -> io::Result<()>,
+}
+
+impl ReportWriter for AtEnd {
+    fn finish(&mut self, report: &RunReport) -> io::Result<()> {
+        (self.write)(report, &mut self.out)?;
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_format_has_its_own_name_and_says_what_it_is() {
+        let names: BTreeSet<_> = FORMATS.iter().map(|format| format.name()).collect();
+        assert_eq!(names.len(), FORMATS.len());
+        for format in FORMATS {
+            assert!(!format.about().is_empty(), "{} has no about", format.name());
+            assert!(!format.name().contains(':'), "a colon parts the name from the path");
+        }
+    }
+}

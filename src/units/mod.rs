@@ -5,6 +5,7 @@ pub mod human;
 pub(crate) mod number;
 pub mod rate;
 pub mod size;
+pub mod text;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -1,0 +1,273 @@
+//! Made-up reports with fixed values, for the tests of whatever writes reports.
+
+mod parts;
+
+use super::event::{Event, Happening};
+use super::limit::{Bound, Fails, Limit, Quantity};
+use super::report::*;
+use super::snapshot::{RxCounts, SenderInterval, Snapshot, TxCounts};
+use super::spec::{Load, Role, StopWhen, TrialSpec};
+use crate::stats::latency::Latency;
+use crate::units::Nanos;
+use crate::units::rate::Rate;
+use parts::*;
+use std::collections::BTreeMap;
+
+/// 2023-11-14 22:13:20 UTC.
+pub(crate) const STARTED_AT: Nanos = Nanos(1_700_000_000_000_000_000);
+
+/// A million datagrams in ten seconds, all of which arrived.
+pub(crate) fn run() -> RunReport {
+    let mut report = nothing();
+    report.command = "mcast-bench run --rate 100k --time 10s".into();
+    let trial = &mut report.trial;
+    trial.spec = spec(Role::Run);
+    trial.duration_ns = Nanos(10_000_000_000);
+    (trial.valid, trial.invalid_reasons) = (true, vec![]);
+    trial.sender = Some(sender(1_000_000, 1_000_000));
+    trial.one_way_delay_ns = Some(delay(1_000_000));
+    heard(&mut report, vec![stream(0, 1_000_000, 0)]);
+    report
+}
+
+/// Four streams, with everything that can go wrong on the way.
+pub(crate) fn lossy() -> RunReport {
+    let mut report = run();
+    report.command = "mcast-bench run --group 239.255.77.77+3 --rate 100k --time 10s".into();
+    let trial = &mut report.trial;
+    trial.spec.groups = (77..81).map(group).collect();
+    trial.valid = false;
+    trial.invalid_reasons = vec![
+        InvalidReason::ApparatusDropped { receiver_socket: 91, receiver_host: 0 },
+        InvalidReason::Stalled { worker: "receiver".into(), length_ns: Nanos(112_000_000) },
+    ];
+    let grant = BufferGrant { asked: 8 << 20, granted: 425_984, forced: false };
+    trial.warnings = vec![
+        Warning::ReceiveBufferSmall { grant },
+        Warning::Refused { errno: "ENOBUFS".into(), datagrams: 1_000 },
+        Warning::NegativeDelay { datagrams: 17 },
+    ];
+    trial.events = vec![
+        event(0, Happening::NotPinned { worker: "receiver 0".into(), cpu: 3 }),
+        event(1_000_000, heard_from("4f9c1a")),
+        event(
+            2_300_000_000,
+            Happening::Stalled { worker: "receiver 0".into(), length_ns: Nanos(112_000_000) },
+        ),
+    ];
+    let mut sender = sender(1_000_000, 998_976);
+    sender.counts.refused = BTreeMap::from([("ENOBUFS".into(), 1_000), ("EPERM".into(), 24)]);
+    trial.sender = Some(sender);
+    let mut delay = delay(998_616);
+    (delay.negative, delay.negative_max_ns) = (17, Nanos(4_200));
+    trial.one_way_delay_ns = Some(delay);
+    let mut receiver = receiver();
+    receiver.receive_buffer = grant;
+    trial.receiver = Some(receiver);
+    heard(&mut report, (0..4).map(|n| stream(n, 249_744, 90 * u64::from(n != 2))).collect());
+    let totals = report.trial.totals.as_mut().expect("just made");
+    totals.lost += 90;
+    totals.lost_by = LostBy { receiver_socket: 91, receiver_host: 0, elsewhere: 269 };
+    totals.loss_ratio = Some(360.0 / 998_976.0);
+    let third = &mut report.trial.streams[2];
+    (third.lost, third.loss_ratio) = (90, Some(90.0 / 249_744.0));
+    third.counts = StreamCounts {
+        received: 249_672,
+        unique: 249_654,
+        duplicates: 12,
+        reordered: 40,
+        too_late: 5,
+        corrupt: 1,
+    };
+    let counts = &mut report.trial.totals.as_mut().expect("just made").counts;
+    *counts = RxCounts { foreign: 3, ..RxCounts::default() };
+    report.trial.streams.iter().for_each(|stream| counts.add(&stream.counts.counts()));
+    report
+}
+
+/// A sender alone, as fast as possible.
+pub(crate) fn sender_only() -> RunReport {
+    let mut report = nothing();
+    report.command = "mcast-bench send --rate max --time 10s".into();
+    let trial = &mut report.trial;
+    trial.spec = spec(Role::Send);
+    trial.spec.load = Some(Load { rate: Rate::Max, ..load() });
+    trial.duration_ns = Nanos(10_000_000_000);
+    (trial.valid, trial.invalid_reasons) = (true, vec![]);
+    trial.warnings = vec![Warning::Refused { errno: "ENOBUFS".into(), datagrams: 2_048 }];
+    let mut sender = sender(8_002_048, 8_000_000);
+    sender.intended_load_pps = None;
+    sender.counts.refused = BTreeMap::from([("ENOBUFS".into(), 2_048)]);
+    sender.lateness_ns = Distribution::of(&Latency::new());
+    trial.sender = Some(sender);
+    (trial.receiver, trial.totals, trial.one_way_delay_ns) = (None, None, None);
+    report
+}
+
+/// A receiver alone that was stopped before one of its two senders had ended.
+pub(crate) fn receiver_only() -> RunReport {
+    let mut report = run();
+    report.command = "mcast-bench recv --iface eth1".into();
+    let trial = &mut report.trial;
+    trial.spec = spec(Role::Recv);
+    trial.interrupted = true;
+    trial.duration_ns = Nanos(7_250_000_000);
+    trial.sender = None;
+    trial.warnings = vec![Warning::TailUnknown { streams: 1 }];
+    trial.events = vec![event(7_250_000_000, Happening::Interrupted)];
+    trial.one_way_delay_ns = Some(delay(725_000));
+    let mut silent = stream(0, 325_000, 12);
+    silent.session = "b00c55".into();
+    silent.source = "192.0.2.2:40001".into();
+    (silent.sent, silent.end) = (None, StreamEnd::ReceiverStopped);
+    let ended = StreamReport { before_join: 50, first_seq: 50, ..stream(0, 400_012, 0) };
+    heard(&mut report, vec![ended, silent]);
+    report
+}
+
+/// A receiver that heard nothing.
+pub(crate) fn nothing() -> RunReport {
+    RunReport {
+        schema: SCHEMA.into(),
+        version: "0.1.0".into(),
+        command: "mcast-bench recv --iface eth1".into(),
+        environment: environment(),
+        trial: TrialReport {
+            spec: spec(Role::Recv),
+            started_at: "2023-11-14T22:13:20Z".into(),
+            duration_ns: Nanos(0),
+            interrupted: false,
+            valid: false,
+            invalid_reasons: vec![InvalidReason::NothingHeard],
+            warnings: vec![],
+            events: vec![],
+            sender: None,
+            receiver: Some(receiver()),
+            streams: vec![],
+            totals: Some(totals(&[], 0)),
+            one_way_delay_ns: Some(delay(0)),
+        },
+        limits: vec![],
+    }
+}
+
+/// One datagram, which arrived.
+pub(crate) fn one() -> RunReport {
+    let mut report = run();
+    report.trial.duration_ns = Nanos(0);
+    let sender = report.trial.sender.as_mut().expect("a run sends");
+    (sender.counts.intended, sender.counts.offered) = (1, 1);
+    (sender.offered_load_pps, sender.offered_load_bps) = (0.0, 0.0);
+    sender.lateness_ns = distribution(1, 900);
+    report.trial.one_way_delay_ns = Some(delay(1));
+    heard(&mut report, vec![stream(0, 1, 0)]);
+    report
+}
+
+/// Everything was offered and nothing arrived.
+pub(crate) fn all_lost() -> RunReport {
+    let mut report = run();
+    (report.trial.valid, report.trial.invalid_reasons) = (false, vec![InvalidReason::NothingHeard]);
+    report.trial.one_way_delay_ns = Some(delay(0));
+    let mut stream = stream(0, 1_000_000, 1_000_000);
+    stream.highest_seq = None;
+    heard(&mut report, vec![stream]);
+    report
+}
+
+/// More streams than anybody wants to read, each having lost as many as its number says.
+pub(crate) fn many_streams() -> RunReport {
+    let mut report = run();
+    heard(&mut report, (0..25).map(|n| stream(n, 40_000, n.into())).collect());
+    report
+}
+
+/// Limits: one held, one broken, one not measured.
+pub(crate) fn limited() -> RunReport {
+    let limit = |quantity, bound| Limit { quantity, fails: Fails::Above, bound };
+    let result = |limit, measured: Option<&str>, held| LimitResult {
+        limit,
+        measured: measured.map(Into::into),
+        held,
+    };
+    let p99 = limit(Quantity::DelayPercentile(99_000), Bound::Time(Nanos(40_000)));
+    let late = limit(Quantity::LatenessPercentile(50_000), Bound::Time(Nanos(1_000)));
+    let mut report = run();
+    report.limits = vec![
+        result(limit(Quantity::Loss, Bound::Ratio(0.000_1)), Some("0 %"), true),
+        result(limit(Quantity::Reordered, Bound::Count(0)), Some("0"), true),
+        result(p99, Some("45.0 µs"), false),
+        result(late, None, false),
+    ];
+    report
+}
+
+/// All of them.
+pub(crate) fn all() -> Vec<RunReport> {
+    vec![
+        run(),
+        lossy(),
+        sender_only(),
+        receiver_only(),
+        nothing(),
+        one(),
+        all_lost(),
+        many_streams(),
+        limited(),
+    ]
+}
+
+/// Three intervals of a trial; the last is shorter, and reordered datagrams fill gaps in it.
+pub(crate) fn intervals(role: Role) -> Vec<Snapshot> {
+    [(0, 1_000_000_000, 10), (1, 1_000_000_000, 0), (2, 500_000_000, -3)]
+        .map(|(index, length, lost): (u64, u64, i64)| {
+            let due = length / 10_000;
+            Snapshot {
+                index,
+                start: Nanos(index * 1_000_000_000),
+                length: Nanos(length),
+                sender: (role != Role::Recv).then(|| SenderInterval {
+                    counts: TxCounts { intended: due, offered: due, refused: 0 },
+                    payload_bytes: due * PAYLOAD_LEN,
+                    lateness: latency(due, 900),
+                }),
+                receiver: (role != Role::Send).then(|| receiver_interval(due, lost)),
+            }
+        })
+        .into()
+}
+
+/// What the live view and the logs are told besides the intervals.
+pub(crate) fn events() -> Vec<Event> {
+    vec![
+        event(1_000_000, heard_from("4f9c1a")),
+        event(
+            1_300_000_000,
+            Happening::Stalled { worker: "sender 0".into(), length_ns: Nanos(12_000_000) },
+        ),
+    ]
+}
+
+/// What was asked for.
+pub(crate) fn spec(role: Role) -> TrialSpec {
+    TrialSpec {
+        role,
+        groups: vec![group(77)],
+        interface: 1,
+        load: (role != Role::Recv).then(load),
+        stop: StopWhen { time_ns: Some(Nanos(10_000_000_000)), count: None },
+        ttl: 1,
+        loopback: true,
+        dscp: 0,
+        sender_threads: usize::from(role != Role::Recv),
+        receiver_threads: usize::from(role != Role::Send),
+        cpus: vec![2, 3],
+        engine: "mmsg".into(),
+        batch: 64,
+        receive_buffer: 8 << 20,
+        interval_ns: Nanos::SECOND,
+        loss_threshold_ns: Nanos::SECOND,
+        idle_timeout_ns: Nanos(3_000_000_000),
+        start_at_ns: None,
+    }
+}

@@ -1,0 +1,168 @@
+//! What the made-up reports are put together from.
+
+use crate::model::environment::{Environment, Interface};
+use crate::model::event::{Event, Happening};
+use crate::model::group::Membership;
+use crate::model::report::*;
+use crate::model::snapshot::{ReceiverInterval, RxCounts};
+use crate::model::spec::Load;
+use crate::stats::latency::Latency;
+use crate::units::Nanos;
+use crate::units::rate::Rate;
+use std::collections::BTreeMap;
+
+/// UDP payload bytes a datagram.
+pub(super) const PAYLOAD_LEN: u64 = 1316;
+
+pub(super) fn group(last: u8) -> Membership {
+    Membership { source: None, group: [239, 255, 77, last].into(), port: 5777 }
+}
+
+pub(super) fn load() -> Load {
+    Load {
+        rate: Rate::MilliDatagrams(100_000_000),
+        payload_len: 1316,
+        burst_len: 1,
+        payload_checksum: false,
+    }
+}
+
+pub(super) fn environment() -> Environment {
+    Environment {
+        host: Some("lab-1".into()),
+        kernel: Some("Linux 6.8.0-60-generic".into()),
+        cpu: Some("AMD EPYC 7763 64-Core Processor".into()),
+        cpus: 8,
+        governor: Some("performance".into()),
+        clock_source: Some("tsc".into()),
+        rmem_max: Some(212_992),
+        wmem_max: Some(212_992),
+        netdev_max_backlog: Some(1_000),
+        interface: Interface {
+            name: "eth1".into(),
+            index: 3,
+            mtu: Some(1_500),
+            driver: Some("ixgbe".into()),
+            speed_mbps: Some(10_000),
+        },
+    }
+}
+
+pub(super) fn sender(intended: u64, offered: u64) -> SenderReport {
+    SenderReport {
+        engine: "mmsg".into(),
+        session: "4f9c1a".into(),
+        counts: TxLedger { intended, offered, refused: BTreeMap::new() },
+        intended_load_pps: Some(100_000.0),
+        offered_load_pps: offered as f64 / 10.0,
+        offered_load_bps: (offered * PAYLOAD_LEN * 8) as f64 / 10.0,
+        lateness_ns: distribution(offered, 900),
+        send_calls: offered / 64,
+        longest_stall_ns: Nanos(402_000),
+        cpus: vec![Some(2)],
+    }
+}
+
+pub(super) fn receiver() -> ReceiverReport {
+    ReceiverReport {
+        engine: "mmsg".into(),
+        receive_buffer: BufferGrant { asked: 8 << 20, granted: 16 << 20, forced: true },
+        sockets: 1,
+        receive_calls: 400_000,
+        longest_stall_ns: Nanos(530_000),
+        cpus: vec![Some(3)],
+    }
+}
+
+pub(super) fn stream(number: u16, sent: u64, lost: u64) -> StreamReport {
+    let unique = sent - lost;
+    StreamReport {
+        session: "4f9c1a".into(),
+        stream: number,
+        source: "192.0.2.1:40000".into(),
+        group: format!("239.255.77.{}", 77 + number),
+        port: 5777,
+        sent: Some(sent),
+        first_seq: 0,
+        highest_seq: sent.checked_sub(1),
+        counts: StreamCounts { received: unique, unique, ..StreamCounts::default() },
+        lost,
+        loss_ratio: (sent > 0).then(|| lost as f64 / sent as f64),
+        before_join: 0,
+        end: StreamEnd::Announced,
+    }
+}
+
+pub(super) fn totals(streams: &[StreamReport], duration_ns: u64) -> Totals {
+    let mut counts = RxCounts::default();
+    streams.iter().for_each(|stream| counts.add(&stream.counts.counts()));
+    let lost = streams.iter().map(|stream| stream.lost).sum();
+    let known = counts.unique + lost;
+    Totals {
+        sent: streams.iter().map(|stream| stream.sent).sum(),
+        counts,
+        lost,
+        loss_ratio: (known > 0).then(|| lost as f64 / known as f64),
+        lost_by: LostBy { receiver_socket: 0, receiver_host: 0, elsewhere: lost },
+        payload_bytes: counts.received * PAYLOAD_LEN,
+        forwarding_rate_pps: counts.received as f64 * 1e9 / duration_ns.max(1_000_000_000) as f64,
+        announcements: 13 * streams.len() as u64,
+    }
+}
+
+pub(super) fn heard(report: &mut RunReport, streams: Vec<StreamReport>) {
+    report.trial.totals = Some(totals(&streams, report.trial.duration_ns.0));
+    report.trial.streams = streams;
+}
+
+pub(super) fn delay(count: u64) -> OneWayDelay {
+    OneWayDelay {
+        clock: "one host, CLOCK_REALTIME, kernel receive time".into(),
+        distribution: distribution(count, 12_300),
+        negative: 0,
+        negative_max_ns: Nanos(0),
+    }
+}
+
+pub(super) fn distribution(count: u64, typical: u64) -> Distribution {
+    Distribution::of(&latency(count, typical))
+}
+
+/// Most around `typical`, with a tail as real ones have it.
+pub(super) fn latency(count: u64, typical: u64) -> Latency {
+    let mut latency = Latency::new();
+    let mut left = count;
+    for (share, factor) in
+        [(100_000, 34.0), (5_000, 9.8), (1_000, 5.2), (50, 3.66), (4, 1.6), (2, 1.0), (1, 0.7)]
+    {
+        let (delay, datagrams) = ((typical as f64 * factor) as u64, left.div_ceil(share));
+        if datagrams == 0 || (left == 1 && share > 2) {
+            continue;
+        }
+        left -= datagrams;
+        latency.histogram.saturating_record_n(delay, datagrams);
+        latency.min = Some(Nanos(delay));
+        latency.max = latency.max.max(Nanos(delay));
+    }
+    latency
+}
+
+pub(super) fn receiver_interval(due: u64, lost: i64) -> ReceiverInterval {
+    let arrived = due.saturating_add_signed(-lost);
+    ReceiverInterval {
+        counts: RxCounts { received: arrived, unique: arrived, ..RxCounts::default() },
+        payload_bytes: arrived * PAYLOAD_LEN,
+        lost,
+        socket_drops: lost.unsigned_abs() / 10,
+        streams: 1,
+        one_way_delay: latency(arrived, 12_300),
+    }
+}
+
+pub(super) fn heard_from(session: &str) -> Happening {
+    Happening::StreamHeard { session: session.into(), stream: 0, source: "192.0.2.1:40000".into() }
+}
+
+pub(super) fn event(at: u64, what: Happening) -> Event {
+    Event { at_ns: Nanos(at), what }
+}

@@ -1,0 +1,308 @@
+//! What a person reads at the end: the verdict first, then what it rests on. At most 80 columns, no colour.
+
+mod page;
+mod streams;
+mod verdict;
+
+use super::warnings::bottleneck;
+use super::{AtEnd, ReportFormat, ReportWriter};
+use crate::model::environment::Environment;
+use crate::model::event::{Event, Happening};
+use crate::model::report::{
+    LimitResult, OneWayDelay, ReceiverReport, RunReport, SenderReport, Totals, TrialReport,
+};
+use crate::model::spec::TrialSpec;
+use crate::units::Nanos;
+use crate::units::human::grouped;
+use crate::units::text::{bits_per_second, count, per_second, percent};
+use page::Page;
+use std::io::{self, Write};
+
+/// `human`
+pub struct Human;
+
+impl ReportFormat for Human {
+    fn name(&self) -> &'static str {
+        "human"
+    }
+
+    fn about(&self) -> &'static str {
+        "for people: the verdict, then what it rests on"
+    }
+
+    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter> {
+        Box::new(AtEnd { out, write })
+    }
+}
+
+/// Writes `report` for people.
+///
+/// # Errors
+/// What `out` says.
+pub fn write(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
+    let trial = &report.trial;
+    let mut page = Page::new(out);
+    verdict::write(report, &mut page)?;
+    if let Some(sender) = &trial.sender {
+        write_sender(sender, &mut page)?;
+    }
+    if let (Some(receiver), Some(totals)) = (&trial.receiver, &trial.totals) {
+        write_receiver(receiver, totals, trial, &mut page)?;
+    }
+    if let Some(delay) = &trial.one_way_delay_ns {
+        write_delay(delay, &mut page)?;
+    }
+    streams::write(&trial.streams, &mut page)?;
+    write_limits(&report.limits, &mut page)?;
+    if let Some(bottleneck) = bottleneck(trial) {
+        page.section("Limited by", &bottleneck)?;
+    }
+    write_warnings(trial, &mut page)?;
+    write_events(&trial.events, &mut page)?;
+    write_origin(report, &mut page)
+}
+
+fn write_sender(sender: &SenderReport, page: &mut Page<'_>) -> io::Result<()> {
+    page.section("Sender", &format!("{}, {}", sender.engine, threads(&sender.cpus)))?;
+    let counts = &sender.counts;
+    let intended = sender
+        .intended_load_pps
+        .map_or("as fast as possible".into(), |rate| format!("{} datagrams/s", per_second(rate)));
+    page.number("intended", counts.intended, &intended)?;
+    let share = counts.offered as f64 / counts.intended.max(1) as f64;
+    let share = if counts.intended > 0 { percent(share) } else { String::new() };
+    let rates = rates(sender.offered_load_pps, sender.offered_load_bps);
+    page.number("offered", counts.offered, &joined([share, rates]))?;
+    let refused: Vec<_> = counts
+        .refused
+        .iter()
+        .map(|(errno, datagrams)| format!("{errno} {}", grouped(*datagrams)))
+        .collect();
+    page.number("refused", counts.refused_total(), &refused.join(", "))?;
+    let late = &sender.lateness_ns;
+    if late.count > 0 {
+        page.row("lateness", &format!("p50 {}, p99 {}, max {}", late.p50, late.p99, late.max))?;
+    }
+    Ok(())
+}
+
+fn write_receiver(
+    receiver: &ReceiverReport,
+    totals: &Totals,
+    trial: &TrialReport,
+    page: &mut Page<'_>,
+) -> io::Result<()> {
+    page.section("Receiver", &format!("{}, {}", receiver.engine, threads(&receiver.cpus)))?;
+    let counts = &totals.counts;
+    let unknown = trial.streams.iter().filter(|stream| stream.sent.is_none()).count();
+    match (totals.sent, count(trial.streams.len() as u64, "stream")) {
+        _ if trial.streams.is_empty() => page.text("sent", "not known", "no sender was heard")?,
+        (Some(sent), _) => page.number("sent", sent, "as the senders say")?,
+        (None, all) => {
+            page.text("sent", "not known", &format!("{unknown} of {all} never said it"))?
+        }
+    }
+    let bits = match trial.duration_ns {
+        Nanos(0) => 0.0,
+        duration => totals.payload_bytes as f64 * 8.0 / duration.as_secs_f64(),
+    };
+    page.number("received", counts.received, &rates(totals.forwarding_rate_pps, bits))?;
+    page.number("unique", counts.unique, "")?;
+    page.number("lost", totals.lost, &totals.loss_ratio.map(percent).unwrap_or_default())?;
+    if totals.lost > 0 {
+        // Named even when zero: that our own host dropped nothing is half the news.
+        let by = totals.lost_by;
+        let [socket, host, elsewhere] =
+            [by.receiver_socket, by.receiver_host, by.elsewhere].map(grouped);
+        let places = format!("own socket {socket} + own host {host} + elsewhere {elsewhere}");
+        page.text("", "", &places)?;
+    }
+    page.number("duplicates", counts.duplicates, "")?;
+    page.number("reordered", counts.reordered, "")?;
+    page.number("too late", counts.too_late, noted(counts.too_late, "to be told from duplicates"))?;
+    page.number("corrupt", counts.corrupt, noted(counts.corrupt, "counted as lost"))?;
+    page.number("foreign", counts.foreign, noted(counts.foreign, "not ours"))
+}
+
+/// Datagrams and bits a second; nothing where a trial was too short to have a rate.
+fn rates(datagrams: f64, payload_bits: f64) -> String {
+    let bits = match payload_bits {
+        0.0 => String::new(),
+        bits => format!("{} UDP payload", bits_per_second(bits)),
+    };
+    let datagrams = match datagrams {
+        0.0 => String::new(),
+        datagrams => format!("{}/s", per_second(datagrams)),
+    };
+    joined([datagrams, bits])
+}
+
+fn joined<const N: usize>(parts: [String; N]) -> String {
+    let parts = parts.into_iter().filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+fn noted(number: u64, note: &str) -> &str {
+    if number == 0 { "" } else { note }
+}
+
+fn threads(cpus: &[Option<usize>]) -> String {
+    let threads = count(cpus.len() as u64, "thread");
+    let cores: Option<Vec<_>> = cpus.iter().map(|cpu| cpu.map(|cpu| cpu.to_string())).collect();
+    match cores {
+        Some(cores) if cores.len() == 1 => format!("{threads} on core {}", cores[0]),
+        Some(cores) if !cores.is_empty() => format!("{threads} on cores {}", cores.join(", ")),
+        _ => format!("{threads}, not pinned"),
+    }
+}
+
+fn write_delay(delay: &OneWayDelay, page: &mut Page<'_>) -> io::Result<()> {
+    let of = &delay.distribution;
+    page.section("One-way delay", &format!("due to received; {}", delay.clock))?;
+    if of.count > 0 {
+        page.columns(&["min", "p50", "p90", "p99", "p99.9", "p99.99", "max"].map(String::from))?;
+        let values = [of.min, of.p50, of.p90, of.p99, of.p99_9, of.p99_99, of.max];
+        page.columns(&values.map(|value| value.to_string()))?;
+    } else {
+        page.paragraph("no delay was measured")?;
+    }
+    if delay.negative > 0 {
+        let (negative, most) = (count(delay.negative, "datagram"), delay.negative_max_ns);
+        page.paragraph(&format!("not in it: {negative} received up to {most} before being due"))?;
+    }
+    if of.clamped > 0 {
+        let clamped = count(of.clamped, "datagram");
+        page.paragraph(&format!(
+            "{clamped} took longer than 60 s and count as 60 s, except in max"
+        ))?;
+    }
+    Ok(())
+}
+
+fn write_limits(limits: &[LimitResult], page: &mut Page<'_>) -> io::Result<()> {
+    if limits.is_empty() {
+        return Ok(());
+    }
+    page.section("Limits", "a trial fails if")?;
+    for LimitResult { limit, measured, held } in limits {
+        let outcome = if *held { "held" } else { "FAILED" };
+        let measured = measured.as_deref().unwrap_or("nothing");
+        page.row(outcome, &format!("{limit}, measured {measured}"))?;
+    }
+    Ok(())
+}
+
+fn write_warnings(trial: &TrialReport, page: &mut Page<'_>) -> io::Result<()> {
+    if trial.warnings.is_empty() {
+        return Ok(());
+    }
+    page.section("Warnings", "")?;
+    trial.warnings.iter().try_for_each(|warning| page.explained(warning))
+}
+
+/// Events that a reader should know; that streams were heard is in the table of streams.
+fn write_events(events: &[Event], page: &mut Page<'_>) -> io::Result<()> {
+    const MOST: usize = 10;
+    let heard = |event: &&Event| matches!(event.what, Happening::StreamHeard { .. });
+    let events: Vec<_> = events.iter().filter(|event| !heard(event)).collect();
+    if events.is_empty() {
+        return Ok(());
+    }
+    page.section("Events", "")?;
+    for event in events.iter().take(MOST) {
+        page.row(&format!("{:.3} s", event.at_ns.as_secs_f64()), &event.what.to_string())?;
+    }
+    match events.len().saturating_sub(MOST) {
+        0 => Ok(()),
+        more => page.paragraph(&format!("... and {more} more (all of them in --report json)")),
+    }
+}
+
+/// How to take it again.
+fn write_origin(report: &RunReport, page: &mut Page<'_>) -> io::Result<()> {
+    let Environment { host, kernel, cpu, cpus, interface, .. } = &report.environment;
+    let trial = &report.trial;
+    let lasted = match trial.duration_ns {
+        Nanos(0) => String::new(),
+        duration => format!("{duration} from "),
+    };
+    let (start, version) = (&trial.started_at, &report.version);
+    page.section("Measured", &format!("{lasted}{start}, mcast-bench {version}"))?;
+    page.row("command", &report.command)?;
+    page.row("load", &load(&trial.spec))?;
+    page.row("host", &joined([host, kernel].map(|known| known.clone().unwrap_or_default())))?;
+    page.row("CPU", &joined([cpu.clone().unwrap_or_default(), count(*cpus as u64, "CPU")]))?;
+    if !interface.name.is_empty() {
+        let mtu = interface.mtu.map(|mtu| format!("MTU {mtu}")).unwrap_or_default();
+        let driver = interface.driver.as_ref().map(|driver| format!("driver {driver}"));
+        page.row("interface", &joined([interface.name.clone(), mtu, driver.unwrap_or_default()]))?;
+    }
+    Ok(())
+}
+
+fn load(spec: &TrialSpec) -> String {
+    let groups = match &spec.groups[..] {
+        [] => String::new(),
+        [one] => one.to_string(),
+        [first, .., last] => {
+            format!("{} groups, {first} to {last}", grouped(spec.groups.len() as u64))
+        }
+    };
+    let payload = spec.load.map(|load| {
+        format!("{} of UDP payload, TTL {}", count(load.payload_len.into(), "byte"), spec.ttl)
+    });
+    joined([groups, payload.unwrap_or_default()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sample;
+
+    fn printed(report: &RunReport) -> String {
+        let mut out = Vec::new();
+        write(report, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn fits_into_eighty_columns_and_divides_by_nothing() {
+        for report in sample::all() {
+            let text = printed(&report);
+            for line in text.lines() {
+                assert!(line.chars().count() <= page::WIDTH, "{line}");
+                assert_eq!(line.trim_end(), line, "blanks at the end");
+            }
+            for word in ["NaN", "inf ", "inf\n"] {
+                assert!(!text.contains(word), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_side_alone_prints_its_own() {
+        let (send, recv) = (printed(&sample::sender_only()), printed(&sample::receiver_only()));
+        assert!(send.contains("\nSender") && !send.contains("\nReceiver"), "{send}");
+        assert!(!recv.contains("\nSender") && recv.contains("\nReceiver"), "{recv}");
+    }
+
+    #[test]
+    fn limits_say_whether_they_held() {
+        let report = sample::limited();
+        let text = printed(&report);
+        let squeezed = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for (limit, outcome, measured) in [(0, "held", "0 %"), (2, "FAILED", "45.0 µs")] {
+            let limit = &report.limits[limit].limit.to_string();
+            let line = format!("{outcome} {limit}, measured {measured}");
+            assert!(squeezed.contains(&line), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    fn many_events_are_cut_short() {
+        let mut report = sample::run();
+        let interrupted = Event { at_ns: Nanos(0), what: Happening::Interrupted };
+        report.trial.events = vec![interrupted; 12];
+        assert!(printed(&report).contains("... and 2 more"));
+    }
+}

@@ -1,0 +1,224 @@
+//! A validator for the part of JSON Schema that `schema.json` uses, and the check that reports keep to it.
+
+use super::json;
+use crate::model::event::{Event, Happening};
+use crate::model::report::{InvalidReason, RunReport, StreamEnd, Warning};
+use crate::model::sample;
+use crate::units::Nanos;
+use serde_json::Value;
+
+const SCHEMA: &str = include_str!("schema.json");
+
+/// What it knows; another word in the schema would go unchecked.
+const KEYWORDS: &[&str] = &[
+    "$schema",
+    "$id",
+    "$defs",
+    "$ref",
+    "title",
+    "description",
+    "type",
+    "properties",
+    "required",
+    "additionalProperties",
+    "items",
+    "enum",
+    "const",
+    "anyOf",
+    "minimum",
+];
+
+struct Validator {
+    schema: Value,
+}
+
+impl Validator {
+    fn new() -> Self {
+        Self { schema: serde_json::from_str(SCHEMA).unwrap() }
+    }
+
+    /// The first thing in `value` that the schema does not allow.
+    fn check(&self, value: &Value) -> Result<(), String> {
+        self.against(&self.schema, value, "")
+    }
+
+    fn against(&self, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
+        if let Some(reference) = schema["$ref"].as_str() {
+            let target = self.schema.pointer(&reference[1..]).expect(reference);
+            return self.against(target, value, at);
+        }
+        if let Some(choices) = schema["anyOf"].as_array() {
+            let results = choices.iter().map(|choice| self.against(choice, value, at));
+            let errors: Vec<_> = results.map_while(Result::err).collect();
+            if errors.len() == choices.len() {
+                return Err(format!("{at}: none of: {}", errors.join(" | ")));
+            }
+        }
+        if schema.get("const").is_some_and(|constant| constant != value) {
+            return Err(format!("{at}: {value} is not {}", schema["const"]));
+        }
+        if schema["enum"].as_array().is_some_and(|allowed| !allowed.contains(value)) {
+            return Err(format!("{at}: {value} is not allowed"));
+        }
+        if schema["minimum"].as_f64().is_some_and(|min| value.as_f64().is_some_and(|v| v < min)) {
+            return Err(format!("{at}: {value} is too small"));
+        }
+        check_type(&schema["type"], value, at)?;
+        if let Some(items) = schema.get("items") {
+            for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+                self.against(items, item, &format!("{at}/{index}"))?;
+            }
+        }
+        self.members(schema, value, at)
+    }
+
+    fn members(&self, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
+        let Some(object) = value.as_object() else { return Ok(()) };
+        for name in schema["required"].as_array().into_iter().flatten() {
+            if !object.contains_key(name.as_str().unwrap()) {
+                return Err(format!("{at}: {name} is missing"));
+            }
+        }
+        for (name, member) in object {
+            let at = format!("{at}/{name}");
+            match (&schema["properties"][name], &schema["additionalProperties"]) {
+                (Value::Null, Value::Bool(false)) => {
+                    return Err(format!("{at} is not in the schema"));
+                }
+                (Value::Null, additional @ Value::Object(_)) => {
+                    self.against(additional, member, &at)?
+                }
+                (Value::Null, _) => {}
+                (property, _) => self.against(property, member, &at)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_type(allowed: &Value, value: &Value, at: &str) -> Result<(), String> {
+    let is = |name: &Value| match name.as_str().unwrap() {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_u64() || value.is_i64(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
+        other => panic!("unknown type {other}"),
+    };
+    let fits = match allowed {
+        Value::Null => true,
+        Value::Array(names) => names.iter().any(is),
+        name => is(name),
+    };
+    if fits { Ok(()) } else { Err(format!("{at}: {value} is not of type {allowed}")) }
+}
+
+fn as_json(report: &RunReport) -> Value {
+    let mut out = Vec::new();
+    json::write(report, &mut out).unwrap();
+    serde_json::from_slice(&out).unwrap()
+}
+
+/// One of each kind of what reports may hold.
+fn everything() -> RunReport {
+    let mut report = sample::lossy();
+    report.limits = sample::limited().limits;
+    let (worker, session, source) =
+        (String::from("sender 0"), String::from("4f9c1a"), String::new());
+    let length_ns = Nanos(1);
+    report.trial.invalid_reasons = vec![
+        InvalidReason::OfferedLoadMissed { intended: 2, offered: 1 },
+        InvalidReason::ApparatusDropped { receiver_socket: 1, receiver_host: 0 },
+        InvalidReason::Stalled { worker: worker.clone(), length_ns },
+        InvalidReason::ClockStepped { by_ns: -1 },
+        InvalidReason::NothingHeard,
+    ];
+    report.trial.warnings.extend([
+        Warning::SharedCore { cpu: 0 },
+        Warning::SenderLate { p99_ns: length_ns },
+        Warning::TailUnknown { streams: 1 },
+        Warning::Hiccup { worker: worker.clone(), length_ns },
+    ]);
+    report.trial.events = [
+        Happening::NotPinned { worker: worker.clone(), cpu: 1 },
+        Happening::StreamHeard { session: session.clone(), stream: 0, source: source.clone() },
+        Happening::SenderSilent { session: session.clone(), source: source.clone() },
+        Happening::SenderRestarted { session, source },
+        Happening::Stalled { worker, length_ns },
+        Happening::ClockStepped { by_ns: -1 },
+        Happening::NoKernelTimestamp { datagrams: 1 },
+        Happening::TooManyStreams { limit: 1 },
+        Happening::OutputFailed { reason: "full".into() },
+        Happening::Interrupted,
+    ]
+    .map(|what| Event { at_ns: Nanos(1), what })
+    .into();
+    report.trial.streams[1].end = StreamEnd::Silent;
+    report
+}
+
+#[test]
+fn reports_keep_to_the_schema() {
+    let validator = Validator::new();
+    for report in sample::all().iter().chain([&everything()]) {
+        assert_eq!(validator.check(&as_json(report)), Ok(()));
+    }
+}
+
+#[test]
+fn reports_read_back_as_they_were_written() {
+    for report in sample::all().into_iter().chain([everything()]) {
+        let text = as_json(&report).to_string();
+        assert_eq!(serde_json::from_str::<RunReport>(&text).unwrap(), report);
+    }
+}
+
+#[test]
+fn a_broken_report_is_refused() {
+    let check = |pointer: &str, value: Value, complaint: &str| {
+        let mut report = as_json(&everything());
+        *report.pointer_mut(pointer).expect(pointer) = value;
+        let error = Validator::new().check(&report).unwrap_err();
+        assert!(error.contains(complaint), "{error}");
+    };
+    check("/schema", "mcast-bench/0".into(), "is not \"mcast-bench/1\"");
+    check("/valid", "yes".into(), "/valid: \"yes\" is not of type");
+    check("/streams/0/end", "never".into(), "/streams/0/end: \"never\" is not allowed");
+    check("/streams/1/lost", (-1).into(), "/streams/1/lost: -1 is too small");
+    check("/sender/refused/EPERM", Value::Null, "/sender/refused/EPERM: null is not of type");
+    check("/warnings/0/warning", "boredom".into(), "/warnings/0: none of");
+    check("/totals", serde_json::json!({}), "is missing");
+
+    let mut report = as_json(&everything());
+    report["one_way_delay_ns"]["p42"] = 1.into();
+    let error = Validator::new().check(&report).unwrap_err();
+    assert!(error.contains("/one_way_delay_ns/p42 is not in the schema"), "{error}");
+}
+
+/// An object that allows more would let a new field slip in without a line in the schema.
+#[test]
+fn every_object_of_the_schema_is_closed() {
+    fn visit(schema: &Value, at: &str) {
+        if schema["type"].as_str() == Some("object") {
+            assert!(schema.get("additionalProperties").is_some(), "{at} is open");
+        }
+        let Some(object) = schema.as_object() else { return };
+        for (word, value) in object {
+            let at = format!("{at}/{word}");
+            assert!(KEYWORDS.contains(&word.as_str()), "{at}: a word that is not checked");
+            match value {
+                Value::Object(named) if word == "properties" || word == "$defs" => {
+                    named.iter().for_each(|(name, schema)| visit(schema, &format!("{at}/{name}")));
+                }
+                Value::Array(choices) if word == "anyOf" => {
+                    choices.iter().for_each(|schema| visit(schema, &at));
+                }
+                Value::Object(_) => visit(value, &at),
+                _ => {}
+            }
+        }
+    }
+    visit(&Validator::new().schema, "");
+}

@@ -1,0 +1,239 @@
+//! What a warning or a reason for invalidity means, and what to do about it.
+
+use crate::model::report::{InvalidReason, TrialReport, Warning};
+use crate::units::Nanos;
+use crate::units::human::grouped;
+use crate::units::text::{bytes, count, percent};
+
+/// Something that a person is to understand and to act on.
+pub trait Explained {
+    /// What it means, as a clause: no capital, no full stop.
+    fn sentence(&self) -> String;
+    /// What to do about it, in the same form.
+    fn advice(&self) -> String;
+}
+
+impl Explained for InvalidReason {
+    fn sentence(&self) -> String {
+        match self {
+            Self::OfferedLoadMissed { intended, offered } => {
+                let share = percent(*offered as f64 / (*intended).max(1) as f64);
+                let (intended, offered) = (grouped(*intended), grouped(*offered));
+                format!(
+                    "only {share} of the intended load was offered: {offered} of {intended} datagrams"
+                )
+            }
+            Self::ApparatusDropped { receiver_socket, receiver_host } => {
+                let all = count(receiver_socket + receiver_host, "datagram");
+                let (socket, host) = (grouped(*receiver_socket), grouped(*receiver_host));
+                format!(
+                    "this host dropped {all} itself (own socket {socket}, before the socket {host}): \
+                     not the network's loss"
+                )
+            }
+            Self::Stalled { worker, length_ns } => {
+                format!("the {worker} stood still for {length_ns}")
+            }
+            Self::ClockStepped { by_ns } => format!(
+                "the wall clock was set {} by {} during the trial: delays cannot be compared",
+                if *by_ns < 0 { "back" } else { "forward" },
+                Nanos(by_ns.unsigned_abs())
+            ),
+            Self::NothingHeard => "not one datagram of ours arrived".into(),
+        }
+    }
+
+    fn advice(&self) -> String {
+        match self {
+            Self::OfferedLoadMissed { .. } => {
+                "lower --rate, use more --threads or a larger --batch, or pin the sender with --cpu"
+            }
+            Self::ApparatusDropped { .. } => {
+                "use a larger --rcvbuf or more --threads, pin the receiver with --cpu, or lower --rate"
+            }
+            Self::Stalled { .. } => {
+                "keep other work off its core: pin it with --cpu, and leave a core for the rest"
+            }
+            Self::ClockStepped { .. } => {
+                "let the time service slew instead of step, or wait until it has settled"
+            }
+            Self::NothingHeard => {
+                "check that sender and receiver name the same group, port and interface, that --ttl \
+                 reaches across routers, and that no firewall or IGMP snooping is in the way"
+            }
+        }
+        .into()
+    }
+}
+
+impl Explained for Warning {
+    fn sentence(&self) -> String {
+        match self {
+            Self::ReceiveBufferSmall { grant } => {
+                // The kernel doubles what is set; half of it is what compares to the bytes asked for.
+                let (granted, asked) = (bytes(grant.granted as u64 / 2), bytes(grant.asked as u64));
+                format!("the receive buffer is {granted} of the {asked} asked for")
+            }
+            Self::SharedCore { cpu } => {
+                format!("a sender and a receiver share core {cpu} and slow each other down")
+            }
+            Self::Refused { errno, datagrams } => {
+                let datagrams = count(*datagrams, "datagram");
+                format!("the kernel refused {datagrams} with {errno}: {}", refusal(errno).0)
+            }
+            Self::SenderLate { p99_ns } => {
+                format!(
+                    "the sender was late: 1 % of its datagrams left more than {p99_ns} after they were due"
+                )
+            }
+            Self::NegativeDelay { datagrams } => format!(
+                "{} arrived before being due: the two clocks disagree, so the delays mean little",
+                count(*datagrams, "datagram")
+            ),
+            Self::TailUnknown { streams } => format!(
+                "{} ended without a word from the sender: what was lost after the last datagram \
+                 heard is not known and not counted",
+                count(*streams as u64, "stream")
+            ),
+            Self::Hiccup { worker, length_ns } => {
+                format!("the {worker} stood still for {length_ns}, too short to spoil the trial")
+            }
+        }
+    }
+
+    fn advice(&self) -> String {
+        match self {
+            Self::ReceiveBufferSmall { grant } => {
+                format!("sysctl -w net.core.rmem_max={}, or run with CAP_NET_ADMIN", grant.asked)
+            }
+            Self::SharedCore { .. } => "give each its own core with --cpu".into(),
+            Self::Refused { errno, .. } => refusal(errno).1.into(),
+            Self::SenderLate { .. } => {
+                "pin the sender to a core of its own with --cpu, or lower --rate".into()
+            }
+            Self::NegativeDelay { .. } => {
+                "synchronise the clocks (PTP, or chrony with hardware timestamps) and repeat".into()
+            }
+            Self::TailUnknown { .. } => {
+                "let the sender end before the receiver, and check that its last datagrams can arrive"
+                    .into()
+            }
+            Self::Hiccup { .. } => {
+                "keep other work off its core, or pin it with --cpu; the longest delays may be its doing"
+                    .into()
+            }
+        }
+    }
+}
+
+/// What an errno of a send means, and what to do.
+fn refusal(errno: &str) -> (&'static str, &'static str) {
+    match errno {
+        "ENOBUFS" => (
+            "the queue of the sending interface was full",
+            "lower --rate, or lengthen the queue: ip link set dev IFACE txqueuelen 10000",
+        ),
+        "EAGAIN" | "EWOULDBLOCK" => (
+            "the socket's send buffer was full",
+            "lower --rate, or sysctl -w net.core.wmem_max to a larger value",
+        ),
+        "EMSGSIZE" => (
+            "the size does not fit the interface's MTU",
+            "lower --size, or raise the MTU along the whole path",
+        ),
+        "ENETUNREACH" | "EHOSTUNREACH" => (
+            "there is no route to the group",
+            "name the interface with --iface, or: ip route add 224.0.0.0/4 dev IFACE",
+        ),
+        "EPERM" | "EACCES" => (
+            "a firewall on this host forbids it",
+            "look at the output rules: nft list ruleset, or iptables -L OUTPUT",
+        ),
+        "ENETDOWN" | "ENODEV" | "ENXIO" => {
+            ("the interface is down or gone", "ip link set dev IFACE up, and see that it stays up")
+        }
+        "EINVAL" => {
+            ("the kernel does not take such a datagram here", "try another engine with --engine")
+        }
+        "ENOMEM" => ("the kernel had no memory for it", "free memory, or lower --rate"),
+        _ => ("see errno(3)", "see the man page send(2) for this error"),
+    }
+}
+
+/// What kept the trial from more, where that can be told.
+pub fn bottleneck(trial: &TrialReport) -> Option<String> {
+    let dropped = trial.invalid_reasons.iter().find_map(|reason| match reason {
+        InvalidReason::ApparatusDropped { receiver_socket, receiver_host } => {
+            Some(if receiver_socket >= receiver_host {
+                "this receiver: it did not empty its socket buffer fast enough"
+            } else {
+                "this host: it dropped before the receiver's socket"
+            })
+        }
+        _ => None,
+    });
+    if let Some(dropped) = dropped {
+        return Some(dropped.into());
+    }
+    let sender = trial.sender.as_ref()?;
+    let most = sender.counts.refused.iter().max_by_key(|(_, datagrams)| **datagrams);
+    if let Some((errno, _)) = most.filter(|(_, datagrams)| **datagrams > 0) {
+        return Some(format!("the sending host: {} ({errno})", refusal(errno).0));
+    }
+    let missed = |reason: &InvalidReason| matches!(reason, InvalidReason::OfferedLoadMissed { .. });
+    if sender.intended_load_pps.is_none() || trial.invalid_reasons.iter().any(missed) {
+        return Some("the sender: its thread cannot send faster this way".into());
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::report::BufferGrant;
+    use crate::model::sample;
+
+    fn check(explained: &dyn Explained, sentence: &str, advice: &str) {
+        assert_eq!((&*explained.sentence(), &*explained.advice()), (sentence, advice));
+    }
+
+    #[test]
+    fn warnings_say_what_to_type() {
+        let grant = BufferGrant { asked: 8 << 20, granted: 425_984, forced: false };
+        check(
+            &Warning::ReceiveBufferSmall { grant },
+            "the receive buffer is 208 KiB of the 8 MiB asked for",
+            "sysctl -w net.core.rmem_max=8388608, or run with CAP_NET_ADMIN",
+        );
+        check(
+            &Warning::Refused { errno: "EMSGSIZE".into(), datagrams: 1 },
+            "the kernel refused 1 datagram with EMSGSIZE: the size does not fit the interface's MTU",
+            "lower --size, or raise the MTU along the whole path",
+        );
+    }
+
+    #[test]
+    fn an_unknown_errno_has_advice_too() {
+        let warning = Warning::Refused { errno: "EOWNERDEAD".into(), datagrams: 2 };
+        assert!(warning.sentence().contains("EOWNERDEAD") && !warning.advice().is_empty());
+    }
+
+    #[test]
+    fn nothing_intended_divides_by_nothing() {
+        let reason = InvalidReason::OfferedLoadMissed { intended: 0, offered: 0 };
+        assert!(reason.sentence().starts_with("only 0 % of"));
+    }
+
+    #[test]
+    fn the_bottleneck_is_named_only_when_known() {
+        assert_eq!(bottleneck(&sample::run().trial), None);
+        assert_eq!(
+            bottleneck(&sample::lossy().trial).unwrap(),
+            "this receiver: it did not empty its socket buffer fast enough"
+        );
+        assert_eq!(
+            bottleneck(&sample::sender_only().trial).unwrap(),
+            "the sending host: the queue of the sending interface was full (ENOBUFS)"
+        );
+    }
+}
