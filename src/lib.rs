@@ -9,6 +9,10 @@ pub mod model;
 pub mod engine;
 
 pub mod trial;
+
+pub mod doctor;
+
+pub mod cli;
 pub mod net;
 pub mod report;
 pub mod stats;

@@ -1,3 +1,7 @@
 //! The command line tool; all of it is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mcast_bench::cli::main()
+}

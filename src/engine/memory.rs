@@ -14,14 +14,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// Batches on their way to one receiver; when so many wait, the next is refused with `ENOBUFS`.
-const QUEUE_LEN: usize = 64;
+const QUEUE_LEN: usize = 512;
 
 /// The engine.
 pub struct Memory;
 
 /// A commit on its way.
 struct Parcel {
-    arena: Box<[u8]>,
+    arena: Vec<u8>,
     payload_len: usize,
     source: SocketAddr,
     /// Where each payload goes: group and port.
@@ -87,9 +87,8 @@ struct MemoryTx {
 
 impl MemoryTx {
     fn spare(&self) -> Parcel {
-        let fits = |parcel: &Parcel| parcel.arena.len() == self.arena.len();
-        self.spares.try_recv().ok().filter(fits).unwrap_or_else(|| Parcel {
-            arena: vec![0; self.arena.len()].into(),
+        self.spares.try_recv().unwrap_or_else(|_| Parcel {
+            arena: Vec::with_capacity(self.payload_len),
             payload_len: 0,
             source: self.source,
             destinations: Vec::with_capacity(self.capacity),
@@ -117,7 +116,8 @@ impl TxEngine for MemoryTx {
                 continue;
             }
             let mut parcel = self.spare();
-            parcel.arena[..used].copy_from_slice(&self.arena[..used]);
+            parcel.arena.clear();
+            parcel.arena.extend_from_slice(&self.arena[..used]);
             parcel.payload_len = self.payload_len;
             parcel.source = self.source;
             parcel.destinations.clear();

@@ -11,9 +11,9 @@ pub mod line;
 
 /// One observer that tells many, in order.
 #[derive(Default)]
-pub struct Fanout(pub Vec<Box<dyn Observer>>);
+pub struct Fanout<'a>(pub Vec<&'a mut dyn Observer>);
 
-impl Observer for Fanout {
+impl Observer for Fanout<'_> {
     fn on_start(&mut self, spec: &TrialSpec, started_at: Nanos) {
         self.0.iter_mut().for_each(|observer| observer.on_start(spec, started_at));
     }
@@ -61,14 +61,14 @@ mod tests {
     #[test]
     fn tells_all_of_them_everything_in_order() {
         let (told, heard) = channel();
-        let mut fanout =
-            Fanout(vec![Box::new(Telling(0, told.clone())), Box::new(Telling(1, told))]);
+        let (mut first, mut second) = (Telling(0, told.clone()), Telling(1, told));
+        let mut fanout = Fanout(vec![&mut first, &mut second]);
         let report = sample::run();
         fanout.on_start(&report.trial.spec, sample::STARTED_AT);
         fanout.on_interval(&sample::intervals(report.trial.spec.role)[0]);
         fanout.on_event(&sample::events()[0]);
         fanout.on_finish(&report);
-        drop(fanout);
+        drop((first, second));
         let words = ["start", "interval", "event", "finish"];
         let expected: Vec<_> = words.into_iter().flat_map(|word| [(0, word), (1, word)]).collect();
         assert_eq!(heard.iter().collect::<Vec<_>>(), expected);

@@ -370,7 +370,7 @@ pub enum InvalidReason {
         /// `sender 0`, `receiver 1`.
         worker: String,
         /// Why.
-        reason: String,
+        cause: String,
     },
     /// No datagram of ours arrived.
     NothingHeard,

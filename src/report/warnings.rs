@@ -39,6 +39,7 @@ impl Explained for InvalidReason {
                 if *by_ns < 0 { "back" } else { "forward" },
                 Nanos(by_ns.unsigned_abs())
             ),
+            Self::WorkerFailed { worker, cause } => format!("{worker} could not go on: {cause}"),
             Self::NothingHeard => "not one datagram of ours arrived".into(),
         }
     }
@@ -56,6 +57,9 @@ impl Explained for InvalidReason {
             }
             Self::ClockStepped { .. } => {
                 "let the time service slew instead of step, or wait until it has settled"
+            }
+            Self::WorkerFailed { .. } => {
+                "see whether the interface is still there and up (ip link), and repeat"
             }
             Self::NothingHeard => {
                 "check that sender and receiver name the same group, port and interface, that --ttl \

@@ -104,7 +104,8 @@ impl Schedule for Constant {
         // In parts of a nanosecond: the k-th burst from here is before the end while k gaps fit into the time.
         let parts = u128::from(self.parts);
         let gap = u128::from(self.gap.0) * parts + u128::from(self.gap_carry);
-        let left = u128::from(left) * parts - u128::from(self.carried).min(u128::from(left) * parts);
+        let left =
+            u128::from(left) * parts - u128::from(self.carried).min(u128::from(left) * parts);
         let bursts = left.div_ceil(gap.max(1)) as u64;
         in_burst + bursts * u64::from(self.burst_len)
     }

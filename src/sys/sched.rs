@@ -27,6 +27,27 @@ pub fn allowed_cpus() -> io::Result<Vec<usize>> {
     Ok(cpus.filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) }).collect())
 }
 
+/// Keeps the calling thread off some cores, if it may run on others.
+///
+/// # Errors
+/// Those of sched_setaffinity(2).
+pub fn keep_off(cpus: &[usize]) -> io::Result<()> {
+    let mut rest = allowed_cpus()?;
+    rest.retain(|cpu| !cpus.contains(cpu));
+    if rest.is_empty() {
+        return Ok(());
+    }
+    // SAFETY: cpu_set_t is an array of integers, for which all zeroes is a value.
+    let mut set: libc::cpu_set_t = unsafe { zeroed() };
+    for cpu in rest {
+        // SAFETY: CPU_SET writes the set within its size; `allowed_cpus` returns none beyond it.
+        unsafe { libc::CPU_SET(cpu, &mut set) };
+    }
+    // SAFETY: the set is ours and of the size given; pid 0 is the calling thread.
+    check(unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) })
+        .map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,5 +56,16 @@ mod tests {
     fn a_thread_runs_somewhere_and_may_sleep_briefly() {
         assert!(!allowed_cpus().unwrap().is_empty());
         set_timer_slack_least().unwrap();
+    }
+
+    #[test]
+    fn a_thread_keeps_off_cores_but_runs() {
+        let all = allowed_cpus().unwrap();
+        keep_off(&all).unwrap();
+        assert_eq!(allowed_cpus().unwrap(), all, "there was nowhere else to go");
+        let (kept, rest) = all.split_first().unwrap();
+        keep_off(&[*kept]).unwrap();
+        let expected = if rest.is_empty() { all.as_slice() } else { rest };
+        assert_eq!(allowed_cpus().unwrap(), expected);
     }
 }

@@ -1,6 +1,6 @@
 //! Gathers the workers' intervals into snapshots and tells the observer.
 
-use super::handover::{Interval, Part};
+use super::handover::{GiveBack, Interval, Part};
 use crate::model::Observer;
 use crate::model::event::{Event, Happening};
 use crate::model::snapshot::{ReceiverInterval, SenderInterval, Snapshot, TxCounts};
@@ -41,8 +41,8 @@ pub(super) struct Collector<'a> {
     brought: Vec<Option<u64>>,
     has_sender: bool,
     has_receiver: bool,
-    give_back_tx: Vec<Sender<Box<SenderInterval>>>,
-    give_back_rx: Vec<Sender<Box<ReceiverInterval>>>,
+    give_back_tx: GiveBack<SenderInterval>,
+    give_back_rx: GiveBack<ReceiverInterval>,
     /// All intervals added up.
     sent: SenderSums,
     one_way_delay: Latency,
@@ -69,8 +69,8 @@ impl<'a> Collector<'a> {
     pub(super) fn new(
         observer: &'a mut dyn Observer,
         interval: Nanos,
-        give_back_tx: Vec<Sender<Box<SenderInterval>>>,
-        give_back_rx: Vec<Sender<Box<ReceiverInterval>>>,
+        give_back_tx: GiveBack<SenderInterval>,
+        give_back_rx: GiveBack<ReceiverInterval>,
     ) -> Self {
         Self {
             observer,
@@ -179,6 +179,9 @@ impl<'a> Collector<'a> {
         if let Some(rx) = rx {
             self.one_way_delay.add(&rx.one_way_delay);
         }
+        if self.senders_are_done() && is_idle(&pending) {
+            return;
+        }
         let is_silent = rx.is_none_or(|rx| rx.streams == 0);
         let Some(skipped) = self.skipped.or((!is_silent).then_some(index)) else { return };
         self.skipped = Some(skipped);
@@ -195,6 +198,21 @@ impl<'a> Collector<'a> {
             receiver: self.has_receiver.then(|| pending.rx.unwrap_or_default()),
         });
     }
+
+    /// Receivers wait for stragglers after the senders have ended; if none come there is nothing to tell.
+    fn senders_are_done(&self) -> bool {
+        let senders = &self.brought[..self.give_back_tx.len()];
+        self.has_sender && senders.iter().all(|brought| *brought == Some(u64::MAX))
+    }
+}
+
+fn is_idle(pending: &Pending) -> bool {
+    let has_sent = pending.tx.as_ref().is_some_and(|tx| tx.counts.intended > 0);
+    let has_received = pending
+        .rx
+        .as_ref()
+        .is_some_and(|rx| rx.counts.received + rx.counts.foreign + rx.socket_drops > 0);
+    !has_sent && !has_received
 }
 
 fn note<T>(brought: &mut Option<u64>, part: &Part<T>) {

@@ -2,7 +2,7 @@
 
 use super::collector::Delivery;
 use super::control::{Control, TrialClock};
-use super::handover::{Handover, Part};
+use super::handover::{GiveBack, Handover, Part};
 use super::plan::{ReceiverPlan, SenderPlan};
 use super::rx_worker::{RxResult, RxWorker};
 use super::tx_worker::{TxResult, TxWorker};
@@ -21,8 +21,8 @@ pub(super) struct Crew<'a> {
     session: u32,
     trial: TrialClock,
     to_collector: Sender<Delivery>,
-    give_back_tx: Vec<Sender<Box<SenderInterval>>>,
-    give_back_rx: Vec<Sender<Box<ReceiverInterval>>>,
+    give_back_tx: GiveBack<SenderInterval>,
+    give_back_rx: GiveBack<ReceiverInterval>,
 }
 
 /// A worker that waits for its thread.
@@ -72,8 +72,7 @@ impl<'a> Crew<'a> {
             self.give_back_tx.push(give_back);
             let end = self.spec.stop.time_ns;
             let (session, trial) = (self.session, self.trial);
-            let work =
-                TxWorker::new(name.clone(), plan, session, end, engine, trial, handover);
+            let work = TxWorker::new(name.clone(), plan, session, end, engine, trial, handover);
             Hand { name, cpu, work }
         });
         hands.collect()
@@ -102,9 +101,7 @@ impl<'a> Crew<'a> {
     }
 
     /// The ways back for emptied intervals. The collector's channel is now held by the workers alone.
-    pub(super) fn dismiss(
-        self,
-    ) -> (Vec<Sender<Box<SenderInterval>>>, Vec<Sender<Box<ReceiverInterval>>>) {
+    pub(super) fn dismiss(self) -> (GiveBack<SenderInterval>, GiveBack<ReceiverInterval>) {
         (self.give_back_tx, self.give_back_rx)
     }
 }

@@ -27,6 +27,9 @@ pub(super) struct Part<T> {
     pub(super) is_last: bool,
 }
 
+/// The ways back for emptied boxes, one a worker.
+pub(super) type GiveBack<T> = Vec<Sender<Box<T>>>;
+
 /// The worker's end: two boxes in turn, one being filled, the other with the collector or on its way back.
 pub(super) struct Handover<T> {
     worker: usize,
@@ -46,7 +49,7 @@ const EVENTS_MAX: usize = 256;
 impl<T: Interval> Handover<T>
 where
     Delivery: From<Part<T>>,
- {
+{
     /// `interval` of zero hands over at the end only. Returns the way back for emptied boxes.
     pub(super) fn new(
         worker: usize,

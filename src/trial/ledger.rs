@@ -98,8 +98,7 @@ impl Ledger {
             self.foreign += 1;
             return;
         };
-        let key =
-            Key { source: datagram.source, session: probe.session, stream: probe.stream };
+        let key = Key { source: datagram.source, session: probe.session, stream: probe.stream };
         let Some(stream) = self.find(key, flow, now) else {
             self.foreign += 1;
             return;
@@ -285,10 +284,8 @@ impl Ledger {
             }
             told.push((session, source));
             let address = source.to_string();
-            happened.push(Happening::SenderSilent {
-                session: session_name(session),
-                source: address,
-            });
+            happened
+                .push(Happening::SenderSilent { session: session_name(session), source: address });
             let back = self.streams.iter().find(|other| {
                 other.key.session != session
                     && other.key.source.ip() == source.ip()

@@ -60,7 +60,13 @@ pub(super) fn receivers(spec: &TrialSpec, cpus: &[usize]) -> Vec<ReceiverPlan> {
     (0..of)
         .map(|index| ReceiverPlan {
             engine: RxPlan {
-                flows: spec.groups.iter().skip(index).step_by(of).copied().collect::<Vec<Membership>>(),
+                flows: spec
+                    .groups
+                    .iter()
+                    .skip(index)
+                    .step_by(of)
+                    .copied()
+                    .collect::<Vec<Membership>>(),
                 interface: spec.interface,
                 receive_buffer: spec.receive_buffer,
                 batch: spec.batch,

@@ -58,6 +58,7 @@ impl TrialRunner for LocalRunner {
             .transpose()?;
         let tx_plans: Vec<_> = senders.iter().map(|sender| sender.engine.clone()).collect();
         let rx_plans: Vec<_> = receivers.iter().map(|receiver| receiver.engine.clone()).collect();
+        let sender_cpus: Vec<_> = senders.iter().filter_map(|sender| sender.cpu).collect();
         let halves = engine.open(&tx_plans, &rx_plans)?;
         self.say_ready()?;
         self.wait_for_start(spec);
@@ -83,6 +84,9 @@ impl TrialRunner for LocalRunner {
                 control.stop_receivers();
             }
             let (rx, tx) = spawned?;
+            // Every wake-up of this thread on a sender's core would make datagrams late. Best effort: on one
+            // core there is no other place.
+            drop(sched::keep_off(&sender_cpus));
             Watch { spec, trial, control: &control, interrupt: &self.interrupt }
                 .until_all_are_done(&deliveries, &mut collector);
             Ok((join_all(tx), join_all(rx)))

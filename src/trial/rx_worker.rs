@@ -1,7 +1,7 @@
 //! The receive loop: every datagram into the books, and nothing else.
 
 use super::control::{Control, Heard, TrialClock};
-use super::handover::{Interval, Handover};
+use super::handover::{Handover, Interval};
 use super::ledger::Ledger;
 use super::tx_worker::HICCUP;
 use crate::engine::{RxCounters, RxEngine};

@@ -208,7 +208,7 @@ fn per_second(count: u64, time: Nanos) -> f64 {
 }
 
 fn rfc3339(wall: Nanos) -> String {
-    humantime::format_rfc3339_nanos(UNIX_EPOCH + std::time::Duration::from(wall)).to_string()
+    humantime::format_rfc3339_millis(UNIX_EPOCH + std::time::Duration::from(wall)).to_string()
 }
 
 /// Name of an error number that sending may give, send(2), udp(7); others by number.

@@ -1,7 +1,7 @@
 //! The transmit loop: sends what is due, and tells on itself when it was late.
 
 use super::control::{Control, TrialClock};
-use super::handover::{Interval, Handover};
+use super::handover::{Handover, Interval};
 use super::pacer;
 use super::plan::SenderPlan;
 use crate::engine::{Committed, FlowIndex, TxEngine};
@@ -23,6 +23,9 @@ const ROUND_GAP: Nanos = Nanos(20_000_000);
 
 /// Time before the start of a trial that the announcements of it take.
 pub(super) const START_LEAD: Nanos = Nanos(START_ROUNDS * ROUND_GAP.0);
+
+/// What was due before the end but is late may still leave in this time after it.
+const OVERTIME: Nanos = Nanos(10_000_000);
 
 /// A loop that stands still for so long is an event.
 pub(super) const HICCUP: Nanos = Nanos(10_000_000);
@@ -136,18 +139,23 @@ impl TxWorker {
             if control.senders_stopped() {
                 return;
             }
-            (0..self.streams.len()).for_each(|flow| drop(self.announce(flow, Kind::Start)));
+            for flow in 0..self.streams.len() {
+                // A refusal here will be met again by the datagrams, and counted there.
+                let _ = self.announce(flow, Kind::Start);
+            }
         }
     }
 
     /// Sends what is due until the end of the offered load. Returns how long that took.
     fn offer(&mut self, control: &Control) -> Nanos {
         let mut now = pacer::wait_until(&self.trial, Nanos(1), control);
-        while now < self.end && !control.senders_stopped() {
+        let overtime = Nanos(self.end.0.saturating_add(OVERTIME.0));
+        while now < overtime && !control.senders_stopped() {
             self.take_due(now);
             let expected = if self.pending.is_empty() {
-                let Some(next) = self.next else { break };
-                let until = next.min(self.end).min(self.next_progress).min(self.handover.next_end());
+                let Some(next) = self.next.filter(|_| now < self.end) else { break };
+                let until =
+                    next.min(self.end).min(self.next_progress).min(self.handover.next_end());
                 now = pacer::wait_until(&self.trial, until, control);
                 until
             } else {
@@ -167,8 +175,10 @@ impl TxWorker {
             }
         }
         // The last datagram takes its gap like all others: n datagrams at n a second take a second.
-        let whole = if control.senders_stopped() { now } else { self.next.unwrap_or(now).max(now) };
-        whole.min(self.end)
+        match self.left {
+            0 if !control.senders_stopped() => self.schedule.next_due(now).max(now).min(self.end),
+            _ => now,
+        }
     }
 
     /// Moves what is due by now from the schedule to `pending`.
@@ -236,7 +246,7 @@ impl TxWorker {
 
     /// What the schedule wanted before the end and the loop did not get to.
     fn count_what_was_not_tried(&mut self) {
-        let end = self.result.duration;
+        let end = self.result.duration.min(self.end);
         let was_next = u64::from(self.next.is_some_and(|next| next < end));
         let rest = self.schedule.remaining_before(end) + was_next;
         self.handover.current.counts.intended += rest.min(self.left);
@@ -245,7 +255,7 @@ impl TxWorker {
     /// One stream after the other, so that many streams do not all speak at once.
     #[cold]
     fn announce_progress(&mut self, now: Nanos) {
-        drop(self.announce(self.progress_turn as usize, Kind::Progress));
+        let _ = self.announce(self.progress_turn as usize, Kind::Progress);
         self.progress_turn = (self.progress_turn + 1) % self.streams.len() as FlowIndex;
         self.next_progress = now + Nanos(PROGRESS_EVERY.0 / self.streams.len() as u64);
     }

@@ -71,9 +71,12 @@ pub fn invalid_reasons(evidence: &Evidence<'_>) -> Vec<InvalidReason> {
             Happening::ClockStepped { by_ns } => {
                 reasons.push(InvalidReason::ClockStepped { by_ns: *by_ns });
             }
-            Happening::WorkerFailed { worker, reason } => reasons.push(
-                InvalidReason::WorkerFailed { worker: worker.clone(), reason: reason.clone() },
-            ),
+            Happening::WorkerFailed { worker, reason } => {
+                reasons.push(InvalidReason::WorkerFailed {
+                    worker: worker.clone(),
+                    cause: reason.clone(),
+                })
+            }
             _ => {}
         }
     }
@@ -89,7 +92,8 @@ pub fn warnings(evidence: &Evidence<'_>) -> Vec<Warning> {
             warnings.push(Warning::ReceiveBufferSmall { grant });
         }
         let senders = evidence.sender.map(|sender| sender.cpus.as_slice()).unwrap_or_default();
-        if let Some(&cpu) = receiver.cpus.iter().flatten().find(|cpu| senders.contains(&Some(**cpu)))
+        if let Some(&cpu) =
+            receiver.cpus.iter().flatten().find(|cpu| senders.contains(&Some(**cpu)))
         {
             warnings.push(Warning::SharedCore { cpu });
         }

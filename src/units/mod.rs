@@ -1,5 +1,6 @@
 //! Numbers that carry a unit: times, rates and sizes, as typed and as printed.
 
+pub mod count;
 pub mod duration;
 pub mod human;
 pub(crate) mod number;

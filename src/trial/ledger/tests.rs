@@ -19,7 +19,12 @@ impl Receiver {
         Self { ledger: Ledger::new(), delay: Latency::new(), now: Nanos(0) }
     }
 
-    fn hear(&mut self, sender: Sender, kind: Kind, seqs: impl IntoIterator<Item = u64>) -> &mut Self {
+    fn hear(
+        &mut self,
+        sender: Sender,
+        kind: Kind,
+        seqs: impl IntoIterator<Item = u64>,
+    ) -> &mut Self {
         for seq in seqs {
             let mut payload = [0; 100];
             let encoder = Encoder::new(sender.1, sender.2, true);

@@ -1,0 +1,363 @@
+//! Flags as typed. What they mean together is decided in `spec`.
+
+use crate::model::group::GroupSpec;
+use crate::model::limit::Limit;
+use crate::report::output::Target;
+use crate::units::Nanos;
+use crate::units::count::parse_count;
+use crate::units::duration::parse_duration;
+use crate::units::rate::Rate;
+use crate::units::size::Bytes;
+use clap::{ArgAction, Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+const ABOUT: &str = "Multicast benchmark and load generator: how much a path or a host can take, what it loses, \
+                     and how late it is";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  mcast-bench run                           100,000 datagrams a second over loopback, for 10 seconds
+  mcast-bench run --rate max --time 5s      as fast as this host goes
+  mcast-bench run -g 239.1.1.1+9 -P 2       two senders, ten groups
+  mcast-bench run --fail-if 'loss>0' --fail-if 'p99>200us' -J > result.json";
+
+const SEND_EXAMPLES: &str = "\
+Examples:
+  mcast-bench send --rate 100k --size 1316                  over loopback, to the default group
+  mcast-bench send -I eth1 -g 239.1.1.1:5000 -r 1.5Gbps     through eth1; bits of UDP payload a second
+  mcast-bench send -I eth1 -r 10k --burst 7 -t 0            bursts of 7, until Ctrl-C
+  mcast-bench send -g '192.0.2.1@232.1.1.1:5000' -I eth1    from one source address, for SSM receivers";
+
+const RECV_EXAMPLES: &str = "\
+Examples:
+  mcast-bench recv --report hdr                             until the senders it hears have ended
+  mcast-bench recv -I eth1 -g 239.1.1.1:5000 --report json:result.json --report human
+  mcast-bench recv -I eth1 -g '192.0.2.1@232.1.1.1:5000'    source-specific (SSM)
+  mcast-bench recv -t 60s --fail-if 'loss>0.01%'            exit code 3 if more is lost";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    ran, is valid, and every --fail-if held
+  1    could not run
+  2    wrong usage
+  3    ran, but the trial is invalid or a --fail-if did not hold
+  4    a receiver heard nothing
+  130  interrupted; the report is written all the same";
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "mcast-bench", version, about = ABOUT, after_long_help = EXIT_CODES)]
+#[command(disable_help_subcommand = true, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Send and receive in one process, and say what became of every datagram
+    #[command(after_help = RUN_EXAMPLES, after_long_help = with_exit_codes(RUN_EXAMPLES))]
+    Run(RunArgs),
+    /// Send to groups at a rate
+    #[command(after_help = SEND_EXAMPLES, after_long_help = with_exit_codes(SEND_EXAMPLES))]
+    Send(SendArgs),
+    /// Join groups and count what arrives, what is missing, and how late it is
+    #[command(after_help = RECV_EXAMPLES, after_long_help = with_exit_codes(RECV_EXAMPLES))]
+    Recv(RecvArgs),
+}
+
+fn with_exit_codes(examples: &str) -> String {
+    format!("{examples}\n\n{EXIT_CODES}")
+}
+
+/// Flags of `run`.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) groups: GroupArgs,
+    #[command(flatten)]
+    pub(super) load: LoadArgs,
+    #[command(flatten)]
+    pub(super) stop: StopArgs,
+    #[command(flatten)]
+    pub(super) sending: SendingArgs,
+    #[command(flatten)]
+    pub(super) receiving: ReceivingArgs,
+    #[command(flatten)]
+    pub(super) engine: EngineArgs,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+    #[command(flatten)]
+    pub(super) launch: LaunchArgs,
+    #[command(flatten)]
+    pub(super) start: StartArgs,
+}
+
+/// Flags of `send`.
+#[derive(Debug, Args)]
+pub(super) struct SendArgs {
+    #[command(flatten)]
+    pub(super) groups: GroupArgs,
+    #[command(flatten)]
+    pub(super) load: LoadArgs,
+    #[command(flatten)]
+    pub(super) stop: StopArgs,
+    #[command(flatten)]
+    pub(super) sending: SendingArgs,
+    #[command(flatten)]
+    pub(super) engine: EngineArgs,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+    #[command(flatten)]
+    pub(super) launch: LaunchArgs,
+    #[command(flatten)]
+    pub(super) start: StartArgs,
+}
+
+/// Flags of `recv`.
+#[derive(Debug, Args)]
+pub(super) struct RecvArgs {
+    #[command(flatten)]
+    pub(super) groups: GroupArgs,
+    #[command(flatten)]
+    pub(super) stop: StopArgs,
+    #[command(flatten)]
+    pub(super) receiving: ReceivingArgs,
+    #[command(flatten)]
+    pub(super) engine: EngineArgs,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+    #[command(flatten)]
+    pub(super) launch: LaunchArgs,
+}
+
+/// Where to.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Groups")]
+pub(super) struct GroupArgs {
+    /// Multicast group; may be repeated [default: 239.255.77.77]
+    ///
+    /// `239.1.1.1`, with a port `239.1.1.1:5000`, a range of 100 `239.1.1.1+99`, source-specific
+    /// `192.0.2.1@232.1.1.1:5000`, IPv6 `[ff15::1]:5000`.
+    #[arg(short, long = "group", value_name = "GROUP")]
+    pub(super) groups: Vec<GroupSpec>,
+    /// UDP port of groups that name none
+    #[arg(short, long, value_name = "PORT", default_value = "5777")]
+    pub(super) port: u16,
+    /// Interface by name, index or address [default: loopback]
+    #[arg(short = 'I', long, value_name = "IFACE", env = "MCAST_BENCH_IFACE")]
+    pub(super) iface: Option<String>,
+}
+
+/// How much.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Load")]
+pub(super) struct LoadArgs {
+    /// Rate of all senders together [default: 100k for run, 1k for send]
+    ///
+    /// `100k` is datagrams a second, `1.5Gbps` bits of UDP payload a second, `max` as fast as possible.
+    #[arg(short, long, value_name = "RATE")]
+    pub(super) rate: Option<Rate>,
+    /// UDP payload of each datagram, bytes
+    ///
+    /// From 18, which fits a 64-byte Ethernet frame, to 65507. From 34 on a datagram also says how late it
+    /// was sent.
+    #[arg(short, long, value_name = "BYTES", default_value = "1316")]
+    pub(super) size: Bytes,
+    /// Send this many datagrams back to back, and pause accordingly
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_count)]
+    pub(super) burst: u64,
+    /// Put a checksum over the payload into each datagram
+    ///
+    /// Finds damage that the checksums of UDP and Ethernet cannot see. Costs time for every byte on both
+    /// sides.
+    #[arg(long)]
+    pub(super) checksum: bool,
+}
+
+/// How long.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Load")]
+pub(super) struct StopArgs {
+    /// How long; 0 is until Ctrl-C [default: 10s for senders, until they end for receivers]
+    #[arg(short, long, value_name = "TIME", value_parser = parse_duration)]
+    pub(super) time: Option<Nanos>,
+    /// How many datagrams, all threads together
+    #[arg(short, long, value_name = "N", value_parser = parse_count)]
+    pub(super) count: Option<u64>,
+}
+
+/// How datagrams leave.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sending")]
+pub(super) struct SendingArgs {
+    /// Time to live, or hop limit: how many routers away
+    #[arg(short = 'T', long, value_name = "N", default_value = "1")]
+    pub(super) ttl: u8,
+    /// Whether receivers on the sending host get a copy
+    #[arg(long = "loop", value_name = "ON|OFF", default_value = "on", action = ArgAction::Set)]
+    #[arg(value_parser = parse_switch)]
+    pub(super) loopback: bool,
+    /// Differentiated services code point, 0 to 63
+    #[arg(long, value_name = "N", default_value = "0")]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..64))]
+    pub(super) dscp: u8,
+}
+
+/// How datagrams are received.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Receiving")]
+pub(super) struct ReceivingArgs {
+    /// Receive buffer of each socket
+    ///
+    /// Beyond net.core.rmem_max only with CAP_NET_ADMIN. The report says what was granted.
+    #[arg(short = 'w', long, value_name = "BYTES", default_value = "8MiB")]
+    pub(super) rcvbuf: Bytes,
+    /// How long to wait for the rest after the last sender has ended
+    ///
+    /// What has not come by then is lost (Tmax, RFC 7680 section 2.4).
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
+    pub(super) loss_threshold: Nanos,
+    /// How long a sender may be silent before it counts as gone
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    pub(super) idle_timeout: Nanos,
+}
+
+/// With what.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Engine")]
+pub(super) struct EngineArgs {
+    /// Sender threads; receiver threads, each with groups of its own
+    #[arg(short = 'P', long, value_name = "N", default_value = "1")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) threads: u16,
+    /// Cores to pin threads to, senders first [default: the last ones, sender and receiver apart]
+    ///
+    /// `2,3` or `2-5`. With more threads than cores they are gone through again.
+    #[arg(long, value_name = "LIST", value_parser = parse_cpus)]
+    pub(super) cpu: Option<CpuList>,
+    /// Way to move datagrams
+    #[arg(short, long, value_name = "NAME", default_value = "mmsg")]
+    #[arg(long_help = engine_help())]
+    pub(super) engine: String,
+    /// Most datagrams a system call
+    #[arg(long, value_name = "N", default_value = "64")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) batch: u16,
+}
+
+/// What comes out.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct OutputArgs {
+    /// Report to write, FORMAT or FORMAT:PATH; may be repeated [default: human]
+    #[arg(long = "report", value_name = "FORMAT[:PATH]", long_help = report_help())]
+    pub(super) reports: Vec<Target>,
+    /// The same as --report json
+    #[arg(short = 'J', long)]
+    pub(super) json: bool,
+    /// Length of an interval; 0 prints none
+    #[arg(short, long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
+    pub(super) interval: Nanos,
+    /// Exit with 3 if this comes true; may be repeated
+    ///
+    /// `loss>0`, `loss>0.01%`, `p99>200us`, `max>5ms`, `reordered>0`, `duplicates>0`, `corrupt>0`,
+    /// `offered<99%`, `refused>0`, `late-p99>100us`. Lost datagrams count as infinitely late.
+    #[arg(long = "fail-if", value_name = "EXPR")]
+    pub(super) limits: Vec<Limit>,
+    /// No interval lines and no notices; only reports and errors
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+}
+
+/// For those who start several.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Launching")]
+pub(super) struct LaunchArgs {
+    /// File to write when everything is open and joined
+    #[arg(long, value_name = "PATH")]
+    pub(super) ready_file: Option<PathBuf>,
+}
+
+/// When to start.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Launching")]
+pub(super) struct StartArgs {
+    /// Time of the wall clock at which to start, RFC 3339, such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(super) start_at: Option<SystemTime>,
+}
+
+/// Cores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CpuList(pub(super) Vec<usize>);
+
+fn parse_switch(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("it is either on or off".into()),
+    }
+}
+
+fn parse_cpus(text: &str) -> Result<CpuList, String> {
+    let number = |text: &str| {
+        text.parse::<usize>()
+            .map_err(|_| format!("`{text}` is not a core; cores look like `2,3` or `2-5`"))
+    };
+    let mut cpus = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last) = (number(first)?, number(last)?);
+        if first > last || last >= 1024 {
+            return Err(format!("`{part}` is not a range of cores below 1024"));
+        }
+        cpus.extend(first..=last);
+    }
+    Ok(CpuList(cpus))
+}
+
+fn parse_time(text: &str) -> Result<SystemTime, String> {
+    humantime::parse_rfc3339(text)
+        .map_err(|error| format!("{error}; times look like `2026-01-31T12:00:00Z`"))
+}
+
+fn engine_help() -> String {
+    let lines = crate::engine::ENGINES
+        .iter()
+        .map(|engine| format!("\n  {:8} {}", engine.name(), engine.about()));
+    format!("Way to move datagrams\n{}", lines.collect::<String>())
+}
+
+fn report_help() -> String {
+    let lines = crate::report::FORMATS
+        .iter()
+        .map(|format| format!("\n  {:8} {}", format.name(), format.about()));
+    format!(
+        "Report to write, FORMAT or FORMAT:PATH; may be repeated [default: human]\n\n\
+         Without a path it goes to standard output. Files are opened before the trial and get their name when \
+         they are whole.\n{}",
+        lines.collect::<String>()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        super::super::command().debug_assert();
+    }
+
+    #[test]
+    fn cores() {
+        assert_eq!(parse_cpus("2"), Ok(CpuList(vec![2])));
+        assert_eq!(parse_cpus("0,2-4"), Ok(CpuList(vec![0, 2, 3, 4])));
+        for text in ["", "a", "3-2", "1,", "2000", "-1"] {
+            assert!(parse_cpus(text).is_err(), "{text}");
+        }
+    }
+}

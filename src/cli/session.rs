@@ -1,0 +1,107 @@
+//! What all verbs that carry out a trial have in common: outputs, Ctrl-C, the report, the verdict.
+
+use super::args::{GroupArgs, LaunchArgs, OutputArgs};
+use super::exit::Exit;
+use super::spec::Meant;
+use crate::doctor::environment;
+use crate::error::{Error, Result};
+use crate::live::Fanout;
+use crate::live::line::Line;
+use crate::model::Observer;
+use crate::model::event::{Event, Happening};
+use crate::model::report::{RunReport, SCHEMA};
+use crate::model::verdict;
+use crate::report::output::{Outputs, Target};
+use crate::trial::{LocalRunner, TrialRunner};
+use crate::units::Nanos;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use std::io::{self, Write};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Carries out a trial and reports it.
+pub(super) fn run(
+    (spec, interface): Meant,
+    groups: &GroupArgs,
+    output: &OutputArgs,
+    launch: &LaunchArgs,
+) -> Result<Exit> {
+    let targets = targets(output);
+    let mut outputs = Outputs::open(&targets, Box::new(io::stdout()))?;
+    let interrupt = interrupt()?;
+    if !output.quiet && groups.iface.is_none() {
+        let name = &interface.name;
+        let _ =
+            writeln!(io::stderr(), "no --iface: using {name}, so all traffic stays on this host");
+    }
+    let mut runner = LocalRunner { interrupt, ready_file: launch.ready_file.clone() };
+    let mut line = Line::new(Box::new(io::stderr()));
+    let mut watchers = Fanout(vec![&mut outputs]);
+    if !output.quiet && spec.interval_ns > Nanos(0) {
+        watchers.0.push(&mut line);
+    }
+    let trial = runner.run(&spec, &mut watchers)?;
+    let limits = output.limits.iter().map(|limit| verdict::evaluate(limit, &trial)).collect();
+    let mut report = RunReport {
+        schema: SCHEMA.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        command: command_line(),
+        environment: environment::read(interface),
+        trial,
+        limits,
+    };
+    let at_ns = report.trial.duration_ns;
+    report.trial.events.extend(outputs.failures().iter().map(|failure| Event {
+        at_ns,
+        what: Happening::OutputFailed { reason: failure.to_string() },
+    }));
+    outputs.on_finish(&report);
+    let failures = outputs.failures();
+    for failure in failures {
+        let _ = writeln!(io::stderr(), "error: {failure}");
+    }
+    Ok(if failures.is_empty() { Exit::of_report(&report) } else { Exit::Failed })
+}
+
+/// Reports as asked for; two on standard output are refused when they are opened.
+fn targets(output: &OutputArgs) -> Vec<Target> {
+    let mut targets = output.reports.clone();
+    let format = |name| Target::from_str(name).expect("it is in the list of formats");
+    if output.json {
+        targets.push(format("json"));
+    }
+    if targets.is_empty() {
+        targets.push(format("human"));
+    }
+    targets
+}
+
+/// A flag that Ctrl-C sets. A second one ends the program at once.
+fn interrupt() -> Result<Arc<AtomicBool>> {
+    let interrupt = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first signal finds the flag unset, and sets it.
+        flag::register_conditional_shutdown(signal, Exit::Interrupted as i32, interrupt.clone())
+            .and_then(|_| flag::register(signal, interrupt.clone()))
+            .map_err(|error| Error::os("cannot listen for Ctrl-C", error))?;
+    }
+    Ok(interrupt)
+}
+
+/// The command line so that a shell takes it.
+fn command_line() -> String {
+    let quote = |word: String| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,+@%".contains(c);
+        if !word.is_empty() && word.chars().all(is_plain) {
+            word
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
+    };
+    let mut words = std::env::args();
+    // The path to the program says more about the machine than about the run.
+    let program = words.next().map(|_| env!("CARGO_PKG_NAME").to_owned());
+    program.into_iter().chain(words.map(quote)).collect::<Vec<_>>().join(" ")
+}

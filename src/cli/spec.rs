@@ -1,0 +1,247 @@
+//! Flags become a trial. Every default and every refusal of a bad combination is here.
+
+use super::args::{EngineArgs, GroupArgs, LoadArgs, RecvArgs, RunArgs, SendArgs, StopArgs};
+use crate::engine::{self, ENGINES};
+use crate::error::{Error, Result};
+use crate::model::environment::Interface;
+use crate::model::group::{GroupSpec, Membership, expand_all};
+use crate::model::spec::{Load, Role, StopWhen, TrialSpec};
+use crate::net::interface;
+use crate::sys::{clock, sched};
+use crate::units::Nanos;
+use crate::units::rate::Rate;
+use crate::wire::probe;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const DEFAULT_GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(239, 255, 77, 77));
+const DEFAULT_TIME: Nanos = Nanos(10 * Nanos::SECOND.0);
+const RUN_RATE: Rate = Rate::MilliDatagrams(100_000_000);
+const SEND_RATE: Rate = Rate::MilliDatagrams(1_000_000);
+
+/// Longest UDP payload over IPv4: 65,535 less 20 bytes of IP header and 8 of UDP header (RFC 768, 791).
+const MAX_PAYLOAD: u64 = 65_507;
+
+/// Streams are numbered in 16 bits.
+const MAX_STREAMS: usize = 1 << 16;
+
+/// A trial, and the interface it will use.
+pub(super) type Meant = (TrialSpec, Interface);
+
+/// What `run` means.
+pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
+    let groups = groups(&args.groups)?;
+    let threads = usize::from(args.engine.threads);
+    check_sources(&groups)?;
+    check_streams(&groups, threads)?;
+    let interface = interface(&args.groups)?;
+    let spec = TrialSpec {
+        role: Role::Run,
+        interface: interface.index,
+        load: Some(load(&args.load, RUN_RATE)?),
+        stop: stop(&args.stop, true)?,
+        ttl: args.sending.ttl,
+        loopback: args.sending.loopback,
+        dscp: args.sending.dscp,
+        sender_threads: threads,
+        receiver_threads: threads.min(groups.len()),
+        groups,
+        cpus: cpus(&args.engine)?,
+        engine: engine_name(&args.engine, Role::Run)?,
+        batch: args.engine.batch.into(),
+        receive_buffer: receive_buffer(args.receiving.rcvbuf.0)?,
+        interval_ns: args.output.interval,
+        loss_threshold_ns: args.receiving.loss_threshold,
+        idle_timeout_ns: args.receiving.idle_timeout,
+        start_at_ns: start_at(args.start.start_at)?,
+    };
+    if !spec.loopback && engine::by_name(&spec.engine).is_some_and(engine::Engine::has_network) {
+        return Err(Error::usage("`run` cannot hear itself with --loop off")
+            .hint("leave --loop on, or use `send` here and `recv` on another host"));
+    }
+    Ok((spec, interface))
+}
+
+/// What `send` means.
+pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
+    let groups = groups(&args.groups)?;
+    let threads = usize::from(args.engine.threads);
+    check_sources(&groups)?;
+    check_streams(&groups, threads)?;
+    let interface = interface(&args.groups)?;
+    let spec = TrialSpec {
+        role: Role::Send,
+        groups,
+        interface: interface.index,
+        load: Some(load(&args.load, SEND_RATE)?),
+        stop: stop(&args.stop, true)?,
+        ttl: args.sending.ttl,
+        loopback: args.sending.loopback,
+        dscp: args.sending.dscp,
+        sender_threads: threads,
+        receiver_threads: 0,
+        cpus: cpus(&args.engine)?,
+        engine: engine_name(&args.engine, Role::Send)?,
+        batch: args.engine.batch.into(),
+        receive_buffer: 0,
+        interval_ns: args.output.interval,
+        loss_threshold_ns: Nanos(0),
+        idle_timeout_ns: Nanos(0),
+        start_at_ns: start_at(args.start.start_at)?,
+    };
+    Ok((spec, interface))
+}
+
+/// What `recv` means.
+pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
+    let groups = groups(&args.groups)?;
+    let threads = usize::from(args.engine.threads);
+    if threads > groups.len() {
+        let groups = groups.len();
+        return Err(Error::usage(format!("{threads} receiver threads for {groups} of groups"))
+            .hint("the kernel gives every socket every datagram of its groups, so each thread needs groups of its own"));
+    }
+    let interface = interface(&args.groups)?;
+    let spec = TrialSpec {
+        role: Role::Recv,
+        groups,
+        interface: interface.index,
+        load: None,
+        stop: stop(&args.stop, false)?,
+        ttl: 0,
+        loopback: true,
+        dscp: 0,
+        sender_threads: 0,
+        receiver_threads: threads,
+        cpus: cpus(&args.engine)?,
+        engine: engine_name(&args.engine, Role::Recv)?,
+        batch: args.engine.batch.into(),
+        receive_buffer: receive_buffer(args.receiving.rcvbuf.0)?,
+        interval_ns: args.output.interval,
+        loss_threshold_ns: args.receiving.loss_threshold,
+        idle_timeout_ns: args.receiving.idle_timeout,
+        start_at_ns: None,
+    };
+    Ok((spec, interface))
+}
+
+fn groups(args: &GroupArgs) -> Result<Vec<Membership>> {
+    let default = [GroupSpec { source: None, first: DEFAULT_GROUP, count: 1, port: None }];
+    let specs = if args.groups.is_empty() { &default } else { args.groups.as_slice() };
+    let groups = expand_all(specs, args.port).map_err(Error::usage)?;
+    let is_v6 = |group: &Membership| group.group.is_ipv6();
+    if groups.iter().any(is_v6) && !groups.iter().all(is_v6) {
+        return Err(Error::usage("IPv4 and IPv6 groups in one trial")
+            .hint("start one for each, their results can be told apart"));
+    }
+    Ok(groups)
+}
+
+/// All groups leave through one socket a thread, which has one source address.
+fn check_sources(groups: &[Membership]) -> Result<()> {
+    match groups.iter().find(|group| group.source != groups[0].source) {
+        None => Ok(()),
+        Some(other) => Err(Error::usage(format!(
+            "{} and {other} cannot be sent to by one sender: their source addresses differ",
+            groups[0]
+        ))
+        .hint("start one `send` for each source")),
+    }
+}
+
+fn check_streams(groups: &[Membership], threads: usize) -> Result<()> {
+    let streams = groups.len() * threads;
+    if streams <= MAX_STREAMS {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "{} groups from {threads} threads are {streams} streams, and one sender can number {MAX_STREAMS}",
+        groups.len()
+    )))
+}
+
+fn interface(args: &GroupArgs) -> Result<Interface> {
+    match &args.iface {
+        Some(text) => interface::resolve(text),
+        None => interface::loopback(),
+    }
+}
+
+fn load(args: &LoadArgs, default_rate: Rate) -> Result<Load> {
+    let size = args.size.0;
+    if !(probe::MIN_LEN as u64..=MAX_PAYLOAD).contains(&size) {
+        return Err(Error::usage(format!("a datagram cannot carry {size} bytes"))
+            .hint(format!("--size is from {} to {MAX_PAYLOAD}", probe::MIN_LEN)));
+    }
+    let burst_len = u32::try_from(args.burst).ok().filter(|len| (1..=1_000_000).contains(len));
+    let Some(burst_len) = burst_len else {
+        return Err(Error::usage(format!("a burst of {} datagrams", args.burst))
+            .hint("--burst is from 1 to 1,000,000"));
+    };
+    let rate = args.rate.unwrap_or(default_rate);
+    if rate == Rate::Max && burst_len > 1 {
+        return Err(Error::usage("--rate max leaves no pause between bursts")
+            .hint("give a rate, or no --burst"));
+    }
+    Ok(Load { rate, payload_len: size as u16, burst_len, payload_checksum: args.checksum })
+}
+
+/// `is_sender`: one that is told nothing ends after a while; a receiver ends with its senders.
+fn stop(args: &StopArgs, is_sender: bool) -> Result<StopWhen> {
+    if args.count == Some(0) {
+        return Err(
+            Error::usage("--count 0 is no datagram at all").hint("leave it out for no limit")
+        );
+    }
+    let time_ns = match args.time {
+        Some(Nanos(0)) => None,
+        Some(time) => Some(time),
+        None if is_sender && args.count.is_none() => Some(DEFAULT_TIME),
+        None => None,
+    };
+    Ok(StopWhen { time_ns, count: args.count })
+}
+
+fn receive_buffer(bytes: u64) -> Result<usize> {
+    // The kernel doubles it within a signed 32-bit number.
+    let largest = i32::MAX as u64 / 2;
+    usize::try_from(bytes).ok().filter(|_| (1..=largest).contains(&bytes)).ok_or_else(|| {
+        Error::usage(format!("a receive buffer of {bytes} bytes"))
+            .hint(format!("--rcvbuf is from 1 to {largest}"))
+    })
+}
+
+fn cpus(args: &EngineArgs) -> Result<Vec<usize>> {
+    let Some(list) = &args.cpu else { return Ok(Vec::new()) };
+    let allowed = sched::allowed_cpus().unwrap_or_default();
+    if let Some(cpu) = list.0.iter().find(|cpu| !allowed.contains(cpu)) {
+        let allowed: Vec<_> = allowed.iter().map(usize::to_string).collect();
+        return Err(Error::environment(format!("core {cpu} is not there for this process"))
+            .hint(format!("it may run on {}", allowed.join(","))));
+    }
+    Ok(list.0.clone())
+}
+
+fn engine_name(args: &EngineArgs, role: Role) -> Result<String> {
+    let Some(engine) = engine::by_name(&args.engine) else {
+        let names: Vec<_> = ENGINES.iter().map(|engine| engine.name()).collect();
+        return Err(Error::usage(format!("there is no engine `{}`", args.engine))
+            .hint(format!("these are: {}", names.join(", "))));
+    };
+    if role != Role::Run && !engine.has_network() {
+        return Err(Error::usage(format!("engine `{}` reaches no other process", engine.name()))
+            .hint("use it with `run`"));
+    }
+    Ok(engine.name().to_owned())
+}
+
+fn start_at(time: Option<SystemTime>) -> Result<Option<Nanos>> {
+    let Some(time) = time else { return Ok(None) };
+    let since_epoch = time.duration_since(UNIX_EPOCH).map(Nanos::from).unwrap_or_default();
+    if since_epoch <= clock::realtime() {
+        let time = humantime::format_rfc3339_seconds(time);
+        return Err(Error::environment(format!("--start-at {time} has passed"))
+            .hint("give the launcher more time, or look at the clock of this host"));
+    }
+    Ok(Some(since_epoch))
+}

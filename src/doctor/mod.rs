@@ -1,0 +1,3 @@
+//! What machine is this, and is it fit to measure?
+
+pub mod environment;
