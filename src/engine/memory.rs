@@ -21,7 +21,7 @@ pub struct Memory;
 
 /// A commit on its way.
 struct Parcel {
-    arena: Vec<u8>,
+    arena: Box<[u8]>,
     payload_len: usize,
     source: SocketAddr,
     /// Where each payload goes: group and port.
@@ -87,8 +87,9 @@ struct MemoryTx {
 
 impl MemoryTx {
     fn spare(&self) -> Parcel {
-        self.spares.try_recv().unwrap_or_else(|_| Parcel {
-            arena: Vec::with_capacity(self.payload_len),
+        let fits = |parcel: &Parcel| parcel.arena.len() == self.arena.len();
+        self.spares.try_recv().ok().filter(fits).unwrap_or_else(|| Parcel {
+            arena: vec![0; self.arena.len()].into(),
             payload_len: 0,
             source: self.source,
             destinations: Vec::with_capacity(self.capacity),
@@ -105,25 +106,31 @@ impl TxEngine for MemoryTx {
     }
 
     fn commit(&mut self, flows: &[FlowIndex]) -> Committed {
+        if self.receivers.iter().any(|(_, to)| to.is_full()) {
+            return Committed { taken: 0, refused: Some(libc::ENOBUFS) };
+        }
         self.calls += 1;
-        let used = flows.len() * self.payload_len;
-        for (members, to) in &self.receivers {
-            if to.is_full() {
-                return Committed { taken: 0, refused: Some(libc::ENOBUFS) };
-            }
-            let sent_to = flows.iter().map(|&flow| self.flows[flow as usize]);
-            if !sent_to.clone().any(|flow| is_member(members, flow)) {
-                continue;
-            }
+        let is_sent_to = |members: &[Membership]| {
+            flows.iter().any(|&flow| is_member(members, self.flows[flow as usize]))
+        };
+        let receivers = 0..self.receivers.len();
+        let mut receivers = receivers.filter(|&n| is_sent_to(&self.receivers[n].0)).peekable();
+        while let Some(receiver) = receivers.next() {
             let mut parcel = self.spare();
-            parcel.arena.clear();
-            parcel.arena.extend_from_slice(&self.arena[..used]);
             parcel.payload_len = self.payload_len;
             parcel.source = self.source;
             parcel.destinations.clear();
-            parcel.destinations.extend(sent_to.map(|flow| flow.destination()));
+            let sent_to = flows.iter().map(|&flow| self.flows[flow as usize].destination());
+            parcel.destinations.extend(sent_to);
+            if receivers.peek().is_none() {
+                // The last receiver gets the slots themselves, in exchange for others.
+                std::mem::swap(&mut parcel.arena, &mut self.arena);
+            } else {
+                let used = flows.len() * self.payload_len;
+                parcel.arena[..used].copy_from_slice(&self.arena[..used]);
+            }
             // Another sender may have filled the queue since; then these are lost, as on a network.
-            drop(to.try_send(parcel));
+            drop(self.receivers[receiver].1.try_send(parcel));
         }
         Committed { taken: flows.len(), refused: None }
     }
