@@ -20,10 +20,13 @@ use super::sys;
 /// its type. Everything the test does belongs inside, [`quiet`] too.
 pub(crate) fn with_privileges<F: FnOnce()>(body: F) {
     let test = test_of::<F>();
-    let obstacle = match missing() {
-        None => return body(),
-        Some(obstacle) if env::var_os(INNER).is_some() => obstacle,
-        Some(_) => match run_in_user_namespace(test) {
+    let obstacle = match (missing_program(), Namespace::new()) {
+        (None, Ok(_)) => return body(),
+        (Some(missing), _) => missing,
+        (None, Err(error)) if env::var_os(INNER).is_some() => {
+            format!("no network namespace even in a user namespace: {error}")
+        }
+        (None, Err(_)) => match run_in_user_namespace(test) {
             Ok(()) => return,
             Err(obstacle) => obstacle,
         },
@@ -33,13 +36,10 @@ pub(crate) fn with_privileges<F: FnOnce()>(body: F) {
     let _ = writeln!(io::stderr(), "SKIPPED: {test}: {}", obstacle.trim());
 }
 
-/// Why no lab can be made here, if it cannot.
-fn missing() -> Option<String> {
+/// What the lab calls and this machine has not, if anything.
+fn missing_program() -> Option<String> {
     let ip = Command::new("ip").arg("-Version").stdout(Stdio::null()).status();
-    if let Err(error) = ip {
-        return Some(format!("cannot run `ip` (iproute2): {error}"));
-    }
-    Namespace::new().err().map(|error| format!("cannot make a network namespace: {error}"))
+    ip.err().map(|error| format!("cannot run `ip` (iproute2): {error}"))
 }
 
 /// Runs this test again with all rights over namespaces of its own. Panics if it fails there.

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -81,9 +82,12 @@ fn exchange(lab: &mut Lab, group: IpAddr, count: u64) -> Vec<Arrival> {
     input.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     // Where only root may have large buffers the sender must not run ahead of the receiver.
     let window = input.recv_buffer_size().unwrap() as u64 / 4096;
-    let (heard, done) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (heard, (sending, ended)) = (AtomicU64::new(0), mpsc::channel());
     thread::scope(|scope| {
-        let arrivals = scope.spawn(|| collect(&input, &heard, &done));
+        // Dropped by a panic too, so that the collector ends whatever happens.
+        let sending: mpsc::Sender<()> = sending;
+        let (input, count_heard) = (&input, &heard);
+        let arrivals = scope.spawn(move || collect(input, count_heard, ended));
         let began = Instant::now();
         for seq in 0..count {
             while seq > heard.load(Ordering::Relaxed) + window || began.elapsed() < GAP * seq as u32
@@ -95,23 +99,24 @@ fn exchange(lab: &mut Lab, group: IpAddr, count: u64) -> Vec<Arrival> {
         }
         out.send(&datagram(Kind::End, count, SIZE)).unwrap();
         lab.relay().settle();
-        done.store(1, Ordering::Release);
+        drop(sending);
         arrivals.join().unwrap()
     })
 }
 
-fn collect(input: &Socket, heard: &AtomicU64, done: &AtomicU64) -> Vec<Arrival> {
+fn collect(mut input: &Socket, heard: &AtomicU64, sending: mpsc::Receiver<()>) -> Vec<Arrival> {
     let mut arrivals = Vec::new();
     let mut buffer = [0; 2048];
     loop {
-        // Read before the queue is: what the relay has forwarded is in the queue by then.
-        let is_last_look = done.load(Ordering::Acquire) == 1;
-        match (&*input).read(&mut buffer) {
+        // Asked before the queue is: what the relay has forwarded by then is in the queue.
+        let is_last_look = sending.try_recv() == Err(mpsc::TryRecvError::Disconnected);
+        match input.read(&mut buffer) {
             Ok(SIZE) if buffer[7] >> 5 == Kind::Data as u8 => {
                 let field = u64::from_be_bytes(buffer[5..13].try_into().unwrap());
                 let seq = field & ((1 << 45) - 1);
-                heard.fetch_max(seq.min(COUNT), Ordering::Relaxed);
-                arrivals.push((seq, sum(&buffer[..SIZE]) == 0xffff));
+                let whole = sum(&buffer[..SIZE]) == 0xffff;
+                heard.fetch_max(if whole { seq } else { 0 }, Ordering::Relaxed);
+                arrivals.push((seq, whole));
             }
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock && is_last_look => return arrivals,
@@ -341,8 +346,7 @@ fn quiet_outlives_a_test_that_failed_in_it() {
 
 #[test]
 fn child_is_waited_for_until_it_is_ready() {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let file = folder.join(format!("ready-{}", std::process::id()));
+    let file = std::env::temp_dir().join(format!("mcast-bench-ready-{}", std::process::id()));
     let mut child = Child::spawn(Command::new("sh").arg("-c").arg(format!(
         "trap 'rm {0}; echo 7; exit 0' INT; : > {0}; while :; do sleep 0.01; done",
         file.display()

@@ -68,7 +68,7 @@ pub(super) fn packet_socket(device: &CStr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
     set_option(&socket, libc::SOL_PACKET, PACKET_VNET_HDR, 1)?;
     set_option(&socket, libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)?;
-    force_receive_buffer(&socket, 512 << 20)?;
+    force_receive_buffer(&socket, 256 << 20)?;
     socket.set_nonblocking(true)?;
 
     // SAFETY: the name ends in NUL. if_nametoindex(3): returns the index, or 0 on error.
