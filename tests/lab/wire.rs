@@ -52,12 +52,16 @@ impl Wire {
     pub(super) fn run(&mut self) -> Result<(), String> {
         let mut settling = Vec::new();
         loop {
+            // Silenced before the requests are read: one that comes later rings again.
+            while self.bell.read(&mut [0; 64]).is_ok_and(|rung| rung > 0) {}
+            let requests: Vec<Request> = self.inbox.try_iter().collect();
+            // After the requests: what was sent before them is forwarded before they are answered.
             let busy = self.turn()?;
-            // Requests are read behind the frames: what was sent before one is forwarded before it.
-            match self.inbox.try_recv() {
-                Ok(Request::Settle(done)) => settling.push(done),
-                Ok(Request::Stop) | Err(mpsc::TryRecvError::Disconnected) => break,
-                Err(mpsc::TryRecvError::Empty) => {}
+            for request in requests {
+                match request {
+                    Request::Settle(done) => settling.push(done),
+                    Request::Stop => return self.check_losses(),
+                }
             }
             if busy {
                 continue;
@@ -67,7 +71,6 @@ impl Wire {
             }
             self.sleep(!settling.is_empty()).map_err(|error| format!("the relay: {error}"))?;
         }
-        self.check_losses()
     }
 
     /// Forwards what has come and what is due; whether there may be more at once.
@@ -94,9 +97,6 @@ impl Wire {
 
     /// Sleeps until a frame or a request comes or a datagram is due.
     fn sleep(&self, settling: bool) -> io::Result<()> {
-        let mut bell = &self.bell;
-        // Empties it; the requests themselves are in the inbox.
-        while bell.read(&mut [0; 64]).is_ok_and(|rung| rung > 0) {}
         let due = self.desk.late.peek().map(|Reverse(late)| late.due);
         let left = due.map(|due| due.saturating_duration_since(Instant::now()));
         // A frame that a device has counted but not yet handed over makes no noise of its own.
@@ -110,10 +110,12 @@ impl Wire {
     /// Whether every frame that entered the devices was read, and none is held.
     fn is_settled(&mut self) -> Result<bool, String> {
         self.check_losses()?;
+        if !self.left.has_read_all() || !self.right.has_read_all() {
+            return Ok(false);
+        }
         let mut ledger = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         self.desk.release_all_swaps(&mut self.right, &mut ledger);
-        let all_read = self.left.has_read_all() && self.right.has_read_all();
-        Ok(all_read && self.desk.late.is_empty())
+        Ok(self.desk.late.is_empty())
     }
 
     fn answer(&mut self, done: Settled) {
