@@ -1,1 +1,3 @@
 //! Tests of the program as its users meet it: its command line, its files, and real sockets.
+
+mod lab;
