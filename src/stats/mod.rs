@@ -1,5 +1,8 @@
 //! Arithmetic on arrivals: sequence numbers, delays, due times. Pure: no clock, no file, no socket.
 
+mod bits;
+pub mod coarse;
 pub mod latency;
+pub mod reordering;
 pub mod schedule;
 pub mod seq;
