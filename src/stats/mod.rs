@@ -2,7 +2,10 @@
 
 mod bits;
 pub mod coarse;
+pub mod density;
+pub mod duplication;
 pub mod latency;
+pub mod loss_pattern;
 pub mod reordering;
 pub mod schedule;
 pub mod seq;
