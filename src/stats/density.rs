@@ -4,6 +4,7 @@
 //! Both take first copies only, in the order in which they came, and give up on a number after a threshold: what
 //! has not come by then is lost to them, and ignored when it comes.
 
+use super::ratio::ratio;
 use std::collections::VecDeque;
 
 /// Reorder density, RD (RFC 5236 sections 5 and 7.1).
@@ -184,8 +185,7 @@ impl BufferOccupancyDensity {
 }
 
 fn density(frequencies: &[u64], part: u64) -> Option<f64> {
-    let all: u64 = frequencies.iter().sum();
-    (all > 0).then(|| part as f64 / all as f64)
+    ratio(part, frequencies.iter().sum())
 }
 
 #[cfg(test)]

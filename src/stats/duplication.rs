@@ -4,6 +4,7 @@
 //! does not matter, except that a copy from below the window is not known to be one.
 
 use super::bits::Bits;
+use super::ratio::ratio;
 
 /// Counts the further copies in one stream. First copies cost nothing.
 #[derive(Debug)]
@@ -44,13 +45,13 @@ impl Duplication {
 
     /// Further copies for each of the `unique` datagrams that came (RFC 5560 section 5.1); `None` when none came.
     pub fn fraction(&self, unique: u64) -> Option<f64> {
-        (unique > 0).then(|| self.duplicates as f64 / unique as f64)
+        ratio(self.duplicates, unique)
     }
 
     /// The share of the `unique` datagrams of which more than one copy came (RFC 5560 section 5.2); `None` when
     /// none came.
     pub fn replicated_rate(&self, unique: u64) -> Option<f64> {
-        (unique > 0).then(|| self.replicated as f64 / unique as f64)
+        ratio(self.replicated, unique)
     }
 
     /// Forgets what the numbers one window below have left behind. Only here, so first copies need not.

@@ -4,6 +4,7 @@
 //! numbers one lost datagram is from the lost one before it.
 
 use super::coarse::{self, CoarseHistogram};
+use super::ratio::ratio;
 use crate::units::Nanos;
 
 /// How many of the longest loss periods are kept.
@@ -98,7 +99,7 @@ impl LossPattern {
 
     /// Mean length of the loss periods; `None` when there is none.
     pub fn mean_period(&self) -> Option<f64> {
-        (self.periods > 0).then(|| self.lost as f64 / self.periods as f64)
+        ratio(self.lost, self.periods)
     }
 
     /// Lengths of the loss periods that are complete (RFC 3357 section 6.3).
@@ -115,7 +116,7 @@ impl LossPattern {
     /// Losses that are at most delta away from the loss before, of all losses (RFC 3357 section 6.1); `None` when
     /// nothing is lost. The first loss has nothing before it and is not noticeable.
     pub fn noticeable_rate(&self) -> Option<f64> {
-        (self.lost > 0).then(|| self.noticeable as f64 / self.lost as f64)
+        ratio(self.noticeable, self.lost)
     }
 
     /// The longest complete loss periods, longest first, at most [`LONGEST`].

@@ -8,6 +8,7 @@
 
 use super::coarse::{self, CoarseHistogram};
 use super::latency;
+use super::ratio::ratio;
 use super::seq::Arrival;
 use crate::units::Nanos;
 use std::collections::VecDeque;
@@ -68,17 +69,17 @@ pub struct ReorderingCounters {
 impl ReorderingCounters {
     /// Reordered of received (RFC 4737 section 4.1.3); `None` when nothing was.
     pub fn ratio(&self) -> Option<f64> {
-        share(self.reordered, self.arrivals)
+        ratio(self.reordered, self.arrivals)
     }
 
     /// 1-reordered of received (RFC 4737 section 5.3 definition 2; the code of its appendix A divides by less).
     pub fn degree_1(&self) -> Option<f64> {
-        share(self.n1_reordered, self.arrivals)
+        ratio(self.n1_reordered, self.arrivals)
     }
 
     /// 3-reordered of received (RFC 4737 section 5.3 definition 2).
     pub fn degree_3(&self) -> Option<f64> {
-        share(self.n3_reordered, self.arrivals)
+        ratio(self.n3_reordered, self.arrivals)
     }
 
     /// Received in order, RFC 4737 section 4.6's a.
@@ -88,7 +89,7 @@ impl ReorderingCounters {
 
     /// Mean run of arrivals in order, a / x (RFC 4737 section 4.6.3); `None` when no run has ended.
     pub fn run_mean(&self) -> Option<f64> {
-        share(self.in_order(), self.reordered)
+        ratio(self.in_order(), self.reordered)
     }
 
     /// How unequal runs are, (q / a) / (a / x) (RFC 4737 section 4.6.3): 1 when all are equal, more when
@@ -350,10 +351,6 @@ impl Reordering {
         }
         self.runs.push_back(run);
     }
-}
-
-fn share(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
 }
 
 #[cfg(test)]
