@@ -11,3 +11,4 @@ mod ratio;
 pub mod reordering;
 pub mod schedule;
 pub mod seq;
+pub mod variation;
