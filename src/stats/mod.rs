@@ -6,6 +6,7 @@ pub mod density;
 pub mod duplication;
 pub mod latency;
 pub mod loss_pattern;
+pub mod mdi;
 pub mod percentile;
 mod ratio;
 pub mod reordering;
