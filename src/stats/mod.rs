@@ -9,6 +9,7 @@ pub mod loss_pattern;
 pub mod mdi;
 pub mod percentile;
 mod ratio;
+pub mod receivers;
 pub mod reordering;
 pub mod schedule;
 pub mod seq;
