@@ -196,9 +196,13 @@ impl MmsgRx {
                 self.counters.unstamped += 1;
                 clock::realtime()
             });
-            let flow = destination(received.control)
-                .and_then(|to| flows.iter().find(|(group, _)| *group == to))
-                .map(|(_, flow)| *flow);
+            let flow = match flows.as_slice() {
+                // Bound to its group, the socket gets nothing else.
+                [(_, only)] => Some(*only),
+                _ => destination(received.control)
+                    .and_then(|to| flows.iter().find(|(group, _)| *group == to))
+                    .map(|(_, flow)| *flow),
+            };
             self.metas.push(RxMeta {
                 offset: (slot * RECEIVE_STRIDE) as u32,
                 len: received.len as u32,

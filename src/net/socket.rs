@@ -71,8 +71,9 @@ pub fn open_sender(options: &SenderOptions) -> Result<Socket> {
     Ok(socket)
 }
 
-/// Opens a socket that will receive on `bind`, with receive timestamps and destinations switched on, and only
-/// from groups that it joins itself.
+/// Opens a socket that will receive on `bind`, with receive timestamps switched on, and only from groups that it
+/// joins itself. Bound to anything but a group it also says where each datagram was sent to; bound to a group
+/// that is no question, and not asking saves the kernel work.
 ///
 /// # Errors
 /// What the kernel refuses, by option; a port that another program has for itself.
@@ -89,7 +90,9 @@ pub fn open_receiver(bind: SocketAddr, receive_buffer: usize) -> Result<(Socket,
     };
     set("IP_MULTICAST_ALL", only_own_groups)?;
     set("SO_TIMESTAMPNS", sockopt::set_receive_timestamps(socket.as_fd()))?;
-    set("IP_PKTINFO", sockopt::set_receive_destination(socket.as_fd(), v6))?;
+    if !bind.ip().is_multicast() {
+        set("IP_PKTINFO", sockopt::set_receive_destination(socket.as_fd(), v6))?;
+    }
     let grant = grow_receive_buffer(&socket, receive_buffer)?;
     socket.bind(&bind.into()).map_err(|error| {
         let in_use = error.kind() == io::ErrorKind::AddrInUse;
