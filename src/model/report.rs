@@ -178,8 +178,26 @@ pub struct StreamReport {
     pub loss_ratio: Option<f64>,
     /// Sent before this receiver came in; neither received nor lost.
     pub before_join: u64,
+    /// Which ones are lost, in ascending order.
+    pub lost_ranges: Vec<LostRange>,
+    /// Whether `lost_ranges` has all of them; there is room for [`LOST_RANGES`].
+    pub lost_ranges_complete: bool,
     /// How the stream ended.
     pub end: StreamEnd,
+}
+
+/// Most ranges of lost numbers that a stream's row names.
+pub const LOST_RANGES: usize = 1024;
+
+/// Consecutive numbers that are lost: a loss period (RFC 3357 section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostRange {
+    /// The first of them.
+    pub first_seq: u64,
+    /// How many.
+    pub len: u64,
+    /// When their absence was noticed: wall clock, since the Unix epoch.
+    pub at_ns: Nanos,
 }
 
 /// What arrived of one stream. `received = unique + duplicates + too_late + corrupt`.

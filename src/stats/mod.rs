@@ -5,6 +5,7 @@ pub mod coarse;
 pub mod density;
 pub mod duplication;
 pub mod exchange;
+pub mod gaps;
 pub mod latency;
 pub mod loss_pattern;
 pub mod mdi;

@@ -3,8 +3,9 @@
 use crate::engine::{Datagram, FlowIndex};
 use crate::model::event::Happening;
 use crate::model::group::Membership;
-use crate::model::report::{StreamCounts, StreamEnd, StreamReport};
+use crate::model::report::{LOST_RANGES, LostRange, StreamCounts, StreamEnd, StreamReport};
 use crate::model::snapshot::RxCounts;
+use crate::stats::gaps::{Gap, Gaps};
 use crate::stats::latency::Latency;
 use crate::stats::seq::{Arrival, SeqTracker};
 use crate::units::Nanos;
@@ -14,6 +15,9 @@ use std::net::SocketAddr;
 
 /// Sequence numbers that each stream remembers: 16 KiB, and 1.3 s at 100,000 datagrams a second.
 const WINDOW: usize = 1 << 17;
+
+/// Gaps of one stream that may be open at once, 24 bytes each; beyond it the oldest is given up early.
+const MAX_GAPS: usize = 4096;
 
 /// Most streams that are told apart; datagrams of further ones are foreign. Bounds the memory that spoofed
 /// streams can take to 256 MiB.
@@ -31,6 +35,10 @@ struct Stream {
     key: Key,
     flow: FlowIndex,
     tracker: SeqTracker,
+    gaps: Gaps,
+    /// Gaps that were given up, in ascending order.
+    lost: Vec<LostRange>,
+    is_lost_complete: bool,
     last_heard: Nanos,
     /// Offered in all, once the sender has said so.
     sent: Option<u64>,
@@ -108,12 +116,16 @@ impl Ledger {
             self.announced(&probe);
             return;
         }
-        if !probe.intact {
+        if probe.intact {
+            let arrival = stream.tracker.observe(probe.seq);
+            if arrival != Arrival::InOrder {
+                stream.out_of_step(probe.seq, arrival, datagram.received_at);
+            }
+            if let Arrival::InOrder | Arrival::Gap { .. } | Arrival::Reordered { .. } = arrival {
+                one_way_delay.record(probe.due_at, datagram.received_at);
+            }
+        } else {
             stream.tracker.observe_corrupt();
-        } else if let Arrival::InOrder | Arrival::Gap { .. } | Arrival::Reordered { .. } =
-            stream.tracker.observe(probe.seq)
-        {
-            one_way_delay.record(probe.due_at, datagram.received_at);
         }
         self.numbered += 1;
         self.payload_bytes += datagram.payload.len() as u64;
@@ -129,6 +141,16 @@ impl Ledger {
                 self.open -= 1;
             }
         }
+    }
+
+    /// Gaps that were noticed at or before this time of the wall clock are lost for good.
+    pub fn settle(&mut self, until: Nanos) {
+        self.streams.iter_mut().for_each(|stream| stream.settle(until));
+    }
+
+    /// Missing numbers that may still come, of all streams.
+    pub fn outstanding(&self) -> u64 {
+        self.streams.iter().map(|stream| stream.gaps.outstanding()).sum()
     }
 
     /// What has happened since this was last asked.
@@ -188,7 +210,8 @@ impl Ledger {
     /// Closes the books: one row a stream. `flows` are the receiver's groups.
     pub fn close(self, flows: &[Membership]) -> (Vec<StreamReport>, Vec<Happening>) {
         let happened = self.silences();
-        let rows = self.streams.into_iter().map(|stream| row(stream, flows)).collect();
+        let last = self.last_received;
+        let rows = self.streams.into_iter().map(|stream| row(stream, flows, last)).collect();
         (rows, happened)
     }
 
@@ -242,6 +265,9 @@ impl Ledger {
             key,
             flow,
             tracker: SeqTracker::new(WINDOW),
+            gaps: Gaps::new(MAX_GAPS),
+            lost: Vec::new(),
+            is_lost_complete: true,
             last_heard: now,
             sent: None,
             state: State::Open,
@@ -259,7 +285,11 @@ impl Ledger {
         let stream = &mut self.streams[self.last as usize];
         match probe.kind {
             // Only someone who was there before the first datagram can hear this.
-            Kind::Start => stream.tracker.begin_at(0),
+            Kind::Start => {
+                // Overtaken by datagrams, it makes the head lost in hindsight, where no gap was noted.
+                stream.is_lost_complete &= stream.tracker.first().is_none_or(|first| first == 0);
+                stream.tracker.begin_at(0);
+            }
             // A stream that is heard of only now has been running: what comes from here on counts.
             Kind::Progress if stream.tracker.first().is_none() => {
                 stream.tracker.begin_at(probe.seq);
@@ -302,13 +332,58 @@ impl Ledger {
     }
 }
 
+impl Stream {
+    /// Enters what was not simply the next number.
+    #[cold]
+    fn out_of_step(&mut self, seq: u64, arrival: Arrival, received_at: Nanos) {
+        match arrival {
+            Arrival::Gap { missing } => {
+                let gap = Gap { first_seq: seq - missing, len: missing, noticed_at: received_at };
+                if let Some(oldest) = self.gaps.open(gap) {
+                    self.lose(oldest);
+                }
+            }
+            Arrival::Reordered { .. } => drop(self.gaps.fill(seq)),
+            _ => {}
+        }
+    }
+
+    fn settle(&mut self, until: Nanos) {
+        while let Some(gap) = self.gaps.settle(until) {
+            self.lose(gap);
+        }
+    }
+
+    /// Everything that was sent and has not come is lost. `noticed_at` is when the end was.
+    fn settle_all(&mut self, noticed_at: Nanos) {
+        let first_unseen = self.tracker.highest().map(|highest| highest + 1);
+        self.settle(Nanos(u64::MAX));
+        let first = first_unseen.or(self.tracker.first());
+        if let (Some(sent), Some(first_seq)) = (self.sent, first)
+            && sent > first_seq
+        {
+            self.lose(Gap { first_seq, len: sent - first_seq, noticed_at });
+        }
+    }
+
+    fn lose(&mut self, Gap { first_seq, len, noticed_at }: Gap) {
+        let is_full = self.lost.len() == LOST_RANGES;
+        match self.lost.last_mut() {
+            Some(last) if last.first_seq + last.len == first_seq => last.len += len,
+            _ if is_full => self.is_lost_complete = false,
+            _ => self.lost.push(LostRange { first_seq, len, at_ns: noticed_at }),
+        }
+    }
+}
+
 /// A session as it is printed.
 pub fn session_name(session: u32) -> String {
     format!("{session:06x}")
 }
 
-fn row(mut stream: Stream, flows: &[Membership]) -> StreamReport {
+fn row(mut stream: Stream, flows: &[Membership], noticed_at: Nanos) -> StreamReport {
     let lost = stream.tracker.finish(stream.sent);
+    stream.settle_all(noticed_at);
     let counts = stream_counts(&stream.tracker);
     let first_seq = stream.tracker.first().unwrap_or(0);
     let sent = stream.sent.map(|sent| sent.saturating_sub(first_seq));
@@ -327,6 +402,8 @@ fn row(mut stream: Stream, flows: &[Membership]) -> StreamReport {
         lost,
         loss_ratio: (known > 0).then(|| lost as f64 / known as f64),
         before_join: first_seq,
+        lost_ranges: stream.lost,
+        lost_ranges_complete: stream.is_lost_complete,
         end: match stream.state {
             State::Ended => StreamEnd::Announced,
             State::Silent => StreamEnd::Silent,

@@ -89,6 +89,8 @@ pub(super) fn stream(number: u16, sent: u64, lost: u64) -> StreamReport {
         lost,
         loss_ratio: (sent > 0).then(|| lost as f64 / sent as f64),
         before_join: 0,
+        lost_ranges: Vec::new(),
+        lost_ranges_complete: true,
         end: StreamEnd::Announced,
     }
 }

@@ -53,6 +53,9 @@ impl Receiver {
             if let Some(sent) = row.sent {
                 assert_eq!(sent, unique + row.lost, "{row:?}");
             }
+            if row.lost_ranges_complete && too_late + corrupt == 0 {
+                assert_eq!(row.lost_ranges.iter().map(|lost| lost.len).sum::<u64>(), row.lost);
+            }
         }
         (rows, happened)
     }
@@ -73,6 +76,8 @@ fn loss_at_start_middle_and_end() {
     assert_eq!((row.sent, row.lost, row.counts.unique), (Some(100), 30, 70));
     assert_eq!((row.first_seq, row.highest_seq, row.before_join), (0, Some(89), 0));
     assert_eq!((row.loss_ratio, row.end), (Some(0.3), StreamEnd::Announced));
+    let ranges: Vec<_> = row.lost_ranges.iter().map(|lost| (lost.first_seq, lost.len)).collect();
+    assert_eq!(ranges, [(0, 10), (50, 10), (90, 10)]);
 }
 
 #[test]

@@ -1,0 +1,158 @@
+//! Which numbers are missing: outstanding while they may still come, lost once the loss threshold is over (RFC 7680
+//! section 2.4).
+
+use crate::units::Nanos;
+use std::collections::VecDeque;
+
+/// Consecutive missing numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The first of them.
+    pub first_seq: u64,
+    /// How many.
+    pub len: u64,
+    /// When a higher number came.
+    pub noticed_at: Nanos,
+}
+
+impl Gap {
+    fn end(&self) -> u64 {
+        self.first_seq + self.len
+    }
+}
+
+/// The gaps of one stream that may still be filled, in ascending order.
+///
+/// Costs nothing while datagrams come in order. Memory grows with the gaps that are open at once, up to a bound;
+/// beyond it the oldest is given up early.
+#[derive(Debug)]
+pub struct Gaps {
+    open: VecDeque<Gap>,
+    most: usize,
+    outstanding: u64,
+}
+
+impl Gaps {
+    /// No gaps, and at most `most` at once.
+    pub fn new(most: usize) -> Self {
+        Self { open: VecDeque::new(), most, outstanding: 0 }
+    }
+
+    /// Numbers that are missing and may still come.
+    pub fn outstanding(&self) -> u64 {
+        self.outstanding
+    }
+
+    /// A number came that leaves a gap below it. Returns the oldest gap if there is no room for both.
+    pub fn open(&mut self, gap: Gap) -> Option<Gap> {
+        self.outstanding += gap.len;
+        self.open.push_back(gap);
+        if self.open.len() > self.most { self.give_up_oldest() } else { None }
+    }
+
+    /// A missing number came after all. What is in no gap was given up, or is below the first number.
+    pub fn fill(&mut self, seq: u64) -> bool {
+        let at = self.open.partition_point(|gap| gap.end() <= seq);
+        let Some(gap) = self.open.get_mut(at).filter(|gap| gap.first_seq <= seq) else {
+            return false;
+        };
+        self.outstanding -= 1;
+        let upper = Gap { first_seq: seq + 1, len: gap.end() - seq - 1, ..*gap };
+        gap.len = seq - gap.first_seq;
+        match (gap.len, upper.len) {
+            (0, 0) => drop(self.open.remove(at)),
+            (0, _) => self.open[at] = upper,
+            (_, 0) => {}
+            _ => self.open.insert(at + 1, upper),
+        }
+        true
+    }
+
+    /// The oldest gap, if it was noticed at or before `until`: its numbers are lost.
+    pub fn settle(&mut self, until: Nanos) -> Option<Gap> {
+        let oldest = self.open.front()?;
+        if oldest.noticed_at <= until { self.give_up_oldest() } else { None }
+    }
+
+    fn give_up_oldest(&mut self) -> Option<Gap> {
+        let oldest = self.open.pop_front()?;
+        self.outstanding -= oldest.len;
+        Some(oldest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn gap(first_seq: u64, len: u64, at: u64) -> Gap {
+        Gap { first_seq, len, noticed_at: Nanos(at) }
+    }
+
+    fn all(gaps: &mut Gaps) -> Vec<(u64, u64)> {
+        std::iter::from_fn(|| gaps.settle(Nanos(u64::MAX)))
+            .map(|gap| (gap.first_seq, gap.len))
+            .collect()
+    }
+
+    #[test]
+    fn a_filled_gap_shrinks_or_splits() {
+        let mut gaps = Gaps::new(8);
+        gaps.open(gap(10, 5, 0));
+        gaps.open(gap(20, 1, 0));
+        assert!(gaps.fill(12) && gaps.fill(10) && gaps.fill(14) && gaps.fill(20));
+        assert!(!gaps.fill(12), "it has come already");
+        assert!(!gaps.fill(15) && !gaps.fill(9));
+        assert_eq!(gaps.outstanding(), 2);
+        assert_eq!(all(&mut gaps), [(11, 1), (13, 1)]);
+        assert_eq!(gaps.outstanding(), 0);
+    }
+
+    #[test]
+    fn gaps_are_lost_in_the_order_of_their_age() {
+        let mut gaps = Gaps::new(8);
+        gaps.open(gap(1, 1, 100));
+        gaps.open(gap(5, 2, 200));
+        assert_eq!(gaps.settle(Nanos(99)), None);
+        assert_eq!(gaps.settle(Nanos(100)), Some(gap(1, 1, 100)));
+        assert_eq!(gaps.settle(Nanos(199)), None);
+        assert_eq!(gaps.outstanding(), 2);
+    }
+
+    #[test]
+    fn the_oldest_is_given_up_when_there_are_too_many() {
+        let mut gaps = Gaps::new(2);
+        assert_eq!(gaps.open(gap(1, 1, 0)), None);
+        assert_eq!(gaps.open(gap(3, 1, 0)), None);
+        assert_eq!(gaps.open(gap(5, 1, 0)), Some(gap(1, 1, 0)));
+        assert!(!gaps.fill(1));
+        assert_eq!(gaps.outstanding(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_set(
+            lens in prop::collection::vec((1u64..6, 1u64..4), 1..40),
+            fills in prop::collection::vec(0u64..400, 0..200),
+        ) {
+            let mut gaps = Gaps::new(64);
+            let mut missing = BTreeSet::new();
+            let mut at = 0;
+            for (present, len) in lens {
+                at += present;
+                gaps.open(gap(at, len, 0));
+                missing.extend(at..at + len);
+                at += len;
+            }
+            for seq in fills {
+                prop_assert_eq!(gaps.fill(seq), missing.remove(&seq));
+                prop_assert_eq!(gaps.outstanding(), missing.len() as u64);
+            }
+            let left: Vec<u64> =
+                all(&mut gaps).into_iter().flat_map(|(first, len)| first..first + len).collect();
+            prop_assert_eq!(left, missing.into_iter().collect::<Vec<_>>());
+        }
+    }
+}
