@@ -390,7 +390,7 @@ pub enum InvalidReason {
         /// Why.
         cause: String,
     },
-    /// No datagram of ours arrived.
+    /// No datagram of ours arrived, and none is known to be lost.
     NothingHeard,
 }
 

@@ -1,11 +1,10 @@
 //! Whose datagram is it, and what became of its stream: the books that a receiver keeps.
 
 use crate::engine::{Datagram, FlowIndex};
-use crate::model::event::Happening;
+use crate::model::event::{Event, Happening};
 use crate::model::group::Membership;
-use crate::model::report::{LOST_RANGES, LostRange, StreamCounts, StreamEnd, StreamReport};
+use crate::model::report::{StreamCounts, StreamEnd, StreamReport};
 use crate::model::snapshot::RxCounts;
-use crate::stats::gaps::{Gap, Gaps};
 use crate::stats::latency::Latency;
 use crate::stats::seq::{Arrival, SeqTracker};
 use crate::units::Nanos;
@@ -15,9 +14,6 @@ use std::net::SocketAddr;
 
 /// Sequence numbers that each stream remembers: 16 KiB, and 1.3 s at 100,000 datagrams a second.
 const WINDOW: usize = 1 << 17;
-
-/// Gaps of one stream that may be open at once, 24 bytes each; beyond it the oldest is given up early.
-const MAX_GAPS: usize = 4096;
 
 /// Most streams that are told apart; datagrams of further ones are foreign. Bounds the memory that spoofed
 /// streams can take to 256 MiB.
@@ -35,10 +31,7 @@ struct Stream {
     key: Key,
     flow: FlowIndex,
     tracker: SeqTracker,
-    gaps: Gaps,
-    /// Gaps that were given up, in ascending order.
-    lost: Vec<LostRange>,
-    is_lost_complete: bool,
+    first_heard: Nanos,
     last_heard: Nanos,
     /// Offered in all, once the sender has said so.
     sent: Option<u64>,
@@ -70,7 +63,7 @@ pub struct Ledger {
     first_received: Option<Nanos>,
     last_received: Nanos,
     /// What has happened since it was last asked.
-    happened: Vec<Happening>,
+    happened: Vec<Event>,
 }
 
 impl Default for Ledger {
@@ -116,16 +109,12 @@ impl Ledger {
             self.announced(&probe);
             return;
         }
-        if probe.intact {
-            let arrival = stream.tracker.observe(probe.seq);
-            if arrival != Arrival::InOrder {
-                stream.out_of_step(probe.seq, arrival, datagram.received_at);
-            }
-            if let Arrival::InOrder | Arrival::Gap { .. } | Arrival::Reordered { .. } = arrival {
-                one_way_delay.record(probe.due_at, datagram.received_at);
-            }
-        } else {
+        if !probe.intact {
             stream.tracker.observe_corrupt();
+        } else if let Arrival::InOrder | Arrival::Gap { .. } | Arrival::Reordered { .. } =
+            stream.tracker.observe(probe.seq)
+        {
+            one_way_delay.record(probe.due_at, datagram.received_at);
         }
         self.numbered += 1;
         self.payload_bytes += datagram.payload.len() as u64;
@@ -143,18 +132,8 @@ impl Ledger {
         }
     }
 
-    /// Gaps that were noticed at or before this time of the wall clock are lost for good.
-    pub fn settle(&mut self, until: Nanos) {
-        self.streams.iter_mut().for_each(|stream| stream.settle(until));
-    }
-
-    /// Missing numbers that may still come, of all streams.
-    pub fn outstanding(&self) -> u64 {
-        self.streams.iter().map(|stream| stream.gaps.outstanding()).sum()
-    }
-
     /// What has happened since this was last asked.
-    pub fn happened(&mut self) -> Vec<Happening> {
+    pub fn happened(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.happened)
     }
 
@@ -208,10 +187,9 @@ impl Ledger {
     }
 
     /// Closes the books: one row a stream. `flows` are the receiver's groups.
-    pub fn close(self, flows: &[Membership]) -> (Vec<StreamReport>, Vec<Happening>) {
+    pub fn close(self, flows: &[Membership]) -> (Vec<StreamReport>, Vec<Event>) {
         let happened = self.silences();
-        let last = self.last_received;
-        let rows = self.streams.into_iter().map(|stream| row(stream, flows, last)).collect();
+        let rows = self.streams.into_iter().map(|stream| row(stream, flows)).collect();
         (rows, happened)
     }
 
@@ -243,7 +221,8 @@ impl Ledger {
         }
         if self.streams.len() == MAX_STREAMS {
             if !std::mem::replace(&mut self.is_over_limit, true) {
-                self.happened.push(Happening::TooManyStreams { limit: MAX_STREAMS as u64 });
+                let what = Happening::TooManyStreams { limit: MAX_STREAMS as u64 };
+                self.happened.push(Event { at_ns: now, what });
             }
             return None;
         }
@@ -254,20 +233,19 @@ impl Ledger {
             .take(64)
             .any(|known| known.key.session == key.session && known.key.source == key.source);
         if is_new_sender {
-            self.happened.push(Happening::StreamHeard {
+            let what = Happening::StreamHeard {
                 session: session_name(key.session),
                 stream: key.stream,
                 source: key.source.to_string(),
-            });
+            };
+            self.happened.push(Event { at_ns: now, what });
         }
         let index = self.streams.len() as u32;
         self.streams.push(Stream {
             key,
             flow,
             tracker: SeqTracker::new(WINDOW),
-            gaps: Gaps::new(MAX_GAPS),
-            lost: Vec::new(),
-            is_lost_complete: true,
+            first_heard: now,
             last_heard: now,
             sent: None,
             state: State::Open,
@@ -285,11 +263,7 @@ impl Ledger {
         let stream = &mut self.streams[self.last as usize];
         match probe.kind {
             // Only someone who was there before the first datagram can hear this.
-            Kind::Start => {
-                // Overtaken by datagrams, it makes the head lost in hindsight, where no gap was noted.
-                stream.is_lost_complete &= stream.tracker.first().is_none_or(|first| first == 0);
-                stream.tracker.begin_at(0);
-            }
+            Kind::Start => stream.tracker.begin_at(0),
             // A stream that is heard of only now has been running: what comes from here on counts.
             Kind::Progress if stream.tracker.first().is_none() => {
                 stream.tracker.begin_at(probe.seq);
@@ -303,8 +277,9 @@ impl Ledger {
         }
     }
 
-    /// Senders that fell silent, each once, and those of them whose host came back with a new session.
-    fn silences(&self) -> Vec<Happening> {
+    /// Senders that fell silent, each once, and those of them whose host came back with a new session: one
+    /// that was not there before.
+    fn silences(&self) -> Vec<Event> {
         let mut happened = Vec::new();
         let mut told: Vec<(u32, SocketAddr)> = Vec::new();
         for gone in self.streams.iter().filter(|stream| stream.state == State::Silent) {
@@ -313,66 +288,21 @@ impl Ledger {
                 continue;
             }
             told.push((session, source));
-            let address = source.to_string();
-            happened
-                .push(Happening::SenderSilent { session: session_name(session), source: address });
+            let (session, address) = (session_name(session), source.to_string());
+            let what = Happening::SenderSilent { session, source: address };
+            happened.push(Event { at_ns: gone.last_heard, what });
             let back = self.streams.iter().find(|other| {
-                other.key.session != session
+                other.key.session != gone.key.session
                     && other.key.source.ip() == source.ip()
-                    && other.last_heard > gone.last_heard
+                    && other.first_heard > gone.last_heard
             });
-            if let Some(back) = back {
-                happened.push(Happening::SenderRestarted {
-                    session: session_name(back.key.session),
-                    source: back.key.source.to_string(),
-                });
+            if let Some(Stream { key: Key { source, session, .. }, first_heard, .. }) = back {
+                let (session, source) = (session_name(*session), source.to_string());
+                let what = Happening::SenderRestarted { session, source };
+                happened.push(Event { at_ns: *first_heard, what });
             }
         }
         happened
-    }
-}
-
-impl Stream {
-    /// Enters what was not simply the next number.
-    #[cold]
-    fn out_of_step(&mut self, seq: u64, arrival: Arrival, received_at: Nanos) {
-        match arrival {
-            Arrival::Gap { missing } => {
-                let gap = Gap { first_seq: seq - missing, len: missing, noticed_at: received_at };
-                if let Some(oldest) = self.gaps.open(gap) {
-                    self.lose(oldest);
-                }
-            }
-            Arrival::Reordered { .. } => drop(self.gaps.fill(seq)),
-            _ => {}
-        }
-    }
-
-    fn settle(&mut self, until: Nanos) {
-        while let Some(gap) = self.gaps.settle(until) {
-            self.lose(gap);
-        }
-    }
-
-    /// Everything that was sent and has not come is lost. `noticed_at` is when the end was.
-    fn settle_all(&mut self, noticed_at: Nanos) {
-        let first_unseen = self.tracker.highest().map(|highest| highest + 1);
-        self.settle(Nanos(u64::MAX));
-        let first = first_unseen.or(self.tracker.first());
-        if let (Some(sent), Some(first_seq)) = (self.sent, first)
-            && sent > first_seq
-        {
-            self.lose(Gap { first_seq, len: sent - first_seq, noticed_at });
-        }
-    }
-
-    fn lose(&mut self, Gap { first_seq, len, noticed_at }: Gap) {
-        let is_full = self.lost.len() == LOST_RANGES;
-        match self.lost.last_mut() {
-            Some(last) if last.first_seq + last.len == first_seq => last.len += len,
-            _ if is_full => self.is_lost_complete = false,
-            _ => self.lost.push(LostRange { first_seq, len, at_ns: noticed_at }),
-        }
     }
 }
 
@@ -381,9 +311,8 @@ pub fn session_name(session: u32) -> String {
     format!("{session:06x}")
 }
 
-fn row(mut stream: Stream, flows: &[Membership], noticed_at: Nanos) -> StreamReport {
+fn row(mut stream: Stream, flows: &[Membership]) -> StreamReport {
     let lost = stream.tracker.finish(stream.sent);
-    stream.settle_all(noticed_at);
     let counts = stream_counts(&stream.tracker);
     let first_seq = stream.tracker.first().unwrap_or(0);
     let sent = stream.sent.map(|sent| sent.saturating_sub(first_seq));
@@ -402,8 +331,6 @@ fn row(mut stream: Stream, flows: &[Membership], noticed_at: Nanos) -> StreamRep
         lost,
         loss_ratio: (known > 0).then(|| lost as f64 / known as f64),
         before_join: first_seq,
-        lost_ranges: stream.lost,
-        lost_ranges_complete: stream.is_lost_complete,
         end: match stream.state {
             State::Ended => StreamEnd::Announced,
             State::Silent => StreamEnd::Silent,

@@ -38,9 +38,7 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
         collector.note(Nanos(0), Happening::NotPinned { worker: name, cpu });
     }
     for rx in &mut gathered.rx {
-        for what in std::mem::take(&mut rx.result.happened) {
-            collector.note(gathered.now, what);
-        }
+        collector.happened(std::mem::take(&mut rx.result.happened));
     }
     let unstamped = gathered.rx.iter().map(|rx| rx.result.counters.unstamped).sum();
     if unstamped > 0 {
