@@ -53,6 +53,9 @@ pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
         interval_ns: args.output.interval,
         loss_threshold_ns: args.receiving.loss_threshold,
         idle_timeout_ns: args.receiving.idle_timeout,
+        loss_distance: args.receiving.loss_distance,
+        reorder_density: args.receiving.reorder_density,
+        media_rate_bps: media_rate(args.receiving.media_rate)?,
         start_at_ns: start_at(args.start.start_at)?,
     };
     if !spec.loopback && engine::by_name(&spec.engine).is_some_and(engine::Engine::has_network) {
@@ -87,6 +90,9 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
         interval_ns: args.output.interval,
         loss_threshold_ns: Nanos(0),
         idle_timeout_ns: Nanos(0),
+        loss_distance: 0,
+        reorder_density: None,
+        media_rate_bps: None,
         start_at_ns: start_at(args.start.start_at)?,
     };
     Ok((spec, interface))
@@ -120,6 +126,9 @@ pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
         interval_ns: args.output.interval,
         loss_threshold_ns: args.receiving.loss_threshold,
         idle_timeout_ns: args.receiving.idle_timeout,
+        loss_distance: args.receiving.loss_distance,
+        reorder_density: args.receiving.reorder_density,
+        media_rate_bps: media_rate(args.receiving.media_rate)?,
         start_at_ns: None,
     };
     Ok((spec, interface))
@@ -209,6 +218,15 @@ fn receive_buffer(bytes: u64) -> Result<usize> {
         Error::usage(format!("a receive buffer of {bytes} bytes"))
             .hint(format!("--rcvbuf is from 1 to {largest}"))
     })
+}
+
+fn media_rate(rate: Option<Rate>) -> Result<Option<u64>> {
+    match rate {
+        None => Ok(None),
+        Some(Rate::PayloadBits(bits)) => Ok(Some(bits)),
+        Some(other) => Err(Error::usage(format!("{other} is no rate of media"))
+            .hint("--media-rate is in bits of UDP payload a second, such as 3.75Mbps")),
+    }
 }
 
 fn cpus(args: &EngineArgs) -> Result<Vec<usize>> {

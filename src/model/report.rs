@@ -3,6 +3,9 @@
 use super::environment::Environment;
 use super::event::Event;
 use super::limit::Limit;
+use super::metrics::{
+    CopiesReport, DensityReport, LossReport, MediaReport, OrderReport, Patterns, VariationReport,
+};
 use super::snapshot::{RxCounts, TxCounts};
 use super::spec::TrialSpec;
 use crate::stats::latency::{self, Latency};
@@ -64,6 +67,12 @@ pub struct TrialReport {
     pub totals: Option<Totals>,
     /// From due to received; `null` in a sender.
     pub one_way_delay_ns: Option<OneWayDelay>,
+    /// From the kernel's receive time to the application: this host's own share; `null` in a sender.
+    pub host_delay_ns: Option<Distribution>,
+    /// How late the senders were, as their datagrams say; `null` in a sender.
+    pub sender_lateness_ns: Option<Distribution>,
+    /// Order, loss, variation and gaps of all streams together; `null` in a sender.
+    pub patterns: Option<Patterns>,
 }
 
 /// The sending side.
@@ -184,6 +193,18 @@ pub struct StreamReport {
     pub lost_ranges_complete: bool,
     /// How the stream ended.
     pub end: StreamEnd,
+    /// Its order.
+    pub order: OrderReport,
+    /// The pattern of its losses.
+    pub loss: LossReport,
+    /// Its further copies.
+    pub copies: CopiesReport,
+    /// How much its delays vary, and how it was sent.
+    pub variation: VariationReport,
+    /// Its reorder density; `null` unless asked for.
+    pub density: Option<DensityReport>,
+    /// Its media delivery index; `null` unless the media rate is known.
+    pub media: Option<MediaReport>,
 }
 
 /// Most ranges of lost numbers that a stream's row names.

@@ -67,14 +67,7 @@ impl LossHistograms {
 impl LossPattern {
     /// Losses at most `delta` numbers apart are noticeable.
     pub fn new(delta: u64) -> Self {
-        Self {
-            delta,
-            lost: 0,
-            noticeable: 0,
-            periods: 0,
-            open: None,
-            longest: Vec::new(),
-        }
+        Self { delta, lost: 0, noticeable: 0, periods: 0, open: None, longest: Vec::new() }
     }
 
     /// `count` numbers from `first_seq` on are lost, as was noticed `at` this time. Ranges come in ascending
@@ -141,12 +134,7 @@ impl LossPattern {
         &self.longest
     }
 
-    fn record_distances(
-        &mut self,
-        distance: u64,
-        count: u64,
-        histograms: &mut LossHistograms,
-    ) {
+    fn record_distances(&mut self, distance: u64, count: u64, histograms: &mut LossHistograms) {
         if count > 0 {
             coarse::record(&mut histograms.distances, distance, count);
             self.noticeable += if distance <= self.delta { count } else { 0 };

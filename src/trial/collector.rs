@@ -45,7 +45,7 @@ pub(super) struct Collector<'a> {
     give_back_rx: GiveBack<ReceiverInterval>,
     /// All intervals added up.
     sent: SenderSums,
-    one_way_delay: Latency,
+    received: ReceiverSums,
     events: Vec<Event>,
 }
 
@@ -55,6 +55,14 @@ pub(super) struct SenderSums {
     pub(super) counts: TxCounts,
     pub(super) payload_bytes: u64,
     pub(super) lateness: Latency,
+}
+
+/// Delays of the whole trial.
+#[derive(Default)]
+pub(super) struct ReceiverSums {
+    pub(super) one_way_delay: Latency,
+    pub(super) host_delay: Latency,
+    pub(super) sender_lateness: Latency,
 }
 
 #[derive(Default)]
@@ -84,7 +92,7 @@ impl<'a> Collector<'a> {
             give_back_tx,
             give_back_rx,
             sent: SenderSums::default(),
-            one_way_delay: Latency::new(),
+            received: ReceiverSums::default(),
             events: Vec::new(),
         }
     }
@@ -111,9 +119,12 @@ impl<'a> Collector<'a> {
                 sum.counts.add(&part.gathered.counts);
                 sum.payload_bytes += part.gathered.payload_bytes;
                 sum.lost += part.gathered.lost;
+                sum.outstanding += part.gathered.outstanding;
                 sum.socket_drops += part.gathered.socket_drops;
                 sum.streams += part.gathered.streams;
                 sum.one_way_delay.add(&part.gathered.one_way_delay);
+                sum.host_delay.add(&part.gathered.host_delay);
+                sum.sender_lateness.add(&part.gathered.sender_lateness);
                 let give_back = self.give_back_rx.get(part.worker - self.give_back_tx.len());
                 note(&mut self.brought[part.worker], &part);
                 recycle(give_back, part.gathered);
@@ -151,9 +162,9 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// All intervals added up: the senders', the one-way delay, and the events of the whole trial.
-    pub(super) fn into_sums(self) -> (SenderSums, Latency, Vec<Event>) {
-        (self.sent, self.one_way_delay, self.events)
+    /// All intervals added up: the senders', the receivers', and the events of the whole trial.
+    pub(super) fn into_sums(self) -> (SenderSums, ReceiverSums, Vec<Event>) {
+        (self.sent, self.received, self.events)
     }
 
     /// Tells whatever is left. The workers are done.
@@ -177,7 +188,9 @@ impl<'a> Collector<'a> {
         }
         let rx = pending.rx.as_ref();
         if let Some(rx) = rx {
-            self.one_way_delay.add(&rx.one_way_delay);
+            self.received.one_way_delay.add(&rx.one_way_delay);
+            self.received.host_delay.add(&rx.host_delay);
+            self.received.sender_lateness.add(&rx.sender_lateness);
         }
         if self.senders_are_done() && is_idle(&pending) {
             return;

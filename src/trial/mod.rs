@@ -8,6 +8,8 @@ mod tx_worker;
 mod pacer;
 mod rx_worker;
 pub mod ledger;
+pub mod patterns;
+pub mod stream;
 mod handover;
 mod collector;
 mod summary;

@@ -3,10 +3,12 @@
 use super::collector::{Collector, SenderSums};
 use super::crew::Done;
 use super::ledger::session_name;
+use super::patterns::PatternHistograms;
 use super::rx_worker::RxResult;
 use super::tx_worker::TxResult;
 use super::validity::{self, Evidence};
 use crate::model::event::{Event, Happening};
+use crate::model::metrics::Patterns;
 use crate::model::report::{
     BufferGrant, Distribution, LostBy, OneWayDelay, ReceiverReport, SenderReport, StreamReport,
     Totals, TrialReport, TxLedger,
@@ -38,18 +40,19 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
         collector.note(Nanos(0), Happening::NotPinned { worker: name, cpu });
     }
     for rx in &mut gathered.rx {
-        collector.happened(std::mem::take(&mut rx.result.happened));
+        collector.happened(std::mem::take(&mut rx.result.closed.happened));
     }
     let unstamped = gathered.rx.iter().map(|rx| rx.result.counters.unstamped).sum();
     if unstamped > 0 {
         collector.note(gathered.now, Happening::NoKernelTimestamp { datagrams: unstamped });
     }
-    let (sent, one_way_delay, events) = collector.into_sums();
+    let (sent, received, events) = collector.into_sums();
     let sender = gathered.sender(&sent);
     let receiver = gathered.receiver();
     let streams = gathered.streams();
     let totals = receiver.as_ref().map(|_| gathered.totals(&streams));
-    let one_way_delay = receiver.as_ref().map(|_| gathered.one_way_delay(&one_way_delay));
+    let has_receiver = receiver.is_some();
+    let one_way_delay = has_receiver.then(|| gathered.one_way_delay(&received.one_way_delay));
     let evidence = Evidence {
         rate: gathered.spec.load.map(|load| load.rate),
         sender: sender.as_ref(),
@@ -74,6 +77,9 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
         streams,
         totals,
         one_way_delay_ns: one_way_delay,
+        host_delay_ns: has_receiver.then(|| Distribution::of(&received.host_delay)),
+        sender_lateness_ns: has_receiver.then(|| Distribution::of(&received.sender_lateness)),
+        patterns: has_receiver.then(|| gathered.patterns()),
         spec: gathered.spec.clone(),
     }
 }
@@ -147,10 +153,16 @@ impl Gathered<'_> {
     }
 
     fn streams(&mut self) -> Vec<StreamReport> {
-        let rows = self.rx.iter_mut().map(|rx| std::mem::take(&mut rx.result.streams));
+        let rows = self.rx.iter_mut().map(|rx| std::mem::take(&mut rx.result.closed.streams));
         let mut rows: Vec<_> = rows.flatten().collect();
         rows.sort_by(|a, b| (&a.session, a.stream).cmp(&(&b.session, b.stream)));
         rows
+    }
+
+    fn patterns(&self) -> Patterns {
+        let mut sum = PatternHistograms::new();
+        self.rx.iter().for_each(|rx| sum.add(&rx.result.closed.patterns));
+        sum.report()
     }
 
     fn totals(&self, streams: &[StreamReport]) -> Totals {

@@ -1,9 +1,10 @@
 use super::*;
+use crate::model::report::{StreamCounts, StreamEnd};
 use crate::wire::probe::Encoder;
 
 struct Receiver {
     ledger: Ledger,
-    delay: Latency,
+    interval: ReceiverInterval,
     now: Nanos,
 }
 
@@ -16,7 +17,9 @@ const BOB: Sender = Sender("10.0.0.2:1000", 0xb0b, 0);
 
 impl Receiver {
     fn new() -> Self {
-        Self { ledger: Ledger::new(), delay: Latency::new(), now: Nanos(0) }
+        let options = Options { loss_distance: 99, reorder_density: Some(8), media_rate_bps: None };
+        let interval = ReceiverInterval::default();
+        Self { ledger: Ledger::new(options), interval, now: Nanos(0) }
     }
 
     fn hear(
@@ -41,12 +44,14 @@ impl Receiver {
             source: source.parse().unwrap(),
             flow: Some(0),
         };
-        self.ledger.enter(&datagram, self.now, &mut self.delay);
+        self.ledger.enter(&datagram, self.now, &mut self.interval);
     }
 
-    fn close(self) -> (Vec<StreamReport>, Vec<Event>) {
+    fn close(mut self) -> (Vec<StreamReport>, Vec<Event>) {
         let group = "239.1.1.1".parse().unwrap();
-        let (rows, happened) = self.ledger.close(&[Membership { source: None, group, port: 5000 }]);
+        self.ledger.finish();
+        let group = Membership { source: None, group, port: 5000 };
+        let Closed { streams: rows, happened, .. } = self.ledger.close(&[group]);
         for row in &rows {
             let StreamCounts { received, unique, duplicates, too_late, corrupt, .. } = row.counts;
             assert_eq!(received, unique + duplicates + too_late + corrupt, "{row:?}");
@@ -191,7 +196,7 @@ fn what_is_not_ours_is_foreign_and_what_is_damaged_is_corrupt() {
     receiver.hear_bytes(ALICE.0, &payload);
     receiver.hear(ALICE, Kind::End, [4]);
     assert_eq!(receiver.ledger.counts().foreign, 2);
-    assert_eq!(receiver.delay.count(), 3);
+    assert_eq!(receiver.interval.one_way_delay.count(), 3);
     let row = receiver.only_row();
     assert_eq!((row.counts.corrupt, row.lost), (1, 1), "a corrupt datagram is a lost one");
 }
