@@ -4,6 +4,7 @@ use super::args::{GroupArgs, LaunchArgs, OutputArgs};
 use super::exit::Exit;
 use super::spec::Meant;
 use crate::doctor::environment;
+use crate::engine::{self, Engine};
 use crate::error::{Error, Result};
 use crate::live::Fanout;
 use crate::live::line::Line;
@@ -16,7 +17,9 @@ use crate::trial::{LocalRunner, TrialRunner};
 use crate::units::Nanos;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
+use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -30,8 +33,13 @@ pub(super) fn run(
 ) -> Result<Exit> {
     let targets = targets(output);
     let mut outputs = Outputs::open(&targets, Box::new(io::stdout()))?;
+    // A launcher that waits for the file must not take that of an earlier trial for this one's.
+    launch.ready_file.as_deref().map_or(Ok(()), remove_stale)?;
     let interrupt = interrupt()?;
-    if !output.quiet && groups.iface.is_none() {
+    // Read before the trial, which keeps this thread off the senders' cores.
+    let environment = environment::read(interface.clone());
+    let has_network = engine::by_name(&spec.engine).is_some_and(Engine::has_network);
+    if !output.quiet && groups.iface.is_none() && has_network {
         let name = &interface.name;
         let _ =
             writeln!(io::stderr(), "no --iface: using {name}, so all traffic stays on this host");
@@ -48,7 +56,7 @@ pub(super) fn run(
         schema: SCHEMA.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: command_line(),
-        environment: environment::read(interface),
+        environment,
         trial,
         limits,
     };
@@ -76,6 +84,16 @@ fn targets(output: &OutputArgs) -> Vec<Target> {
         targets.push(format("human"));
     }
     targets
+}
+
+/// Removes a ready file of an earlier trial. Pipes and devices stay.
+fn remove_stale(ready_file: &Path) -> Result<()> {
+    if !fs::symlink_metadata(ready_file).is_ok_and(|file| file.is_file()) {
+        return Ok(());
+    }
+    fs::remove_file(ready_file).map_err(|error| {
+        Error::os(format!("cannot remove the old ready file {}", ready_file.display()), error)
+    })
 }
 
 /// A flag that Ctrl-C sets. A second one ends the program at once.

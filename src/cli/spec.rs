@@ -9,6 +9,7 @@ use crate::model::spec::{Load, Role, StopWhen, TrialSpec};
 use crate::net::interface;
 use crate::sys::{clock, sched};
 use crate::units::Nanos;
+use crate::units::duration::format_duration;
 use crate::units::rate::Rate;
 use crate::wire::probe;
 use std::net::{IpAddr, Ipv4Addr};
@@ -18,6 +19,10 @@ const DEFAULT_GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(239, 255, 77, 77));
 const DEFAULT_TIME: Nanos = Nanos(10 * Nanos::SECOND.0);
 const RUN_RATE: Rate = Rate::MilliDatagrams(100_000_000);
 const SEND_RATE: Rate = Rate::MilliDatagrams(1_000_000);
+
+/// Shorter ones would measure their own cost; an idle receiver looks at the clock every 20 ms.
+const SHORTEST_INTERVAL: Nanos = Nanos(10 * Nanos::MILLISECOND.0);
+const DAY: Nanos = Nanos(86_400 * Nanos::SECOND.0);
 
 /// Longest UDP payload over IPv4: 65,535 less 20 bytes of IP header and 8 of UDP header (RFC 768, 791).
 const MAX_PAYLOAD: u64 = 65_507;
@@ -50,9 +55,13 @@ pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
         engine: engine_name(&args.engine, Role::Run)?,
         batch: args.engine.batch.into(),
         receive_buffer: receive_buffer(args.receiving.rcvbuf.0)?,
-        interval_ns: args.output.interval,
-        loss_threshold_ns: args.receiving.loss_threshold,
-        idle_timeout_ns: args.receiving.idle_timeout,
+        interval_ns: interval(args.output.interval)?,
+        loss_threshold_ns: bounded("--loss-threshold", args.receiving.loss_threshold, Nanos(0))?,
+        idle_timeout_ns: bounded(
+            "--idle-timeout",
+            args.receiving.idle_timeout,
+            Nanos::MILLISECOND,
+        )?,
         start_at_ns: start_at(args.start.start_at)?,
     };
     if !spec.loopback && engine::by_name(&spec.engine).is_some_and(engine::Engine::has_network) {
@@ -84,7 +93,7 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
         engine: engine_name(&args.engine, Role::Send)?,
         batch: args.engine.batch.into(),
         receive_buffer: 0,
-        interval_ns: args.output.interval,
+        interval_ns: interval(args.output.interval)?,
         loss_threshold_ns: Nanos(0),
         idle_timeout_ns: Nanos(0),
         start_at_ns: start_at(args.start.start_at)?,
@@ -98,7 +107,8 @@ pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
     let threads = usize::from(args.engine.threads);
     if threads > groups.len() {
         let groups = groups.len();
-        return Err(Error::usage(format!("{threads} receiver threads for {groups} of groups"))
+        let s = if groups == 1 { "" } else { "s" };
+        return Err(Error::usage(format!("{threads} receiver threads for {groups} group{s}"))
             .hint("the kernel gives every socket every datagram of its groups, so each thread needs groups of its own"));
     }
     let interface = interface(&args.groups)?;
@@ -117,9 +127,13 @@ pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
         engine: engine_name(&args.engine, Role::Recv)?,
         batch: args.engine.batch.into(),
         receive_buffer: receive_buffer(args.receiving.rcvbuf.0)?,
-        interval_ns: args.output.interval,
-        loss_threshold_ns: args.receiving.loss_threshold,
-        idle_timeout_ns: args.receiving.idle_timeout,
+        interval_ns: interval(args.output.interval)?,
+        loss_threshold_ns: bounded("--loss-threshold", args.receiving.loss_threshold, Nanos(0))?,
+        idle_timeout_ns: bounded(
+            "--idle-timeout",
+            args.receiving.idle_timeout,
+            Nanos::MILLISECOND,
+        )?,
         start_at_ns: None,
     };
     Ok((spec, interface))
@@ -200,6 +214,22 @@ fn stop(args: &StopArgs, is_sender: bool) -> Result<StopWhen> {
         None => None,
     };
     Ok(StopWhen { time_ns, count: args.count })
+}
+
+fn interval(length: Nanos) -> Result<Nanos> {
+    if length == Nanos(0) {
+        return Ok(length);
+    }
+    bounded("--interval", length, SHORTEST_INTERVAL)
+}
+
+/// `flag` is a time from `least` to a day. Longer ones are slips of the pen, and sums of them would overflow.
+fn bounded(flag: &str, time: Nanos, least: Nanos) -> Result<Nanos> {
+    if (least..=DAY).contains(&time) {
+        return Ok(time);
+    }
+    Err(Error::usage(format!("{flag} {} cannot be", format_duration(time)))
+        .hint(format!("{flag} is from {} to 24h", format_duration(least))))
 }
 
 fn receive_buffer(bytes: u64) -> Result<usize> {
