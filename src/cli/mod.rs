@@ -37,48 +37,29 @@ pub fn main() -> ExitCode {
 
 /// Help goes to standard output, complaints to standard error; a closed pipe is neither's fault.
 fn answer(error: &clap::Error) -> Exit {
-    if !error.use_stderr() {
-        let _ = error.print();
-        return Exit::Fine;
-    }
-    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        let _ = error.print();
-        return Exit::Usage;
-    }
-    let _ = writeln!(io::stderr(), "{}", complaint(&error.render().to_string()));
-    Exit::Usage
+    use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, ValueValidation};
+    let text = error.render().to_string();
+    let _ = match error.kind() {
+        _ if !error.use_stderr() => error.print(),
+        DisplayHelpOnMissingArgumentOrSubcommand => error.print(),
+        // Our parsers say themselves what values look like.
+        ValueValidation => writeln!(io::stderr(), "{}", first_line(&text)),
+        _ => writeln!(io::stderr(), "{}\nhint: {}", first_line(&text), tip(&text)),
+    };
+    if error.use_stderr() { Exit::Usage } else { Exit::Fine }
 }
 
-/// What clap says over several paragraphs, as all our errors are said: what is wrong, and what to do.
-fn complaint(text: &str) -> String {
-    let what = text.lines().next().unwrap_or_default();
-    let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: "));
-    format!("{what}\nhint: {}", tip.unwrap_or("--help shows what there is"))
+/// What is wrong. Clap goes on over several paragraphs, where all our errors are a line and a hint.
+fn first_line(complaint: &str) -> &str {
+    complaint.lines().next().unwrap_or_default()
+}
+
+fn tip(complaint: &str) -> &str {
+    let tip = complaint.lines().find_map(|line| line.trim().strip_prefix("tip: "));
+    tip.unwrap_or("--help shows what there is")
 }
 
 /// The command line as clap sees it; for completions, manuals and tests of the help.
 pub fn command() -> clap::Command {
     <Cli as clap::CommandFactory>::command()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_complaint_is_a_line_and_a_hint() {
-        let text = "error: unexpected argument '--raet' found\n\n  tip: a similar argument exists: '--rate'\n\n\
-                    Usage: mcast-bench run --rate <RATE>\n\nFor more information, try '--help'.\n";
-        assert_eq!(
-            complaint(text),
-            "error: unexpected argument '--raet' found\nhint: a similar argument exists: '--rate'"
-        );
-        let text = "error: invalid value 'x' for '--port <PORT>': invalid digit found in string\n\n\
-                    For more information, try '--help'.\n";
-        assert_eq!(
-            complaint(text),
-            "error: invalid value 'x' for '--port <PORT>': invalid digit found in string\n\
-             hint: --help shows what there is"
-        );
-    }
 }
