@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 fn a_good_run_ends_with_0_and_results_are_all_there_is_on_stdout() {
     let bench = Bench::new();
     let port = port();
-    let ran = bench.run(&["run", "-t", "0.3", "-r", "1k", "-p", &port]);
+    let ran = bench.run(&["run", "-c", "300", "-r", "1k", "-p", &port]);
     // A worker that was held up by others spoils a trial; the verdict must be that of the code.
     let verdict = if ran.code == Some(0) { "VALID: " } else { "INVALID: " };
     assert!(ran.stdout.starts_with(verdict), "{ran:?}");
@@ -23,7 +23,7 @@ fn a_good_run_ends_with_0_and_results_are_all_there_is_on_stdout() {
 #[test]
 fn a_quiet_run_says_nothing_beside_its_result() {
     let port = port();
-    let ran = Bench::new().run(&["run", "-q", "-J", "-t", "0.2", "-r", "1k", "-p", &port]);
+    let ran = Bench::new().run(&["run", "-q", "-J", "-c", "200", "-r", "1k", "-p", &port]);
     ran.fine();
     assert_eq!(ran.stderr, "");
 }
@@ -31,10 +31,10 @@ fn a_quiet_run_says_nothing_beside_its_result() {
 #[test]
 fn without_intervals_there_is_only_the_notice() {
     let port = port();
-    let ran = Bench::new().run(&["run", "-J", "-i", "0", "-t", "0.2", "-r", "1k", "-p", &port]);
+    let ran = Bench::new().run(&["run", "-J", "-i", "0", "-c", "200", "-r", "1k", "-p", &port]);
     ran.fine();
     assert_eq!(ran.stderr, "no --iface: using lo, so all traffic stays on this host\n");
-    let ran = Bench::new().run(&["run", "-J", "-i", "0", "-t", "0.2", "-r", "1k", "-e", "memory"]);
+    let ran = Bench::new().run(&["run", "-J", "-i", "0", "-c", "200", "-r", "1k", "-e", "memory"]);
     ran.fine();
     assert_eq!(ran.stderr, "", "memory uses no interface");
 }
@@ -44,7 +44,7 @@ fn a_limit_that_fails_is_3_and_the_report_is_written() {
     let bench = Bench::new();
     let port = port();
     let limits = ["--fail-if", "offered>0", "--fail-if", "loss>100%"];
-    let args = ["run", "-q", "-t", "0.2", "-r", "1k", "-p", &port, "--report", "json:x.json"];
+    let args = ["run", "-q", "-c", "200", "-r", "1k", "-p", &port, "--report", "json:x.json"];
     let ran = bench.run(&[&args[..], &limits[..]].concat());
     assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (Some(3), "", ""));
     let report: Value = serde_json::from_str(&bench.read("x.json")).unwrap();
@@ -84,7 +84,7 @@ fn ctrl_c_and_a_polite_kill_are_130_and_the_report_is_written() {
             "ready",
         ]);
         bench.wait_for("ready");
-        running.wait_until_it_says("is heard");
+        running.wait_until_busy();
         running.signal(signal);
         let ran = running.wait();
         assert_eq!(ran.code, Some(130), "{ran:?}");
@@ -129,9 +129,9 @@ fn a_second_ctrl_c_ends_at_once() {
     let port = port();
     let args = ["-r", "1k", "-i", "100ms", "--loss-threshold", "24h", "--report", "json:x.json"];
     let running = bench.start(&[&["run", "-t", "0", "-p", &port][..], &args].concat());
-    running.wait_until_it_says("is heard");
+    running.wait_until_busy();
     running.signal("INT");
-    running.wait_until_it_says("interrupted");
+    running.wait_until("it heeds the first", |stderr| stderr.contains("interrupted"));
     running.signal("INT");
     let ran = running.wait();
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(130), ""), "{ran:?}");
@@ -144,7 +144,7 @@ fn a_second_ctrl_c_ends_at_once() {
 #[test]
 fn a_reader_that_went_away_is_no_error() {
     let port = port();
-    let run: &[&str] = &["run", "-q", "-t", "0.2", "-r", "1k", "-p", &port, "--report"];
+    let run: &[&str] = &["run", "-q", "-c", "200", "-r", "1k", "-p", &port, "--report"];
     let cases = [
         &["--help"][..],
         &["run", "--help"],
@@ -171,7 +171,7 @@ fn a_reader_that_went_away_is_no_error() {
 fn a_full_disk_is_1_and_the_other_reports_are_written() {
     let bench = Bench::new();
     let port = port();
-    let run = ["run", "-q", "-t", "0.2", "-r", "1k", "-p", &port];
+    let run = ["run", "-q", "-c", "200", "-r", "1k", "-p", &port, "--loss-threshold", "100ms"];
     let full = "/dev/full: No space left on device (os error 28)";
     for format in ["human", "json", "jsonl", "csv", "hdr", "hlog"] {
         let target = format!("{format}:/dev/full");
@@ -192,7 +192,7 @@ fn a_full_disk_is_1_and_the_other_reports_are_written() {
 fn standard_output_on_a_full_disk_is_1() {
     let port = port();
     let output = Command::new(env!("CARGO_BIN_EXE_mcast-bench"))
-        .args(["run", "-q", "-t", "0.2", "-r", "1k", "-p", &port])
+        .args(["run", "-q", "-c", "200", "-r", "1k", "-p", &port])
         .stdout(OpenOptions::new().write(true).open("/dev/full").unwrap())
         .output()
         .unwrap();

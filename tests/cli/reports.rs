@@ -11,7 +11,7 @@ fn reports() -> (Bench, Ran) {
     let bench = Bench::new();
     let port = port();
     let targets = FORMATS.map(|format| format!("{format}:x.{format}"));
-    let mut args = vec!["run", "-q", "-t", "0.5", "-r", "1k", "-i", "100ms", "-p", &port];
+    let mut args = vec!["run", "-q", "-c", "500", "-r", "1k", "-i", "100ms", "-p", &port];
     targets.iter().for_each(|target| args.extend(["--report", target]));
     let ran = bench.run(&args);
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
@@ -38,7 +38,7 @@ fn on_standard_output() {
     for format in FORMATS {
         let port = port();
         let ran = Bench::new()
-            .run(&["run", "-q", "-t", "0.3", "-r", "1k", "-p", &port, "--report", format]);
+            .run(&["run", "-q", "-c", "300", "-r", "1k", "-p", &port, "--report", format]);
         assert!(matches!(ran.code, Some(0 | 3)), "{ran:?}");
         assert_eq!(ran.stderr, "");
         match format {
@@ -57,7 +57,7 @@ fn a_sender_alone_writes_every_format() {
     for format in FORMATS {
         let port = port();
         let ran = Bench::new()
-            .run(&["send", "-q", "-t", "0.2", "-r", "1k", "-p", &port, "--report", format]);
+            .run(&["send", "-q", "-c", "200", "-r", "1k", "-p", &port, "--report", format]);
         assert!(matches!(ran.code, Some(0 | 3)), "{ran:?}");
         assert!(!ran.stdout.is_empty(), "{format}");
         if format == "json" {

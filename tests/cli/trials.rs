@@ -35,7 +35,11 @@ fn counts_are_exact() {
 #[test]
 fn whichever_comes_first_ends_it() {
     assert_whole(&run(&["-c", "50", "-t", "30s", "-r", "1k"]), 50);
-    assert_whole(&run(&["-c", "1000000", "-t", "0.2", "-r", "1k"]), 200);
+    let port = port();
+    let args = ["run", "-q", "-J", "-c", "1000000", "-t", "0.2", "-r", "1k", "-p", &port];
+    let report = Bench::new().run(&args).json();
+    assert_eq!(report["sender"]["intended"], 200);
+    assert_adds_up(&report);
 }
 
 #[test]
@@ -150,16 +154,20 @@ fn two_processes() {
 #[test]
 fn two_senders_that_share_a_group_are_told_apart() {
     let port = port();
-    let (here, there) = (Bench::new(), Bench::new());
-    let receiver = here.start(&["recv", "-q", "-p", &port, "-J", "--ready-file", "ready"]);
-    here.wait_for("ready");
-    // The receiver ends when all it heard have ended: these two overlap.
-    let args = ["send", "-q", "-p", &port, "-t", "1", "-r", "500", "-J"];
-    let both = [there.start(&args), there.start(&args)].map(|sender| sender.wait().fine());
+    let bench = Bench::new();
+    let receiver =
+        bench.start(&["recv", "-i", "100ms", "-p", &port, "-J", "--ready-file", "ready"]);
+    bench.wait_for("ready");
+    let send = ["send", "-q", "-p", &port, "-t", "0", "-r", "500", "-J"];
+    let senders = [bench.start(&send), bench.start(&send)];
+    // The receiver ends when all that it heard have ended, so it must have heard both.
+    receiver.wait_until("both are heard", |stderr| stderr.matches("is heard").count() == 2);
+    senders.iter().for_each(|sender| sender.signal("INT"));
+    let sent = senders.map(|sender| sender.wait().json());
     let received = receiver.wait().fine();
     assert_adds_up(&received);
     assert_eq!(received["streams"].as_array().unwrap().len(), 2);
-    let offered = both.iter().map(|sent| sent["sender"]["offered"].as_u64().unwrap()).sum::<u64>();
+    let offered = sent.iter().map(|sent| sent["sender"]["offered"].as_u64().unwrap()).sum::<u64>();
     assert_eq!(received["totals"]["unique"], offered);
 }
 
