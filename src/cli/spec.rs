@@ -5,6 +5,7 @@ use crate::engine::{self, ENGINES};
 use crate::error::{Error, Result};
 use crate::model::environment::Interface;
 use crate::model::group::{GroupSpec, Membership, expand_all};
+use crate::model::limit::{Limit, Quantity};
 use crate::model::spec::{Load, Role, StopWhen, TrialSpec};
 use crate::net::interface;
 use crate::sys::{clock, sched};
@@ -77,6 +78,7 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
     let threads = usize::from(args.engine.threads);
     check_sources(&groups)?;
     check_streams(&groups, threads)?;
+    check_limits(&args.output.limits, Role::Send)?;
     let interface = interface(&args.groups)?;
     let spec = TrialSpec {
         role: Role::Send,
@@ -111,6 +113,7 @@ pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
         return Err(Error::usage(format!("{threads} receiver threads for {groups} group{s}"))
             .hint("the kernel gives every socket every datagram of its groups, so each thread needs groups of its own"));
     }
+    check_limits(&args.output.limits, Role::Recv)?;
     let interface = interface(&args.groups)?;
     let spec = TrialSpec {
         role: Role::Recv,
@@ -172,6 +175,25 @@ fn check_streams(groups: &[Membership], threads: usize) -> Result<()> {
         "{} groups from {threads} threads are {streams} streams, and one sender can number {MAX_STREAMS}",
         groups.len()
     )))
+}
+
+/// What is never measured never holds: better said before the trial than after it.
+fn check_limits(limits: &[Limit], role: Role) -> Result<()> {
+    let (verb, other) = if role == Role::Send { ("send", "recv") } else { ("recv", "send") };
+    let is_measured = |limit: &&Limit| match limit.quantity {
+        Quantity::Offered | Quantity::Refused | Quantity::LatenessPercentile(_) => {
+            role != Role::Recv
+        }
+        _ => role != Role::Send,
+    };
+    match limits.iter().find(|limit| !is_measured(limit)) {
+        None => Ok(()),
+        Some(limit) => Err(Error::usage(format!(
+            "`{verb}` cannot hold to --fail-if '{limit}': it does not measure {}",
+            limit.quantity
+        ))
+        .hint(format!("give it to `{other}`, or to `run`"))),
+    }
 }
 
 fn interface(args: &GroupArgs) -> Result<Interface> {

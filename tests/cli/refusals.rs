@@ -205,6 +205,33 @@ fn combinations() {
 }
 
 #[test]
+fn limits_that_the_verb_cannot_measure() {
+    for limit in ["loss>0", "p99>1ms", "max>1ms", "reordered>1%", "duplicates>0", "corrupt>0"] {
+        let quantity = limit.split('>').next().unwrap();
+        check(
+            &format!("send --fail-if {limit}"),
+            2,
+            &format!(
+                "error: `send` cannot hold to --fail-if '{limit}': it does not measure {quantity}\n\
+                 hint: give it to `recv`, or to `run`"
+            ),
+        );
+    }
+    for (limit, quantity) in
+        [("offered<99%", "offered"), ("refused>0", "refused"), ("late-p99>1ms", "late-p99")]
+    {
+        check(
+            &format!("recv --fail-if loss>0 --fail-if {limit}"),
+            2,
+            &format!(
+                "error: `recv` cannot hold to --fail-if '{limit}': it does not measure {quantity}\n\
+                 hint: give it to `send`, or to `run`"
+            ),
+        );
+    }
+}
+
+#[test]
 fn reports_that_would_mix() {
     let mix =
         "error: two reports on standard output would mix\nhint: give one of them a file: --report";
