@@ -4,7 +4,6 @@ use super::args::{GroupArgs, LaunchArgs, OutputArgs};
 use super::exit::Exit;
 use super::spec::Meant;
 use crate::doctor::environment;
-use crate::engine::{self, Engine};
 use crate::error::{Error, Result};
 use crate::live::Fanout;
 use crate::live::line::Line;
@@ -38,8 +37,7 @@ pub(super) fn run(
     let interrupt = interrupt()?;
     // Read before the trial, which keeps this thread off the senders' cores.
     let environment = environment::read(interface.clone());
-    let has_network = engine::by_name(&spec.engine).is_some_and(Engine::has_network);
-    if !output.quiet && groups.iface.is_none() && has_network {
+    if !output.quiet && groups.iface.is_none() && spec.interface > 0 {
         let name = &interface.name;
         let _ =
             writeln!(io::stderr(), "no --iface: using {name}, so all traffic stays on this host");

@@ -1,7 +1,7 @@
 //! Flags become a trial. Every default and every refusal of a bad combination is here.
 
 use super::args::{EngineArgs, GroupArgs, LoadArgs, RecvArgs, RunArgs, SendArgs, StopArgs};
-use crate::engine::{self, ENGINES};
+use crate::engine::{self, ENGINES, Engine};
 use crate::error::{Error, Result};
 use crate::model::environment::Interface;
 use crate::model::group::{GroupSpec, Membership, expand_all};
@@ -40,7 +40,8 @@ pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
     let threads = usize::from(args.engine.threads);
     check_sources(&groups)?;
     check_streams(&groups, threads)?;
-    let interface = interface(&args.groups)?;
+    let engine = engine(&args.engine, Role::Run)?;
+    let interface = interface(&args.groups, engine)?;
     let spec = TrialSpec {
         role: Role::Run,
         interface: interface.index,
@@ -53,7 +54,7 @@ pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
         receiver_threads: threads.min(groups.len()),
         groups,
         cpus: cpus(&args.engine)?,
-        engine: engine_name(&args.engine, Role::Run)?,
+        engine: engine.name().to_owned(),
         batch: args.engine.batch.into(),
         receive_buffer: receive_buffer(args.receiving.rcvbuf.0)?,
         interval_ns: interval(args.output.interval)?,
@@ -65,7 +66,7 @@ pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
         )?,
         start_at_ns: start_at(args.start.start_at)?,
     };
-    if !spec.loopback && engine::by_name(&spec.engine).is_some_and(engine::Engine::has_network) {
+    if !spec.loopback && engine.has_network() {
         return Err(Error::usage("`run` cannot hear itself with --loop off")
             .hint("leave --loop on, or use `send` here and `recv` on another host"));
     }
@@ -79,7 +80,8 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
     check_sources(&groups)?;
     check_streams(&groups, threads)?;
     check_limits(&args.output.limits, Role::Send)?;
-    let interface = interface(&args.groups)?;
+    let engine = engine(&args.engine, Role::Send)?;
+    let interface = interface(&args.groups, engine)?;
     let spec = TrialSpec {
         role: Role::Send,
         groups,
@@ -92,7 +94,7 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
         sender_threads: threads,
         receiver_threads: 0,
         cpus: cpus(&args.engine)?,
-        engine: engine_name(&args.engine, Role::Send)?,
+        engine: engine.name().to_owned(),
         batch: args.engine.batch.into(),
         receive_buffer: 0,
         interval_ns: interval(args.output.interval)?,
@@ -114,7 +116,8 @@ pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
             .hint("the kernel gives every socket every datagram of its groups, so each thread needs groups of its own"));
     }
     check_limits(&args.output.limits, Role::Recv)?;
-    let interface = interface(&args.groups)?;
+    let engine = engine(&args.engine, Role::Recv)?;
+    let interface = interface(&args.groups, engine)?;
     let spec = TrialSpec {
         role: Role::Recv,
         groups,
@@ -127,7 +130,7 @@ pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
         sender_threads: 0,
         receiver_threads: threads,
         cpus: cpus(&args.engine)?,
-        engine: engine_name(&args.engine, Role::Recv)?,
+        engine: engine.name().to_owned(),
         batch: args.engine.batch.into(),
         receive_buffer: receive_buffer(args.receiving.rcvbuf.0)?,
         interval_ns: interval(args.output.interval)?,
@@ -196,8 +199,10 @@ fn check_limits(limits: &[Limit], role: Role) -> Result<()> {
     }
 }
 
-fn interface(args: &GroupArgs) -> Result<Interface> {
+/// Nameless, with index 0, for an engine that needs none.
+fn interface(args: &GroupArgs, engine: &dyn Engine) -> Result<Interface> {
     match &args.iface {
+        _ if !engine.has_network() => Ok(Interface::default()),
         Some(text) => interface::resolve(text),
         None => interface::loopback(),
     }
@@ -274,7 +279,7 @@ fn cpus(args: &EngineArgs) -> Result<Vec<usize>> {
     Ok(list.0.clone())
 }
 
-fn engine_name(args: &EngineArgs, role: Role) -> Result<String> {
+fn engine(args: &EngineArgs, role: Role) -> Result<&'static dyn Engine> {
     let Some(engine) = engine::by_name(&args.engine) else {
         let names: Vec<_> = ENGINES.iter().map(|engine| engine.name()).collect();
         return Err(Error::usage(format!("there is no engine `{}`", args.engine))
@@ -284,7 +289,7 @@ fn engine_name(args: &EngineArgs, role: Role) -> Result<String> {
         return Err(Error::usage(format!("engine `{}` reaches no other process", engine.name()))
             .hint("use it with `run`"));
     }
-    Ok(engine.name().to_owned())
+    Ok(engine)
 }
 
 fn start_at(time: Option<SystemTime>) -> Result<Option<Nanos>> {

@@ -97,6 +97,7 @@ fn memory_needs_no_network() {
     let report = run(&["-e", "memory", "-c", "5000", "-r", "20k"]);
     assert_whole(&report, 5_000);
     assert_eq!(report["sender"]["engine"], "memory");
+    assert_eq!(report["spec"]["interface"], 0);
 }
 
 #[test]
