@@ -176,7 +176,7 @@ impl RxWorker {
         current.lost += missing as i64 - self.told.missing as i64;
         current.payload_bytes += payload_bytes - self.told.payload_bytes;
         current.socket_drops += dropped - self.told.dropped;
-        current.streams = self.ledger.heard_since(self.told.at) as u64;
+        current.streams = current.streams.max(self.ledger.heard_since(self.told.at) as u64);
         self.told = Told { counts, missing, payload_bytes, dropped, at: now };
     }
 
