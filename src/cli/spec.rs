@@ -240,7 +240,8 @@ fn stop(args: &StopArgs, is_sender: bool) -> Result<StopWhen> {
         None if is_sender && args.count.is_none() => Some(DEFAULT_TIME),
         None => None,
     };
-    Ok(StopWhen { time_ns, count: args.count })
+    let with_senders = !is_sender && args.time.is_none();
+    Ok(StopWhen { time_ns, count: args.count, with_senders })
 }
 
 fn interval(length: Nanos) -> Result<Nanos> {
