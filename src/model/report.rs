@@ -292,7 +292,7 @@ pub struct Totals {
 pub struct LostBy {
     /// The receive buffer of our own socket was full (`SO_MEMINFO`).
     pub receiver_socket: u64,
-    /// This host dropped them before the socket: its backlog, checksum errors, memory.
+    /// This host dropped them before the socket: its backlog was full.
     pub receiver_host: u64,
     /// Neither: the network, or a host before this one.
     pub elsewhere: u64,

@@ -193,7 +193,7 @@ impl RxWorker {
         current.outstanding = self.ledger.outstanding();
         current.payload_bytes += payload_bytes - self.told.payload_bytes;
         current.socket_drops += dropped - self.told.dropped;
-        current.streams = self.ledger.heard_since(self.told.at) as u64;
+        current.streams = current.streams.max(self.ledger.heard_since(self.told.at) as u64);
         self.ledger.end_interval(now.saturating_sub(self.told.at));
         self.told = Told { counts, lost, payload_bytes, dropped, at: now };
     }
