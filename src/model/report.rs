@@ -4,7 +4,8 @@ use super::environment::Environment;
 use super::event::Event;
 use super::limit::Limit;
 use super::metrics::{
-    CopiesReport, DensityReport, LossReport, MediaReport, OrderReport, Patterns, VariationReport,
+    ClockReport, CopiesReport, DensityReport, LossReport, MediaReport, OrderReport, Patterns,
+    VariationReport,
 };
 use super::snapshot::{RxCounts, TxCounts};
 use super::spec::TrialSpec;
@@ -65,8 +66,11 @@ pub struct TrialReport {
     pub streams: Vec<StreamReport>,
     /// All streams added up; `null` in a sender.
     pub totals: Option<Totals>,
-    /// From due to received; `null` in a sender.
+    /// From due to received, of the streams whose clocks compare; `null` in a sender, and when none does.
     pub one_way_delay_ns: Option<OneWayDelay>,
+    /// Delays above the shortest, of the streams whose clocks do not compare: without offset and skew; `null` in a
+    /// sender, and when all do.
+    pub relative_delay_ns: Option<Distribution>,
     /// From the kernel's receive time to the application: this host's own share; `null` in a sender.
     pub host_delay_ns: Option<Distribution>,
     /// How late the senders were, as their datagrams say; `null` in a sender.
@@ -201,6 +205,8 @@ pub struct StreamReport {
     pub copies: CopiesReport,
     /// How much its delays vary, and how it was sent.
     pub variation: VariationReport,
+    /// How its sender's clock compares to ours.
+    pub clock: ClockReport,
     /// Its reorder density; `null` unless asked for.
     pub density: Option<DensityReport>,
     /// Its media delivery index; `null` unless the media rate is known.

@@ -61,6 +61,7 @@ pub(super) struct SenderSums {
 #[derive(Default)]
 pub(super) struct ReceiverSums {
     pub(super) one_way_delay: Latency,
+    pub(super) relative_delay: Latency,
     pub(super) host_delay: Latency,
     pub(super) sender_lateness: Latency,
 }
@@ -128,6 +129,7 @@ impl<'a> Collector<'a> {
                 sum.socket_drops += part.gathered.socket_drops;
                 sum.streams += part.gathered.streams;
                 sum.one_way_delay.add(&part.gathered.one_way_delay);
+                sum.relative_delay.add(&part.gathered.relative_delay);
                 sum.host_delay.add(&part.gathered.host_delay);
                 sum.sender_lateness.add(&part.gathered.sender_lateness);
                 let give_back = self.give_back_rx.get(part.worker - self.give_back_tx.len());
@@ -194,6 +196,7 @@ impl<'a> Collector<'a> {
         let rx = pending.rx.as_ref();
         if let Some(rx) = rx {
             self.received.one_way_delay.add(&rx.one_way_delay);
+            self.received.relative_delay.add(&rx.relative_delay);
             self.received.host_delay.add(&rx.host_delay);
             self.received.sender_lateness.add(&rx.sender_lateness);
         }

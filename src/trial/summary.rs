@@ -8,7 +8,7 @@ use super::rx_worker::RxResult;
 use super::tx_worker::TxResult;
 use super::validity::{self, Evidence};
 use crate::model::event::{Event, Happening};
-use crate::model::metrics::Patterns;
+use crate::model::metrics::{ClockRelation, Patterns};
 use crate::model::report::{
     BufferGrant, Distribution, LostBy, OneWayDelay, ReceiverReport, SenderReport, StreamReport,
     Totals, TrialReport, TxLedger,
@@ -53,7 +53,12 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
     let streams = gathered.streams();
     let totals = receiver.as_ref().map(|_| gathered.totals(&streams));
     let has_receiver = receiver.is_some();
-    let one_way_delay = has_receiver.then(|| gathered.one_way_delay(&received.one_way_delay));
+    let relative = &received.relative_delay;
+    let is_relative = relative.count() > 0;
+    let absolute = &received.one_way_delay;
+    let is_absolute = !is_relative || absolute.count() + absolute.negative > 0;
+    let one_way_delay =
+        (has_receiver && is_absolute).then(|| gathered.one_way_delay(absolute, &streams));
     let evidence = Evidence {
         rate: gathered.spec.load.map(|load| load.rate),
         sender: sender.as_ref(),
@@ -78,6 +83,7 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
         streams,
         totals,
         one_way_delay_ns: one_way_delay,
+        relative_delay_ns: (has_receiver && is_relative).then(|| Distribution::of(relative)),
         host_delay_ns: has_receiver.then(|| Distribution::of(&received.host_delay)),
         sender_lateness_ns: has_receiver.then(|| Distribution::of(&received.sender_lateness)),
         patterns: has_receiver.then(|| gathered.patterns()),
@@ -196,13 +202,20 @@ impl Gathered<'_> {
         LostBy { receiver_socket, receiver_host, elsewhere }
     }
 
-    fn one_way_delay(&self, delay: &Latency) -> OneWayDelay {
-        let clock = match self.spec.role {
-            Role::Run => "one host, CLOCK_REALTIME, kernel receive time",
-            _ => "two hosts' CLOCK_REALTIME, not compared; kernel receive time",
+    fn one_way_delay(&self, delay: &Latency, streams: &[StreamReport]) -> OneWayDelay {
+        let clocks = || streams.iter().map(|stream| stream.clock);
+        let comparable = || clocks().filter(|clock| clock.relation.is_comparable());
+        let error = comparable().filter_map(|clock| clock.error_ns).max().unwrap_or_default();
+        let clock = match comparable().map(|clock| clock.relation).max() {
+            Some(ClockRelation::Disciplined) => {
+                format!(
+                    "two hosts' CLOCK_REALTIME, both disciplined, ±{error}; kernel receive time"
+                )
+            }
+            _ => "one host, CLOCK_REALTIME, kernel receive time".to_owned(),
         };
         OneWayDelay {
-            clock: clock.to_owned(),
+            clock,
             distribution: Distribution::of(delay),
             negative: delay.negative,
             negative_max_ns: delay.negative_max,
