@@ -6,6 +6,7 @@ use mcast_bench::engine::memory::Memory;
 use mcast_bench::engine::{Engine, FlowIndex, RxEngine, RxPlan, TxEngine, TxPlan};
 use mcast_bench::model::group::{GroupSpec, Membership, expand_all};
 use mcast_bench::model::snapshot::ReceiverInterval;
+use mcast_bench::net::host::own_clock;
 use mcast_bench::stats::latency::Latency;
 use mcast_bench::stats::schedule::{Constant, Schedule, Turn};
 use mcast_bench::sys::clock::realtime;
@@ -59,7 +60,7 @@ impl Bed {
             turn: 0,
             flows: Vec::with_capacity(BATCH),
             payload_len,
-            ledger: Ledger::new(options),
+            ledger: Ledger::new(options, own_clock()),
             interval: ReceiverInterval::default(),
             lateness: Latency::new(),
         }

@@ -225,6 +225,9 @@ pub struct LostRange {
     pub len: u64,
     /// When their absence was noticed: wall clock, since the Unix epoch.
     pub at_ns: Nanos,
+    /// So many of them were dropped by the receiver's own socket, by its count beside the next datagram
+    /// (`SO_RXQ_OVFL`). Streams that share a socket share its drops, so it may be another stream's.
+    pub own_socket: u64,
 }
 
 /// What arrived of one stream. `received = unique + duplicates + too_late + corrupt`.

@@ -90,6 +90,7 @@ pub fn open_receiver(bind: SocketAddr, receive_buffer: usize) -> Result<(Socket,
     };
     set("IP_MULTICAST_ALL", only_own_groups)?;
     set("SO_TIMESTAMPNS", sockopt::set_receive_timestamps(socket.as_fd()))?;
+    set("SO_RXQ_OVFL", sockopt::set_receive_overflow(socket.as_fd()))?;
     if !bind.ip().is_multicast() {
         set("IP_PKTINFO", sockopt::set_receive_destination(socket.as_fd(), v6))?;
     }

@@ -1,7 +1,7 @@
 //! Whose datagram is it: the books that a receiver keeps, a page for each stream.
 
 use super::patterns::PatternHistograms;
-use super::stream::{Key, Options, State, Stream};
+use super::stream::{Key, Options, Shared, State, Stream};
 use crate::engine::{Datagram, FlowIndex};
 use crate::model::event::{Event, Happening};
 use crate::model::group::Membership;
@@ -25,7 +25,7 @@ pub struct Ledger {
     /// Stream of the last datagram.
     last: u32,
     open: usize,
-    patterns: PatternHistograms,
+    shared: Shared,
     foreign: u64,
     announcements: u64,
     numbered: u64,
@@ -59,7 +59,7 @@ impl Ledger {
             by_key: HashMap::new(),
             last: 0,
             open: 0,
-            patterns: PatternHistograms::new(),
+            shared: Shared { patterns: PatternHistograms::new(), dropped: 0 },
             foreign: 0,
             announcements: 0,
             numbered: 0,
@@ -74,7 +74,8 @@ impl Ledger {
     /// Enters one datagram; `now` is the time of the trial. Delays of first copies go into `interval`.
     #[inline]
     pub fn enter(&mut self, datagram: &Datagram<'_>, now: Nanos, interval: &mut ReceiverInterval) {
-        let Datagram { payload, received_at, source, flow } = *datagram;
+        let Datagram { payload, received_at, source, flow, dropped_before } = *datagram;
+        self.shared.dropped += u64::from(dropped_before);
         let (Some(probe), Some(flow)) = (probe::decode(payload, received_at), flow) else {
             self.foreign += 1;
             return;
@@ -92,7 +93,7 @@ impl Ledger {
             self.open -= usize::from(stream.announced(&probe, clocks));
             return;
         }
-        stream.enter(&probe, received_at, payload.len() as u32, interval, &mut self.patterns);
+        stream.enter(&probe, received_at, payload.len() as u32, interval, &mut self.shared);
         self.numbered += 1;
         self.payload_bytes += payload.len() as u64;
         self.first_received.get_or_insert(received_at);
@@ -112,7 +113,7 @@ impl Ledger {
     /// Gaps that were noticed at or before this time of the wall clock are lost for good.
     pub fn settle(&mut self, until: Nanos) {
         for stream in &mut self.streams {
-            stream.settle(until, &mut self.patterns);
+            stream.settle(until, &mut self.shared.patterns);
         }
     }
 
@@ -126,7 +127,7 @@ impl Ledger {
     /// No more will come: what is missing is lost.
     pub fn finish(&mut self) {
         for stream in &mut self.streams {
-            stream.finish(self.last_received, &mut self.patterns);
+            stream.finish(self.last_received, &mut self.shared.patterns);
         }
     }
 
@@ -191,7 +192,7 @@ impl Ledger {
     pub fn close(self, flows: &[Membership]) -> Closed {
         let happened = self.silences();
         let streams = self.streams.into_iter().map(|stream| stream.row(flows)).collect();
-        Closed { streams, patterns: self.patterns, happened }
+        Closed { streams, patterns: self.shared.patterns, happened }
     }
 
     /// Number of the stream of a key; a new one if it is the first time. `None`: too many.

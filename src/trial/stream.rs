@@ -49,6 +49,13 @@ pub struct Options {
     pub media_rate_bps: Option<u64>,
 }
 
+/// What all streams of a receiver share.
+pub(super) struct Shared {
+    pub(super) patterns: PatternHistograms,
+    /// Drops of the sockets that no gap has been found for yet.
+    pub(super) dropped: u64,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     Open,
@@ -141,7 +148,7 @@ impl Stream {
         received_at: Nanos,
         payload_len: u32,
         interval: &mut ReceiverInterval,
-        patterns: &mut PatternHistograms,
+        shared: &mut Shared,
     ) {
         if !probe.intact {
             self.tracker.observe_corrupt();
@@ -152,7 +159,7 @@ impl Stream {
         let left_at = due_at + lateness.unwrap_or_default();
         self.jitter.observe(left_at, received_at);
         if arrival != Arrival::InOrder {
-            self.out_of_step(seq, arrival, received_at, patterns);
+            self.out_of_step(seq, arrival, received_at, shared);
         }
         if !matches!(arrival, Arrival::InOrder | Arrival::Gap { .. } | Arrival::Reordered { .. }) {
             return;
@@ -161,6 +168,7 @@ impl Stream {
         if let Some(lateness) = lateness {
             interval.sender_lateness.record(Nanos(0), lateness);
         }
+        let patterns = &mut shared.patterns;
         self.order.observe(seq, arrival, received_at, payload_len, &mut patterns.order);
         self.ipdv.observe(seq, due_at, received_at, &mut patterns.ipdv);
         if arrival == Arrival::InOrder {
@@ -221,7 +229,8 @@ impl Stream {
         if let Some((sent, first_seq)) = self.sent.zip(first_seq)
             && sent > first_seq
         {
-            self.lose(Gap { first_seq, len: sent - first_seq, noticed_at }, patterns);
+            let len = sent - first_seq;
+            self.lose(Gap { first_seq, len, noticed_at, own: 0 }, patterns);
         }
         self.loss.finish(&mut patterns.loss);
         if let Some(density) = &mut self.density {
@@ -292,18 +301,15 @@ impl Stream {
 
     /// Enters what was not simply the next number.
     #[cold]
-    fn out_of_step(
-        &mut self,
-        seq: u64,
-        arrival: Arrival,
-        received_at: Nanos,
-        patterns: &mut PatternHistograms,
-    ) {
+    fn out_of_step(&mut self, seq: u64, arrival: Arrival, received_at: Nanos, shared: &mut Shared) {
         match arrival {
             Arrival::Gap { missing } => {
-                let gap = Gap { first_seq: seq - missing, len: missing, noticed_at: received_at };
+                let own = missing.min(shared.dropped);
+                shared.dropped -= own;
+                let first_seq = seq - missing;
+                let gap = Gap { first_seq, len: missing, noticed_at: received_at, own };
                 if let Some(oldest) = self.gaps.open(gap) {
-                    self.lose(oldest, patterns);
+                    self.lose(oldest, &mut shared.patterns);
                 }
             }
             Arrival::Reordered { .. } => drop(self.gaps.fill(seq)),
@@ -336,13 +342,21 @@ impl Stream {
     }
 
     fn lose(&mut self, gap: Gap, patterns: &mut PatternHistograms) {
-        let Gap { first_seq, len, noticed_at } = gap;
+        let Gap { first_seq, len, noticed_at, own } = gap;
         self.loss.lost_range(first_seq, len, noticed_at, &mut patterns.loss);
         let is_full = self.lost_ranges.len() == LOST_RANGES;
         match self.lost_ranges.last_mut() {
-            Some(last) if last.first_seq + last.len == first_seq => last.len += len,
+            Some(last) if last.first_seq + last.len == first_seq => {
+                last.len += len;
+                last.own_socket += own;
+            }
             _ if is_full => self.is_lost_complete = false,
-            _ => self.lost_ranges.push(LostRange { first_seq, len, at_ns: noticed_at }),
+            _ => self.lost_ranges.push(LostRange {
+                first_seq,
+                len,
+                at_ns: noticed_at,
+                own_socket: own,
+            }),
         }
     }
 
@@ -369,6 +383,7 @@ impl Stream {
             first_seq: period.first_seq,
             len: period.len,
             at_ns: period.at,
+            own_socket: 0,
         });
         LossReport {
             periods: self.loss.periods(),

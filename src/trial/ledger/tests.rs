@@ -6,7 +6,11 @@ struct Receiver {
     ledger: Ledger,
     interval: ReceiverInterval,
     now: Nanos,
+    /// What the socket dropped before the next datagram.
+    dropped: u32,
 }
+
+const OWN_CLOCK: SenderClock = SenderClock { host: 7, error: None };
 
 /// A sender as its datagrams look: address, session, stream.
 #[derive(Clone, Copy)]
@@ -19,7 +23,7 @@ impl Receiver {
     fn new() -> Self {
         let options = Options { loss_distance: 99, reorder_density: Some(8), media_rate_bps: None };
         let interval = ReceiverInterval::default();
-        Self { ledger: Ledger::new(options), interval, now: Nanos(0) }
+        Self { ledger: Ledger::new(options, OWN_CLOCK), interval, now: Nanos(0), dropped: 0 }
     }
 
     fn hear(
@@ -31,7 +35,11 @@ impl Receiver {
         for seq in seqs {
             let mut payload = [0; 100];
             let encoder = Encoder::new(sender.1, sender.2, true);
-            encoder.encode(&mut payload, kind, seq, Nanos(1_000_000 + seq), Nanos(0));
+            let due_at = Nanos(1_000_000 + seq);
+            match kind {
+                Kind::Data => encoder.encode(&mut payload, kind, seq, due_at, Nanos(0)),
+                _ => encoder.announce(&mut payload, kind, seq, due_at, &OWN_CLOCK),
+            }
             self.hear_bytes(sender.0, &payload);
         }
         self
@@ -43,6 +51,7 @@ impl Receiver {
             received_at: Nanos(2_000_000),
             source: source.parse().unwrap(),
             flow: Some(0),
+            dropped_before: self.dropped,
         };
         self.ledger.enter(&datagram, self.now, &mut self.interval);
     }
@@ -83,6 +92,25 @@ fn loss_at_start_middle_and_end() {
     assert_eq!((row.loss_ratio, row.end), (Some(0.3), StreamEnd::Announced));
     let ranges: Vec<_> = row.lost_ranges.iter().map(|lost| (lost.first_seq, lost.len)).collect();
     assert_eq!(ranges, [(0, 10), (50, 10), (90, 10)]);
+}
+
+/// A gap that follows drops of the own socket is the receiver's own, as far as the drops go.
+#[test]
+fn own_drops_are_placed_in_the_sequence() {
+    let mut receiver = Receiver::new();
+    receiver.hear(ALICE, Kind::Start, [0]).hear(ALICE, Kind::Data, 0..10);
+    receiver.hear(ALICE, Kind::Data, [15]);
+    receiver.dropped = 7;
+    receiver.hear(ALICE, Kind::Data, [20]);
+    receiver.dropped = 0;
+    receiver.hear(ALICE, Kind::Data, [30]).hear(ALICE, Kind::End, [31]);
+    let own: Vec<_> = receiver
+        .only_row()
+        .lost_ranges
+        .iter()
+        .map(|lost| (lost.first_seq, lost.len, lost.own_socket))
+        .collect();
+    assert_eq!(own, [(10, 5, 0), (16, 4, 4), (21, 9, 3)]);
 }
 
 #[test]
