@@ -8,6 +8,8 @@ pub mod snapshot;
 pub mod event;
 pub mod environment;
 pub mod report;
+pub mod merged;
+pub mod compared;
 pub mod limit;
 pub mod verdict;
 #[cfg(test)]
