@@ -1,5 +1,6 @@
 //! Flags as typed. What they mean together is decided in `spec`.
 
+use super::report_args::ReportArgs;
 use crate::model::group::GroupSpec;
 use crate::model::limit::Limit;
 use crate::report::output::Target;
@@ -66,6 +67,8 @@ pub(super) enum Verb {
     /// Join groups and count what arrives, what is missing, and how late it is
     #[command(after_help = RECV_EXAMPLES, after_long_help = with_exit_codes(RECV_EXAMPLES))]
     Recv(RecvArgs),
+    /// Show, merge or compare saved results
+    Report(ReportArgs),
 }
 
 fn with_exit_codes(examples: &str) -> String {
@@ -331,7 +334,7 @@ fn engine_help() -> String {
     format!("Way to move datagrams\n{}", lines.collect::<String>())
 }
 
-fn report_help() -> String {
+pub(super) fn report_help() -> String {
     let lines = crate::report::FORMATS
         .iter()
         .map(|format| format!("\n  {:8} {}", format.name(), format.about()));
