@@ -45,8 +45,16 @@ fn show(args: ShowArgs) -> Result<Exit> {
 
 fn merge(args: MergeArgs) -> Result<Exit> {
     let mut outputs = open(args.output)?;
-    let files = load::find(&args.paths)?;
     let mut merge = Merge::default();
+    let mut files = Vec::new();
+    for path in &args.paths {
+        match load::find(path) {
+            Ok(found) => files.extend(found),
+            Err(error) if args.keep_going => skip(path, &error, &mut merge, say),
+            Err(error) => return Err(error),
+        }
+    }
+    load::once(&mut files);
     let mut progress = Progress::new(files.len());
     for file in &files {
         progress.next();
@@ -55,8 +63,7 @@ fn merge(args: MergeArgs) -> Result<Exit> {
         if !args.paths.contains(file) && load::is_summary(file) {
             progress.say(&format!("left out: {}", first_line(&error)));
         } else if args.keep_going {
-            progress.say(&format!("skipped: {}", first_line(&error)));
-            merge.skip(file.display().to_string(), first_line(&error));
+            skip(file, &error, &mut merge, |line| progress.say(line));
         } else {
             return Err(error);
         }
@@ -67,6 +74,13 @@ fn merge(args: MergeArgs) -> Result<Exit> {
     }
     outputs.finish(&merge.finish(command_line()));
     Ok(written(&outputs, Exit::Fine))
+}
+
+/// Goes on without a file, and says so now and in the result.
+fn skip(file: &Path, error: &Error, merge: &mut Merge, say: impl Fn(&str)) {
+    let reason = first_line(error);
+    say(&format!("skipped: {reason}"));
+    merge.skip(file.display().to_string(), reason);
 }
 
 fn compare(args: CompareArgs) -> Result<Exit> {
@@ -81,7 +95,7 @@ fn compare(args: CompareArgs) -> Result<Exit> {
 
 /// What is to be compared of a file, or of all in a directory.
 fn runs(path: &Path) -> Result<Vec<Run>> {
-    let files = load::find(&[path.to_owned()])?;
+    let files = load::find(path)?;
     let mut runs = Vec::new();
     let mut progress = Progress::new(files.len());
     for file in &files {
@@ -118,6 +132,10 @@ fn written<T>(outputs: &Outputs<T>, exit: Exit) -> Exit {
     if outputs.failures().is_empty() { exit } else { Exit::Failed }
 }
 
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// An error without its hint.
 fn first_line(error: &Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
@@ -152,9 +170,7 @@ impl Progress {
 
     /// Prints a line without disturbing the bar.
     fn say(&self, line: &str) {
-        self.bar.suspend(|| {
-            let _ = writeln!(io::stderr(), "{line}");
-        });
+        self.bar.suspend(|| say(line));
     }
 
     fn end(&self) {

@@ -62,29 +62,28 @@ pub fn is_summary(path: &Path) -> bool {
     schema.is_some_and(|schema| [merged::SCHEMA, compared::SCHEMA].contains(&&*schema))
 }
 
-/// Result files of `paths`: files as they are named, directories searched for `*.json`, each once.
+/// Result files at `path`: the file itself, or all `*.json` in and below a directory.
 ///
 /// # Errors
-/// Says which path is not there, or which directory holds no result.
-pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let mut seen = BTreeSet::new();
-    for path in paths {
-        let unreadable = |error| Error::os(format!("cannot read {}", path.display()), error);
-        let mut files = Vec::new();
-        if path == Path::new("-") || !fs::metadata(path).map_err(unreadable)?.is_dir() {
-            files.push(path.clone());
-        } else {
-            search(path, &mut files)?;
-            if files.is_empty() {
-                return Err(Error::environment(format!("no *.json in {}", path.display()))
-                    .hint("results are saved with --report json:FILE"));
-            }
-        }
-        files.retain(|file| seen.insert(fs::canonicalize(file).unwrap_or_else(|_| file.clone())));
-        found.append(&mut files);
+/// Says that the path is not there, or that the directory holds no result.
+pub fn find(path: &Path) -> Result<Vec<PathBuf>> {
+    let unreadable = |error| Error::os(format!("cannot read {}", path.display()), error);
+    if path == Path::new("-") || !fs::metadata(path).map_err(unreadable)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
     }
-    Ok(found)
+    let mut files = Vec::new();
+    search(path, &mut files)?;
+    if files.is_empty() {
+        return Err(Error::environment(format!("no *.json in {}", path.display()))
+            .hint("results are saved with --report json:FILE"));
+    }
+    Ok(files)
+}
+
+/// Leaves each file in `files` once, however its path is written.
+pub fn once(files: &mut Vec<PathBuf>) {
+    let mut seen = BTreeSet::new();
+    files.retain(|file| seen.insert(fs::canonicalize(file).unwrap_or_else(|_| file.clone())));
 }
 
 fn search(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
