@@ -93,7 +93,7 @@ fn table(lines: &[ComparedLine]) -> Table {
         .set_header(["", "A", "B", "B/A", "verdict"]);
     for line in lines {
         table.add_row([
-            line.quantity.clone(),
+            label(line),
             cell(line.unit, line.a.as_ref()),
             cell(line.unit, line.b.as_ref()),
             line.ratio.map(|ratio| format!("{ratio:.3}")).unwrap_or_default(),
@@ -106,6 +106,14 @@ fn table(lines: &[ComparedLine]) -> Table {
     table
 }
 
+/// A rate has its unit here, because beside both ends of a spread there is no room for it.
+fn label(line: &ComparedLine) -> String {
+    match line.unit {
+        Unit::Pps => format!("{}, /s", line.quantity),
+        Unit::Ratio | Unit::Ns => line.quantity.clone(),
+    }
+}
+
 fn cell(unit: Unit, spread: Option<&Spread>) -> String {
     let Some(spread) = spread else { return "not measured".into() };
     let [median, min, max] =
@@ -116,7 +124,7 @@ fn cell(unit: Unit, spread: Option<&Spread>) -> String {
 fn in_words(unit: Unit, value: Value) -> String {
     match (unit, value) {
         (_, Value::Infinite(_)) => "infinite (lost)".into(),
-        (Unit::Pps, Value::Finite(rate)) => format!("{}/s", per_second(rate)),
+        (Unit::Pps, Value::Finite(rate)) => per_second(rate),
         (Unit::Ratio, Value::Finite(ratio)) => percent(ratio),
         (Unit::Ns, Value::Finite(nanos)) => Nanos(nanos.round() as u64).to_string(),
     }
