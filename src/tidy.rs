@@ -88,7 +88,17 @@ fn lists_are_complete() {
     check_list(
         "report",
         &formats,
-        &["mod", "golden", "output", "percentiles", "schema", "warnings"],
+        &[
+            "mod",
+            "compare",
+            "golden",
+            "load",
+            "merge",
+            "output",
+            "percentiles",
+            "schema",
+            "warnings",
+        ],
     );
 }
 

@@ -3,3 +3,4 @@
 mod cli;
 mod lab;
 mod ledger;
+mod report;

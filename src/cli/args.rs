@@ -1,5 +1,6 @@
 //! Flags as typed. What they mean together is decided in `spec`.
 
+use super::report_args::ReportArgs;
 use crate::model::group::GroupSpec;
 use crate::model::limit::Limit;
 use crate::report::FORMATS;
@@ -80,6 +81,8 @@ pub(super) enum Verb {
     #[command(mut_arg("time", with_default("until its senders have ended")))]
     #[command(mut_arg("threads", |arg| arg.help("Threads that receive, each with groups of its own")))]
     Recv(RecvArgs),
+    /// Show, merge or compare saved results
+    Report(ReportArgs),
 }
 
 fn with_exit_codes(examples: &str) -> String {
@@ -376,12 +379,12 @@ fn engine_help() -> String {
     format!("Way to move datagrams\n{}", lines.collect::<String>())
 }
 
-fn report_help() -> String {
+pub(super) fn report_help() -> String {
     let names: Vec<_> = FORMATS.iter().map(|format| format.name()).collect();
     format!("{}; repeatable [default: human]", names.join(", "))
 }
 
-fn report_long_help() -> String {
+pub(super) fn report_long_help() -> String {
     let lines = FORMATS.iter().map(|format| format!("\n  {:8} {}", format.name(), format.about()));
     format!(
         "Report to write, FORMAT or FORMAT:PATH; may be repeated [default: human]\n\n\

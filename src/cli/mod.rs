@@ -3,6 +3,8 @@
 mod args;
 mod exit;
 mod recv;
+mod report;
+mod report_args;
 mod run;
 mod send;
 mod session;
@@ -26,6 +28,7 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::run(args),
         Verb::Send(args) => send::run(args),
         Verb::Recv(args) => recv::run(args),
+        Verb::Report(args) => report::run(args),
     };
     result
         .unwrap_or_else(|error| {

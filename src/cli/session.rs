@@ -107,7 +107,7 @@ fn interrupt() -> Result<Arc<AtomicBool>> {
 }
 
 /// The command line so that a shell takes it.
-fn command_line() -> String {
+pub(super) fn command_line() -> String {
     let quote = |word: String| {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,+@%".contains(c);
         if !word.is_empty() && word.chars().all(is_plain) {

@@ -9,6 +9,8 @@ pub mod event;
 pub mod environment;
 pub mod metrics;
 pub mod report;
+pub mod merged;
+pub mod compared;
 pub mod limit;
 pub mod verdict;
 #[cfg(test)]

@@ -125,6 +125,36 @@ pub(crate) fn receiver_only() -> RunReport {
     report
 }
 
+/// A receiver alone of one stream of `sent` datagrams, of which those numbered `lost` did not come.
+pub(crate) fn received(sent: u64, lost: &[u64]) -> RunReport {
+    let mut report = run();
+    report.command = "mcast-bench recv --iface eth1".into();
+    report.trial.spec = spec(Role::Recv);
+    report.trial.sender = None;
+    let mut stream = stream(0, sent, lost.len() as u64);
+    for &seq in lost {
+        match stream.lost_ranges.last_mut() {
+            Some(last) if last.first_seq + last.len == seq => last.len += 1,
+            _ => stream.lost_ranges.push(LostRange { first_seq: seq, len: 1, at_ns: STARTED_AT }),
+        }
+    }
+    report.trial.one_way_delay_ns = Some(delay(stream.counts.unique));
+    heard(&mut report, vec![stream]);
+    report
+}
+
+/// Exactly these delays.
+pub(crate) fn delays(delays: &[u64]) -> OneWayDelay {
+    let mut latency = Latency::new();
+    delays.iter().for_each(|&delay| latency.record(Nanos(0), Nanos(delay)));
+    OneWayDelay { distribution: Distribution::of(&latency), ..delay(0) }
+}
+
+/// So many delays around `typical`, in nanoseconds.
+pub(crate) fn typical_delay(count: u64, typical: u64) -> OneWayDelay {
+    OneWayDelay { distribution: distribution(count, typical), ..delay(0) }
+}
+
 /// A receiver that heard nothing.
 pub(crate) fn nothing() -> RunReport {
     RunReport {

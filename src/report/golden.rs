@@ -1,6 +1,6 @@
 //! Whole outputs as files under `snapshots/`; `INSTA_UPDATE=always cargo test` renews them.
 
-use super::ReportFormat;
+use super::{ReportFormat, Subject};
 use crate::model::report::RunReport;
 use crate::model::sample;
 use crate::model::snapshot::Snapshot;
@@ -45,6 +45,18 @@ fn check(name: &str, text: &str) {
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!(name, text);
     });
+}
+
+/// Checks what is written for people of something that is no single run.
+pub(super) fn check_human<T: Subject>(name: &str, subject: &T) {
+    let out = Shared::default();
+    let format = T::formats().iter().find(|format| format.name() == "human").unwrap();
+    format.begin(Box::new(out.clone())).finish(subject).unwrap();
+    let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80 && line.trim_end() == line, "{line}");
+    }
+    check(name, &text);
 }
 
 /// Deflated bytes differ between versions of zlib; what they hold does not.

@@ -1,13 +1,14 @@
-//! The whole report as one JSON object; `schema.json` beside this file describes it.
+//! The whole report as one JSON object; `schema.json` beside this file describes that of a run, and
+//! `merged.schema.json` and `compared.schema.json` the others.
 
-use super::{AtEnd, ReportFormat, ReportWriter};
-use crate::model::report::RunReport;
+use super::{AtEnd, ReportFormat, ReportWriter, Subject};
+use serde::Serialize;
 use std::io::{self, Write};
 
 /// `json`
 pub struct Json;
 
-impl ReportFormat for Json {
+impl<T: Subject + Serialize> ReportFormat<T> for Json {
     fn name(&self) -> &'static str {
         "json"
     }
@@ -16,7 +17,7 @@ impl ReportFormat for Json {
         "everything as one JSON object, for scripts"
     }
 
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter> {
+    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter<T>> {
         Box::new(AtEnd { out, write })
     }
 }
@@ -25,7 +26,7 @@ impl ReportFormat for Json {
 ///
 /// # Errors
 /// What `out` says.
-pub fn write(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
+pub fn write<T: Serialize>(report: &T, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, report)?;
     out.write_all(b"\n")
 }

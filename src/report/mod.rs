@@ -1,6 +1,9 @@
-//! How a run is written down: one file a format, each registered by one line in [`FORMATS`].
+//! How a run is written down: one file a format, each registered by one line in [`FORMATS`]; and what is made of
+//! results that were saved: one answer of many receivers, or what got better and what worse.
 
+use crate::model::compared::Comparison;
 use crate::model::event::Event;
+use crate::model::merged::MergedReport;
 use crate::model::report::RunReport;
 use crate::model::snapshot::Snapshot;
 use crate::model::spec::TrialSpec;
@@ -17,6 +20,10 @@ pub mod json;
 pub mod jsonl;
 pub mod warnings;
 
+pub mod load;
+pub mod merge;
+pub mod compare;
+
 mod percentiles;
 
 #[cfg(test)]
@@ -24,18 +31,24 @@ mod golden;
 #[cfg(test)]
 mod schema;
 
-/// A way to write a run down.
-pub trait ReportFormat: Sync {
+/// What a report is about: a run, or several of them.
+pub trait Subject: Clone + 'static {
+    /// The formats it can be written in, in the order of `--help`.
+    fn formats() -> &'static [&'static dyn ReportFormat<Self>];
+}
+
+/// A way to write a run down, or another subject.
+pub trait ReportFormat<T = RunReport>: Sync {
     /// The word of `--report`.
     fn name(&self) -> &'static str;
     /// One line for `--help`.
     fn about(&self) -> &'static str;
     /// Starts a report that goes to `out`. Writes nothing yet.
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter>;
+    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter<T>>;
 }
 
 /// A report on its way. After an error it is told nothing more.
-pub trait ReportWriter: Send {
+pub trait ReportWriter<T = RunReport>: Send {
     /// The trial starts, at `started_at` of the wall clock (since the Unix epoch).
     fn start(&mut self, _spec: &TrialSpec, _started_at: Nanos) -> io::Result<()> {
         Ok(())
@@ -49,21 +62,39 @@ pub trait ReportWriter: Send {
         Ok(())
     }
     /// The run is over. Writes the rest and flushes.
-    fn finish(&mut self, report: &RunReport) -> io::Result<()>;
+    fn finish(&mut self, report: &T) -> io::Result<()>;
 }
 
 /// All formats, in the order of `--help`.
 pub static FORMATS: &[&dyn ReportFormat] =
     &[&human::Human, &json::Json, &jsonl::JsonLines, &csv::Csv, &hdr::Hdr, &hlog::Hlog];
 
-/// A report that only the end of the run can tell.
-struct AtEnd {
-    out: Box<dyn Write + Send>,
-    write: fn(&RunReport, &mut dyn Write) -> io::Result<()>,
+impl Subject for RunReport {
+    fn formats() -> &'static [&'static dyn ReportFormat] {
+        FORMATS
+    }
 }
 
-impl ReportWriter for AtEnd {
-    fn finish(&mut self, report: &RunReport) -> io::Result<()> {
+impl Subject for MergedReport {
+    fn formats() -> &'static [&'static dyn ReportFormat<Self>] {
+        &[&human::Human, &json::Json]
+    }
+}
+
+impl Subject for Comparison {
+    fn formats() -> &'static [&'static dyn ReportFormat<Self>] {
+        &[&human::Human, &json::Json]
+    }
+}
+
+/// A report that only the end of the run can tell.
+struct AtEnd<T> {
+    out: Box<dyn Write + Send>,
+    write: fn(&T, &mut dyn Write) -> io::Result<()>,
+}
+
+impl<T> ReportWriter<T> for AtEnd<T> {
+    fn finish(&mut self, report: &T) -> io::Result<()> {
         (self.write)(report, &mut self.out)?;
         self.out.flush()
     }

@@ -1,6 +1,6 @@
 //! Where reports go: standard output, or files that get their name only when they are whole.
 
-use super::{FORMATS, ReportFormat, ReportWriter};
+use super::{ReportFormat, ReportWriter, Subject};
 use crate::error::{Error, Result};
 use crate::model::Observer;
 use crate::model::event::Event;
@@ -16,21 +16,22 @@ use std::str::FromStr;
 
 /// One `--report`: what to write, and where.
 #[derive(Clone)]
-pub struct Target {
+pub struct Target<T: 'static = RunReport> {
     /// What to write.
-    pub format: &'static dyn ReportFormat,
+    pub format: &'static dyn ReportFormat<T>,
     /// The file; `None` is standard output.
     pub path: Option<PathBuf>,
 }
 
-impl FromStr for Target {
+impl<T: Subject> FromStr for Target<T> {
     type Err = String;
 
     /// `FORMAT`, `FORMAT:-` or `FORMAT:PATH`.
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         let (name, path) = text.split_once(':').unwrap_or((text, "-"));
-        let Some(format) = FORMATS.iter().find(|format| format.name() == name) else {
-            let names: Vec<_> = FORMATS.iter().map(|format| format.name()).collect();
+        let formats = T::formats();
+        let Some(format) = formats.iter().find(|format| format.name() == name) else {
+            let names: Vec<_> = formats.iter().map(|format| format.name()).collect();
             return Err(format!(
                 "`{name}` is not a report format; these are: {}",
                 names.join(", ")
@@ -44,31 +45,31 @@ impl FromStr for Target {
     }
 }
 
-impl fmt::Display for Target {
+impl<T> fmt::Display for Target<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.format.name())?;
         self.path.as_ref().map_or(Ok(()), |path| write!(f, ":{}", path.display()))
     }
 }
 
-impl fmt::Debug for Target {
+impl<T> fmt::Debug for Target<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
 /// All reports of a run. One that fails gets no more data; the others go on.
-pub struct Outputs {
-    outputs: Vec<Output>,
+pub struct Outputs<T: 'static = RunReport> {
+    outputs: Vec<Output<T>>,
     failures: Vec<Error>,
 }
 
-impl Outputs {
+impl<T> Outputs<T> {
     /// Opens all targets, so that a bad path is known before the trial and not after it.
     ///
     /// # Errors
     /// Says which target cannot be written, or that two of them would overwrite each other.
-    pub fn open(targets: &[Target], stdout: Box<dyn Write + Send>) -> Result<Self> {
+    pub fn open(targets: &[Target<T>], stdout: Box<dyn Write + Send>) -> Result<Self> {
         let mut outputs = Self { outputs: Vec::new(), failures: Vec::new() };
         let mut stdout = Some(stdout);
         for target in targets {
@@ -92,7 +93,15 @@ impl Outputs {
         &self.failures
     }
 
-    fn tell(&mut self, write: impl Fn(&mut dyn ReportWriter) -> io::Result<()>) {
+    /// Ends all reports with what they are about.
+    pub fn finish(&mut self, report: &T) {
+        self.tell(|writer| writer.finish(report));
+        for output in &mut self.outputs {
+            self.failures.extend(output.complete().err().and_then(|error| output.fail(error)));
+        }
+    }
+
+    fn tell(&mut self, write: impl Fn(&mut dyn ReportWriter<T>) -> io::Result<()>) {
         for output in &mut self.outputs {
             let result = output.writer.as_mut().map_or(Ok(()), |writer| write(writer.as_mut()));
             self.failures.extend(result.err().and_then(|error| output.fail(error)));
@@ -114,25 +123,22 @@ impl Observer for Outputs {
     }
 
     fn on_finish(&mut self, report: &RunReport) {
-        self.tell(|writer| writer.finish(report));
-        for output in &mut self.outputs {
-            self.failures.extend(output.complete().err().and_then(|error| output.fail(error)));
-        }
+        self.finish(report);
     }
 }
 
-struct Output {
+struct Output<T: 'static> {
     /// For people.
     name: String,
     /// `None` once it has finished or failed.
-    writer: Option<Box<dyn ReportWriter>>,
+    writer: Option<Box<dyn ReportWriter<T>>>,
     /// `None` when it is written in place, and once it has finished or failed.
     partial: Option<Partial>,
 }
 
-impl Output {
+impl<T> Output<T> {
     fn new(
-        format: &dyn ReportFormat,
+        format: &dyn ReportFormat<T>,
         name: String,
         out: Box<dyn Write + Send>,
         partial: Option<Partial>,
@@ -140,7 +146,7 @@ impl Output {
         Self { name, writer: Some(format.begin(Box::new(BufWriter::new(out)))), partial }
     }
 
-    fn to_file(format: &dyn ReportFormat, path: &Path, others: &[Self]) -> Result<Self> {
+    fn to_file(format: &dyn ReportFormat<T>, path: &Path, others: &[Self]) -> Result<Self> {
         let name = path.display().to_string();
         let refused = |error| Error::os(format!("cannot write report to {name}"), error);
         let existing = fs::metadata(path).ok();
@@ -198,7 +204,7 @@ impl Output {
     }
 }
 
-impl Drop for Output {
+impl<T> Drop for Output<T> {
     /// A trial that never started leaves nothing behind; one that was cut off leaves what it measured.
     fn drop(&mut self) {
         self.writer = None;

@@ -1,13 +1,19 @@
-//! A validator for the part of JSON Schema that `schema.json` uses, and the check that reports keep to it.
+//! A validator for the part of JSON Schema that our schemas use, and the check that reports keep to them.
 
 use super::json;
+use crate::model::compared::Comparison;
 use crate::model::event::{Event, Happening};
+use crate::model::merged::MergedReport;
 use crate::model::report::{InvalidReason, RunReport, StreamEnd, Warning};
 use crate::model::sample;
 use crate::units::Nanos;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 const SCHEMA: &str = include_str!("schema.json");
+const MERGED: &str = include_str!("merged.schema.json");
+const COMPARED: &str = include_str!("compared.schema.json");
 
 /// What it knows; another word in the schema would go unchecked.
 const KEYWORDS: &[&str] = &[
@@ -34,7 +40,11 @@ struct Validator {
 
 impl Validator {
     fn new() -> Self {
-        Self { schema: serde_json::from_str(SCHEMA).unwrap() }
+        Self::of(SCHEMA)
+    }
+
+    fn of(schema: &str) -> Self {
+        Self { schema: serde_json::from_str(schema).unwrap() }
     }
 
     /// The first thing in `value` that the schema does not allow.
@@ -115,7 +125,7 @@ fn check_type(allowed: &Value, value: &Value, at: &str) -> Result<(), String> {
     if fits { Ok(()) } else { Err(format!("{at}: {value} is not of type {allowed}")) }
 }
 
-fn as_json(report: &RunReport) -> Value {
+fn as_json<T: Serialize>(report: &T) -> Value {
     let mut out = Vec::new();
     json::write(report, &mut out).unwrap();
     serde_json::from_slice(&out).unwrap()
@@ -175,6 +185,24 @@ fn reports_read_back_as_they_were_written() {
     }
 }
 
+/// For the tests of what is made of several runs: it keeps to its schema, and reads back as it was written.
+fn check_summary<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
+    schema: &str,
+    summary: &T,
+) {
+    let value = as_json(summary);
+    assert_eq!(Validator::of(schema).check(&value), Ok(()));
+    assert_eq!(serde_json::from_str::<T>(&value.to_string()).unwrap(), *summary);
+}
+
+pub(super) fn check_merged(merged: &MergedReport) {
+    check_summary(MERGED, merged);
+}
+
+pub(super) fn check_compared(compared: &Comparison) {
+    check_summary(COMPARED, compared);
+}
+
 #[test]
 fn a_broken_report_is_refused() {
     let check = |pointer: &str, value: Value, complaint: &str| {
@@ -220,5 +248,7 @@ fn every_object_of_the_schema_is_closed() {
             }
         }
     }
-    visit(&Validator::new().schema, "");
+    for schema in [SCHEMA, MERGED, COMPARED] {
+        visit(&Validator::of(schema).schema, "");
+    }
 }

@@ -102,8 +102,8 @@ pub fn common_losses(receivers: &[Vec<Range<u64>>]) -> CommonLosses {
     CommonLosses { common, own }
 }
 
-/// Ranges that touch become one.
-fn joined(ranges: &[Range<u64>]) -> Vec<Range<u64>> {
+/// The same ranges, those that touch made one.
+pub fn joined(ranges: &[Range<u64>]) -> Vec<Range<u64>> {
     let mut joined: Vec<Range<u64>> = Vec::new();
     for range in ranges.iter().filter(|range| !range.is_empty()) {
         match joined.last_mut() {
@@ -114,7 +114,8 @@ fn joined(ranges: &[Range<u64>]) -> Vec<Range<u64>> {
     joined
 }
 
-fn intersection(a: &[Range<u64>], b: &[Range<u64>]) -> Vec<Range<u64>> {
+/// What is in both. The ranges of each come in ascending order and do not overlap.
+pub fn intersection(a: &[Range<u64>], b: &[Range<u64>]) -> Vec<Range<u64>> {
     let mut both = Vec::new();
     let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
     while let (Some(left), Some(right)) = (a.peek(), b.peek()) {

@@ -1,5 +1,7 @@
 //! What a person reads at the end: the verdict first, then what it rests on. At most 80 columns, no colour.
 
+mod compared;
+mod merged;
 mod page;
 mod streams;
 mod verdict;

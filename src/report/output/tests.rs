@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::sample;
+use crate::report::FORMATS;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A directory of its own for each test.

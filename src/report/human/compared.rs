@@ -1,0 +1,140 @@
+//! Two sets of runs for a person: what got worse first, then the numbers.
+
+use super::page::{Page, WIDTH};
+use super::{AtEnd, Human, ReportFormat, ReportWriter};
+use crate::model::compared::*;
+use crate::units::Nanos;
+use crate::units::text::{count, per_second, percent};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use std::io::{self, Write};
+
+impl ReportFormat<Comparison> for Human {
+    fn name(&self) -> &'static str {
+        "human"
+    }
+
+    fn about(&self) -> &'static str {
+        "for people: what got worse, then the numbers"
+    }
+
+    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter<Comparison>> {
+        Box::new(AtEnd { out, write })
+    }
+}
+
+fn write(compared: &Comparison, out: &mut dyn Write) -> io::Result<()> {
+    let mut page = Page::new(out);
+    write_verdict(compared, &mut page)?;
+    page.section("Runs", "")?;
+    write_set("A", &compared.a, &mut page)?;
+    write_set("B", &compared.b, &mut page)?;
+    let single = compared.a.runs == 1 && compared.b.runs == 1;
+    let about = if single { "" } else { "below them, the lowest and the highest run" };
+    page.section(if single { "Numbers" } else { "Medians" }, about)?;
+    table(&compared.lines).lines().try_for_each(|line| page.line(&format!(" {line}")))?;
+    if compared.a.runs == 1 || compared.b.runs == 1 {
+        page.paragraph(&format!(
+            "A single run has no spread: here a median counts as different beyond {} (--tolerance). \
+             Repeated runs, in a directory each, would tell.",
+            percent(compared.tolerance)
+        ))?;
+    } else {
+        page.paragraph("Better or worse: all runs of B lie beyond all runs of A.")?;
+    }
+    page.paragraph(
+        "Lost datagrams count as infinitely late, except in max, which is of those received.",
+    )?;
+    if compared.differences.is_empty() {
+        return Ok(());
+    }
+    page.section("Not the same", "and perhaps why")?;
+    compared.differences.iter().try_for_each(|difference| {
+        let (a, b) = (difference.a.join(", "), difference.b.join(", "));
+        page.row(&difference.what, &format!("A: {a}; B: {b}"))
+    })
+}
+
+fn write_verdict(compared: &Comparison, page: &mut Page<'_>) -> io::Result<()> {
+    let names = |verdict| {
+        let lines = compared.lines.iter().filter(move |line| line.verdict == verdict);
+        lines.map(|line| line.quantity.clone()).collect::<Vec<_>>()
+    };
+    let (mut worse, better) = (names(Change::Worse), names(Change::Better).join(", "));
+    let (a, b) = (&compared.a, &compared.b);
+    if b.invalid * a.runs > a.invalid * b.runs {
+        worse.push(format!("{} of B INVALID", count(b.invalid as u64, "run")));
+    }
+    let worse = worse.join(", ");
+    match (worse.is_empty(), better.is_empty()) {
+        (false, true) => page.wrapped("WORSE: ", &worse),
+        (false, false) => page.wrapped("WORSE: ", &format!("{worse}; but better: {better}")),
+        (true, false) => page.wrapped("BETTER: ", &format!("{better}; nothing is worse")),
+        (true, true) if compared.lines.iter().all(|line| line.verdict == Change::CannotTell) => {
+            page.wrapped("CANNOT TELL: ", "nothing was measured in both A and B")
+        }
+        (true, true) => page.wrapped("SAME: ", "no quantity differs beyond the spread"),
+    }
+}
+
+fn write_set(name: &str, set: &RunSet, page: &mut Page<'_>) -> io::Result<()> {
+    let invalid = match set.invalid {
+        0 => String::new(),
+        invalid => format!(", {invalid} of them INVALID and not to be used"),
+    };
+    page.row(name, &format!("{}, {}{invalid}", set.path, count(set.runs as u64, "run")))
+}
+
+fn table(lines: &[ComparedLine]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH as u16 - 1)
+        .set_header(["", "A", "B", "B/A", "verdict"]);
+    for line in lines {
+        table.add_row([
+            label(line),
+            cell(line.unit, line.a.as_ref()),
+            cell(line.unit, line.b.as_ref()),
+            line.ratio.map(|ratio| format!("{ratio:.3}")).unwrap_or_default(),
+            word(line.verdict).into(),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(1).take(3) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// A rate has its unit here, because beside both ends of a spread there is no room for it.
+fn label(line: &ComparedLine) -> String {
+    match line.unit {
+        Unit::Pps => format!("{}, /s", line.quantity),
+        Unit::Ratio | Unit::Ns => line.quantity.clone(),
+    }
+}
+
+fn cell(unit: Unit, spread: Option<&Spread>) -> String {
+    let Some(spread) = spread else { return "not measured".into() };
+    let [median, min, max] =
+        [spread.median, spread.min, spread.max].map(|value| in_words(unit, value));
+    if spread.runs == 1 { median } else { format!("{median}\n{min} .. {max}") }
+}
+
+fn in_words(unit: Unit, value: Value) -> String {
+    match (unit, value) {
+        (_, Value::Infinite(_)) => "infinite (lost)".into(),
+        (Unit::Pps, Value::Finite(rate)) => per_second(rate),
+        (Unit::Ratio, Value::Finite(ratio)) => percent(ratio),
+        (Unit::Ns, Value::Finite(nanos)) => Nanos(nanos.round() as u64).to_string(),
+    }
+}
+
+fn word(verdict: Change) -> &'static str {
+    match verdict {
+        Change::Better => "better",
+        Change::Worse => "WORSE",
+        Change::Same => "same",
+        Change::CannotTell => "cannot tell",
+    }
+}

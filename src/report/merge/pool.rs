@@ -1,0 +1,99 @@
+//! Histograms of many results, added up exactly.
+
+use crate::error::{Error, Result};
+use crate::model::report::Distribution;
+use crate::report::load;
+use crate::stats::latency::Latency;
+use crate::units::Nanos;
+use hdrhistogram::Histogram;
+
+/// The sum so far, and the file that it began with.
+#[derive(Default)]
+pub(super) struct Pool {
+    sum: Option<(String, Latency)>,
+}
+
+impl Pool {
+    /// Decodes what `file` has, if it can be added here.
+    pub(super) fn accept(&self, file: &str, distribution: &Distribution) -> Result<Latency> {
+        let histogram = load::histogram(file, distribution)?;
+        if let Some((first, sum)) = &self.sum
+            && bounds(&sum.histogram) != bounds(&histogram)
+        {
+            return Err(Error::environment(format!(
+                "{file} and {first} have different histograms: {} and {}",
+                in_words(&histogram),
+                in_words(&sum.histogram)
+            ))
+            .hint("merge results of one version of mcast-bench"));
+        }
+        Ok(Latency {
+            min: (distribution.count > 0).then_some(distribution.min),
+            max: distribution.max,
+            clamped: distribution.clamped,
+            histogram,
+            negative: 0,
+            negative_max: Nanos(0),
+        })
+    }
+
+    /// Adds what [`Self::accept`] has let in.
+    pub(super) fn add(&mut self, file: &str, latency: Latency) {
+        match &mut self.sum {
+            Some((_, sum)) => sum.add(&latency),
+            None => self.sum = Some((file.to_owned(), latency)),
+        }
+    }
+
+    pub(super) fn sum(&self) -> Option<&Latency> {
+        self.sum.as_ref().map(|(_, sum)| sum)
+    }
+}
+
+/// What decides whether two histograms can be added without loss.
+fn bounds(histogram: &Histogram<u64>) -> (u64, u64, u8) {
+    (histogram.low(), histogram.high(), histogram.sigfig())
+}
+
+fn in_words(histogram: &Histogram<u64>) -> String {
+    let (low, high, digits) = bounds(histogram);
+    format!("{} to {} with {digits} digits", Nanos(low), Nanos(high))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn distribution(highest: u64, values: &[u64]) -> Distribution {
+        let mut latency = Latency::new();
+        latency.histogram = Histogram::new_with_bounds(1, highest, 3).unwrap();
+        for &value in values {
+            latency.histogram.record(value).unwrap();
+            latency.min = Some(latency.min.map_or(Nanos(value), |min| min.min(Nanos(value))));
+            latency.max = latency.max.max(Nanos(value));
+        }
+        Distribution::of(&latency)
+    }
+
+    #[test]
+    fn sums_are_exact() {
+        let mut pool = Pool::default();
+        for (file, values) in [("a", &[10, 20, 70_000][..]), ("b", &[]), ("c", &[5, 20])] {
+            let latency = pool.accept(file, &distribution(1_000_000, values)).unwrap();
+            pool.add(file, latency);
+        }
+        let sum = Distribution::of(pool.sum().unwrap());
+        assert_eq!(sum, distribution(1_000_000, &[10, 20, 70_000, 5, 20]));
+    }
+
+    #[test]
+    fn other_bounds_are_refused_by_name() {
+        let mut pool = Pool::default();
+        let first = pool.accept("a.json", &distribution(1_000_000, &[1])).unwrap();
+        pool.add("a.json", first);
+        let error = pool.accept("b.json", &distribution(2_000_000, &[1])).unwrap_err();
+        assert!(error.to_string().starts_with(
+            "b.json and a.json have different histograms: 1 ns to 2.00 ms with 3 digits and 1 ns to 1.00 ms with 3"
+        ), "{error}");
+    }
+}
