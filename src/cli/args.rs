@@ -149,6 +149,8 @@ pub(super) struct RecvArgs {
     #[command(flatten)]
     pub(super) groups: GroupArgs,
     #[command(flatten)]
+    pub(super) many: ManyArgs,
+    #[command(flatten)]
     pub(super) stop: StopArgs,
     #[command(flatten)]
     pub(super) receiving: ReceivingArgs,
@@ -269,6 +271,19 @@ pub(super) struct ReceivingArgs {
     pub(super) idle_timeout: Nanos,
 }
 
+/// How many, each for itself.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Receiving")]
+pub(super) struct ManyArgs {
+    /// Receivers, each with all groups; their results are merged [default: 1]
+    ///
+    /// Each joins all groups with sockets of its own, as if it were another program. The report compares them as
+    /// RFC 5644 says; it can be human or json.
+    #[arg(long, value_name = "N", default_value = "1", hide_default_value = true)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(super) receivers: u16,
+}
+
 /// With what.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Engine")]
@@ -319,7 +334,7 @@ pub(super) struct OutputArgs {
 }
 
 /// For those who start several.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Launching")]
 pub(super) struct LaunchArgs {
     /// File to write when everything is open and joined

@@ -2,6 +2,7 @@
 
 mod args;
 mod exit;
+mod receivers;
 mod recv;
 mod report;
 mod report_args;

@@ -2,10 +2,13 @@
 
 use super::args::RecvArgs;
 use super::exit::Exit;
-use super::{session, spec};
+use super::{receivers, session, spec};
 use crate::error::Result;
 
 pub(super) fn run(args: RecvArgs) -> Result<Exit> {
     let meant = spec::of_recv(&args)?;
+    if args.many.receivers > 1 {
+        return receivers::run(meant, &args);
+    }
     session::run(meant, &args.groups, &args.output, &args.launch)
 }

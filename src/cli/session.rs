@@ -8,8 +8,10 @@ use crate::error::{Error, Result};
 use crate::live::Fanout;
 use crate::live::line::Line;
 use crate::model::Observer;
+use crate::model::environment::Environment;
 use crate::model::event::{Event, Happening};
-use crate::model::report::{RunReport, SCHEMA};
+use crate::model::limit::Limit;
+use crate::model::report::{RunReport, SCHEMA, TrialReport};
 use crate::model::verdict;
 use crate::report::output::{Outputs, Target};
 use crate::trial::{LocalRunner, TrialRunner};
@@ -18,7 +20,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -33,7 +35,7 @@ pub(super) fn run(
     let targets = targets(output);
     let mut outputs = Outputs::open(&targets, Box::new(io::stdout()))?;
     // A launcher that waits for the file must not take that of an earlier trial for this one's.
-    launch.ready_file.as_deref().map_or(Ok(()), remove_stale)?;
+    launch.remove_stale()?;
     let interrupt = interrupt()?;
     // Read before the trial, which keeps this thread off the senders' cores.
     let environment = environment::read(interface.clone());
@@ -42,22 +44,15 @@ pub(super) fn run(
         let _ =
             writeln!(io::stderr(), "no --iface: using {name}, so all traffic stays on this host");
     }
-    let mut runner = LocalRunner { interrupt, ready_file: launch.ready_file.clone() };
+    let launch = launch.clone();
+    let mut runner = LocalRunner { interrupt, ready: Box::new(move || launch.say_ready()) };
     let mut line = Line::new(Box::new(io::stderr()));
     let mut watchers = Fanout(vec![&mut outputs]);
     if !output.quiet && spec.interval_ns > Nanos(0) {
         watchers.0.push(&mut line);
     }
     let trial = runner.run(&spec, &mut watchers)?;
-    let limits = output.limits.iter().map(|limit| verdict::evaluate(limit, &trial)).collect();
-    let mut report = RunReport {
-        schema: SCHEMA.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        command: command_line(),
-        environment,
-        trial,
-        limits,
-    };
+    let mut report = report(trial, environment, &output.limits);
     let at_ns = report.trial.duration_ns;
     report.trial.events.extend(outputs.failures().iter().map(|failure| Event {
         at_ns,
@@ -69,6 +64,18 @@ pub(super) fn run(
         let _ = writeln!(io::stderr(), "error: {failure}");
     }
     Ok(if failures.is_empty() { Exit::of_report(&report) } else { Exit::Failed })
+}
+
+/// A trial with all that explains it.
+pub(super) fn report(trial: TrialReport, environment: Environment, limits: &[Limit]) -> RunReport {
+    RunReport {
+        schema: SCHEMA.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        command: command_line(),
+        environment,
+        limits: limits.iter().map(|limit| verdict::evaluate(limit, &trial)).collect(),
+        trial,
+    }
 }
 
 /// Reports as asked for; two on standard output are refused when they are opened.
@@ -84,18 +91,28 @@ fn targets(output: &OutputArgs) -> Vec<Target> {
     targets
 }
 
-/// Removes a ready file of an earlier trial. Pipes and devices stay.
-fn remove_stale(ready_file: &Path) -> Result<()> {
-    if !fs::symlink_metadata(ready_file).is_ok_and(|file| file.is_file()) {
-        return Ok(());
+impl LaunchArgs {
+    /// Removes a ready file of an earlier trial. Pipes and devices stay.
+    pub(super) fn remove_stale(&self) -> Result<()> {
+        let is_stale =
+            |path: &&PathBuf| fs::symlink_metadata(path).is_ok_and(|file| file.is_file());
+        let Some(stale) = self.ready_file.as_ref().filter(is_stale) else { return Ok(()) };
+        fs::remove_file(stale).map_err(|error| {
+            Error::os(format!("cannot remove the old ready file {}", stale.display()), error)
+        })
     }
-    fs::remove_file(ready_file).map_err(|error| {
-        Error::os(format!("cannot remove the old ready file {}", ready_file.display()), error)
-    })
+
+    /// Writes the ready file, if there is to be one.
+    pub(super) fn say_ready(&self) -> Result<()> {
+        let Some(path) = &self.ready_file else { return Ok(()) };
+        fs::write(path, b"ready\n").map_err(|error| {
+            Error::os(format!("cannot write the ready file {}", path.display()), error)
+        })
+    }
 }
 
 /// A flag that Ctrl-C sets. A second one ends the program at once.
-fn interrupt() -> Result<Arc<AtomicBool>> {
+pub(super) fn interrupt() -> Result<Arc<AtomicBool>> {
     let interrupt = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // In this order: the first signal finds the flag unset, and sets it.

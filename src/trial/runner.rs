@@ -19,9 +19,7 @@ use crate::sys::clock::{self, ClockPair};
 use crate::sys::sched;
 use crate::units::Nanos;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
-use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -36,12 +34,11 @@ const SLACK: Nanos = Nanos(300_000_000);
 const STEP: u64 = 20_000;
 
 /// This machine.
-#[derive(Debug, Default)]
 pub struct LocalRunner {
     /// Set from outside to end the trial.
     pub interrupt: Arc<AtomicBool>,
-    /// Written when everything is open and joined.
-    pub ready_file: Option<PathBuf>,
+    /// Called when everything is open and joined; an error of it is one of the trial, which does not start.
+    pub ready: Box<dyn FnMut() -> Result<()> + Send>,
 }
 
 impl TrialRunner for LocalRunner {
@@ -60,7 +57,7 @@ impl TrialRunner for LocalRunner {
         let rx_plans: Vec<_> = receivers.iter().map(|receiver| receiver.engine.clone()).collect();
         let sender_cpus: Vec<_> = senders.iter().filter_map(|sender| sender.cpu).collect();
         let halves = engine.open(&tx_plans, &rx_plans)?;
-        self.say_ready()?;
+        (self.ready)()?;
         self.wait_for_start(spec);
 
         let session = new_session();
@@ -111,13 +108,6 @@ impl TrialRunner for LocalRunner {
 }
 
 impl LocalRunner {
-    fn say_ready(&self) -> Result<()> {
-        let Some(path) = &self.ready_file else { return Ok(()) };
-        fs::write(path, b"ready\n").map_err(|error| {
-            Error::os(format!("cannot write the ready file {}", path.display()), error)
-        })
-    }
-
     /// Sleeps until the wall clock shows the time that was asked for.
     fn wait_for_start(&self, spec: &TrialSpec) {
         let Some(start_at) = spec.start_at_ns else { return };

@@ -1,0 +1,161 @@
+//! `mcast-bench recv --receivers N`: several receivers of the same groups, each for itself, and one answer.
+
+use super::args::{OutputArgs, RecvArgs};
+use super::exit::Exit;
+use super::session;
+use super::spec::Meant;
+use crate::doctor::environment;
+use crate::error::{Error, Result};
+use crate::live::line::Line;
+use crate::model::Observer;
+use crate::model::merged::MergedReport;
+use crate::model::report::{RunReport, TrialReport};
+use crate::model::spec::TrialSpec;
+use crate::report::load::Saved;
+use crate::report::merge::Merge;
+use crate::report::output::{Outputs, Target};
+use crate::sys::sched;
+use crate::trial::{LocalRunner, TrialRunner};
+use crate::units::Nanos;
+use crossbeam_channel::{Sender, bounded};
+use std::io::{self, Write};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::Builder;
+
+/// Runs the receivers side by side and merges their results.
+pub(super) fn run((spec, interface): Meant, args: &RecvArgs) -> Result<Exit> {
+    let count = usize::from(args.many.receivers);
+    let mut outputs = Outputs::open(&targets(&args.output)?, Box::new(io::stdout()))?;
+    args.launch.remove_stale()?;
+    let interrupt = session::interrupt()?;
+    let environment = environment::read(interface);
+    if !args.output.quiet {
+        let _ = writeln!(io::stderr(), "{count} receivers; the lines are those of the first");
+    }
+    let trials = receive(&specs(&spec, count)?, args, &interrupt)?;
+    let mut merge = Merge::default();
+    let mut exits = Vec::new();
+    for (number, trial) in trials.into_iter().enumerate() {
+        let report = session::report(trial, environment.clone(), &args.output.limits);
+        exits.push(Exit::of_report(&report));
+        merge.add(named(report, number))?;
+    }
+    outputs.finish(&merge.finish(session::command_line()));
+    for failure in outputs.failures() {
+        let _ = writeln!(io::stderr(), "error: {failure}");
+    }
+    Ok(if outputs.failures().is_empty() { worst(&exits) } else { Exit::Failed })
+}
+
+/// Each receiver has the cores that would have been its own as a program of its own, one after the other.
+fn specs(spec: &TrialSpec, count: usize) -> Result<Vec<TrialSpec>> {
+    let allowed = sched::allowed_cpus()
+        .map_err(|error| Error::os("cannot find out which cores may be used", error))?;
+    let cpus = if spec.cpus.is_empty() { allowed } else { spec.cpus.clone() };
+    let own = |number: usize| {
+        let first = number * spec.receiver_threads;
+        let workers = first..first + spec.receiver_threads;
+        workers.map(|worker| cpus[worker % cpus.len()]).collect()
+    };
+    Ok((0..count).map(|number| TrialSpec { cpus: own(number), ..spec.clone() }).collect())
+}
+
+/// Starts a thread for each, says ready when all of them are, and waits for all. The first error ends all.
+fn receive(
+    specs: &[TrialSpec],
+    args: &RecvArgs,
+    interrupt: &Arc<AtomicBool>,
+) -> Result<Vec<TrialReport>> {
+    std::thread::scope(|scope| {
+        let (say_ready, ready) = bounded(specs.len());
+        let mut threads = Vec::new();
+        for (number, spec) in specs.iter().enumerate() {
+            let (say_ready, interrupt) = (say_ready.clone(), interrupt.clone());
+            let is_shown = number == 0 && !args.output.quiet && spec.interval_ns > Nanos(0);
+            let thread = Builder::new()
+                .name(format!("recv-{number}"))
+                .spawn_scoped(scope, move || one(spec, interrupt, say_ready, is_shown))
+                .map_err(|error| Error::os("cannot start a thread for a receiver", error))?;
+            threads.push(thread);
+        }
+        drop(say_ready);
+        // Ends early, and says nothing, if one of them could not even start.
+        if ready.iter().take(specs.len()).count() == specs.len() {
+            args.launch.say_ready()?;
+        }
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Result<TrialReport>>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().map(join).collect()
+    })
+}
+
+/// One receiver.
+fn one(
+    spec: &TrialSpec,
+    interrupt: Arc<AtomicBool>,
+    say_ready: Sender<()>,
+    is_shown: bool,
+) -> Result<TrialReport> {
+    let mut say_ready = Some(say_ready);
+    let ready = move || {
+        // Nobody waits any more if another receiver has failed.
+        let _ = say_ready.take().map(|say| say.send(()));
+        Ok(())
+    };
+    let mut runner = LocalRunner { interrupt: interrupt.clone(), ready: Box::new(ready) };
+    let result = if is_shown {
+        runner.run(spec, &mut Line::new(Box::new(io::stderr())))
+    } else {
+        runner.run(spec, &mut Unwatched)
+    };
+    if result.is_err() {
+        interrupt.store(true, Ordering::Relaxed);
+    }
+    result
+}
+
+struct Unwatched;
+
+impl Observer for Unwatched {}
+
+/// The receiver's number is its name among the others.
+fn named(report: RunReport, number: usize) -> Saved {
+    Saved { file: format!("receiver {number}"), report }
+}
+
+/// Reports of many receivers come in fewer formats than those of one.
+fn targets(output: &OutputArgs) -> Result<Vec<Target<MergedReport>>> {
+    let mut targets = Vec::new();
+    for report in &output.reports {
+        let target = Target::from_str(&report.to_string()).map_err(|why| {
+            Error::usage(why)
+                .hint("several receivers are reported as one; see `report merge --help`")
+        })?;
+        targets.push(target);
+    }
+    let format = |name| Target::from_str(name).expect("it is in the list of formats");
+    if output.json {
+        targets.push(format("json"));
+    }
+    if targets.is_empty() {
+        targets.push(format("human"));
+    }
+    Ok(targets)
+}
+
+/// Interrupted before not good before nothing heard; nothing heard only if it was so for all.
+fn worst(exits: &[Exit]) -> Exit {
+    let any = |exit| exits.contains(&exit);
+    if any(Exit::Interrupted) {
+        Exit::Interrupted
+    } else if exits.iter().all(|exit| *exit == Exit::NothingHeard) {
+        Exit::NothingHeard
+    } else if any(Exit::NotGood) || any(Exit::NothingHeard) {
+        Exit::NotGood
+    } else {
+        Exit::Fine
+    }
+}
