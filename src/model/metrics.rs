@@ -2,6 +2,8 @@
 
 use super::report::LostRange;
 use crate::stats::coarse::CoarseHistogram;
+use crate::stats::latency::Latency;
+use crate::stats::variation::pdv;
 use crate::units::Nanos;
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +79,26 @@ pub struct VariationReport {
     pub sent_train_max: u64,
 }
 
+/// Packet delay variation: percentiles of the delay less the shortest delay (RFC 5481 section 4.2). `null` where the
+/// percentile reaches into the lost ones, and when nothing came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pdv {
+    /// Median.
+    pub p50: Option<Nanos>,
+    /// 99 % varied by at most this.
+    pub p99: Option<Nanos>,
+    /// 99.9 % varied by at most this: the number to compare (RFC 5481 section 6.5).
+    pub p99_9: Option<Nanos>,
+}
+
+impl Pdv {
+    /// Of the delays in `latency` and so many `lost` datagrams.
+    pub fn of(latency: &Latency, lost: u64) -> Self {
+        let at = |percent| pdv(latency, percent, lost);
+        Self { p50: at(50_000), p99: at(99_000), p99_9: at(99_900) }
+    }
+}
+
 /// Reorder density of one stream (RFC 5236), when asked for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DensityReport {
@@ -145,7 +167,8 @@ impl Buckets {
             count: histogram.len(),
             p50: at(0.5),
             p99: at(0.99),
-            max: at(1.0),
+            // Not a quantile: counters that are full would let it fall short.
+            max: (!histogram.is_empty()).then(|| histogram.max()),
             buckets: histogram
                 .iter_recorded()
                 .map(|step| (step.value_iterated_to(), step.count_at_value().into()))

@@ -4,7 +4,8 @@ use super::environment::Environment;
 use super::event::Event;
 use super::limit::Limit;
 use super::metrics::{
-    CopiesReport, DensityReport, LossReport, MediaReport, OrderReport, Patterns, VariationReport,
+    Buckets, CopiesReport, DensityReport, LossReport, MediaReport, OrderReport, Patterns, Pdv,
+    VariationReport,
 };
 use super::snapshot::{RxCounts, TxCounts};
 use super::spec::TrialSpec;
@@ -93,6 +94,10 @@ pub struct SenderReport {
     pub offered_load_bps: f64,
     /// From the due time of a datagram to the moment its batch was handed to the kernel.
     pub lateness_ns: Distribution,
+    /// Between datagrams as they were handed to the kernel; those of one batch are 0 apart.
+    pub gaps_ns: Buckets,
+    /// Most datagrams that were handed over at once: the longest train.
+    pub train_max: u64,
     /// Calls to the kernel that sent something.
     pub send_calls: u64,
     /// Longest time a sender did nothing although something was due.
@@ -298,7 +303,8 @@ pub struct LostBy {
     pub elsewhere: u64,
 }
 
-/// Delays of many datagrams.
+/// Delays of many datagrams. A percentile is `null` when it reaches into those that are lost, whose delay is infinite
+/// (RFC 7679 section 5.1), and when there are none; `min`, `mean` and `max` are of those that came.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Distribution {
     /// How many delays.
@@ -308,15 +314,15 @@ pub struct Distribution {
     /// Mean.
     pub mean: f64,
     /// Median.
-    pub p50: Nanos,
+    pub p50: Option<Nanos>,
     /// 90 % were at most this.
-    pub p90: Nanos,
+    pub p90: Option<Nanos>,
     /// 99 % were at most this.
-    pub p99: Nanos,
+    pub p99: Option<Nanos>,
     /// 99.9 % were at most this.
-    pub p99_9: Nanos,
+    pub p99_9: Option<Nanos>,
     /// 99.99 % were at most this.
-    pub p99_99: Nanos,
+    pub p99_99: Option<Nanos>,
     /// Longest, exact.
     pub max: Nanos,
     /// Longer than the histogram reaches (60 s); counted at its end.
@@ -326,8 +332,14 @@ pub struct Distribution {
 }
 
 impl Distribution {
-    /// Sums up `latency`, keeping its histogram.
+    /// Sums up `latency`, keeping its histogram. Nothing was lost.
     pub fn of(latency: &Latency) -> Self {
+        Self::with_losses(latency, 0)
+    }
+
+    /// Sums up `latency` and so many `lost` datagrams, which are infinitely late (RFC 7679 section 5.1).
+    pub fn with_losses(latency: &Latency, lost: u64) -> Self {
+        let at = |percent| latency.percentile_with_losses(percent, lost)?.finite();
         let mut bytes = Vec::new();
         V2DeflateSerializer::new()
             .serialize(&latency.histogram, &mut bytes)
@@ -336,11 +348,11 @@ impl Distribution {
             count: latency.count(),
             min: latency.min.unwrap_or_default(),
             mean: latency.histogram.mean(),
-            p50: latency.percentile(50.0),
-            p90: latency.percentile(90.0),
-            p99: latency.percentile(99.0),
-            p99_9: latency.percentile(99.9),
-            p99_99: latency.percentile(99.99),
+            p50: at(50_000),
+            p90: at(90_000),
+            p99: at(99_000),
+            p99_9: at(99_900),
+            p99_99: at(99_990),
             max: latency.max,
             clamped: latency.clamped,
             hdr: BASE64_STANDARD.encode(bytes),
@@ -365,13 +377,28 @@ impl Distribution {
 pub struct OneWayDelay {
     /// Which clocks it was taken between.
     pub clock: String,
-    /// The delays that are not negative.
+    /// The delays that are not negative, and the lost datagrams.
     #[serde(flatten)]
     pub distribution: Distribution,
+    /// How much they vary.
+    pub pdv_ns: Pdv,
     /// Received before they were due: the clocks disagree.
     pub negative: u64,
     /// The most negative one, as a positive number.
     pub negative_max_ns: Nanos,
+}
+
+impl OneWayDelay {
+    /// Sums up delays that were taken between the clocks that `clock` names, and so many `lost` datagrams.
+    pub fn of(clock: &str, latency: &Latency, lost: u64) -> Self {
+        Self {
+            clock: clock.to_owned(),
+            distribution: Distribution::with_losses(latency, lost),
+            pdv_ns: Pdv::of(latency, lost),
+            negative: latency.negative,
+            negative_max_ns: latency.negative_max,
+        }
+    }
 }
 
 /// Why a trial must not be used.

@@ -5,10 +5,10 @@ use super::crew::Done;
 use super::ledger::session_name;
 use super::patterns::PatternHistograms;
 use super::rx_worker::RxResult;
-use super::tx_worker::TxResult;
+use super::tx_worker::{self, TxResult};
 use super::validity::{self, Evidence};
 use crate::model::event::{Event, Happening};
-use crate::model::metrics::Patterns;
+use crate::model::metrics::{Buckets, Patterns};
 use crate::model::report::{
     BufferGrant, Distribution, LostBy, OneWayDelay, ReceiverReport, SenderReport, StreamReport,
     Totals, TrialReport, TxLedger,
@@ -52,7 +52,9 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
     let streams = gathered.streams();
     let totals = receiver.as_ref().map(|_| gathered.totals(&streams));
     let has_receiver = receiver.is_some();
-    let one_way_delay = has_receiver.then(|| gathered.one_way_delay(&received.one_way_delay));
+    let one_way_delay = totals
+        .as_ref()
+        .map(|totals| gathered.one_way_delay(&received.one_way_delay, totals.lost));
     let evidence = Evidence {
         rate: gathered.spec.load.map(|load| load.rate),
         sender: sender.as_ref(),
@@ -133,10 +135,20 @@ impl Gathered<'_> {
             offered_load_bps: per_second(sent.payload_bytes * 8, duration),
             counts,
             lateness_ns: Distribution::of(&sent.lateness),
+            gaps_ns: self.sent_gaps(),
+            train_max: results().map(|tx| tx.train_max).max().unwrap_or_default(),
             send_calls: results().map(|tx| tx.calls).sum(),
             longest_stall_ns: results().map(|tx| tx.longest_stall).max().unwrap_or_default(),
             cpus: self.tx.iter().map(|tx| tx.cpu).collect(),
         })
+    }
+
+    fn sent_gaps(&self) -> Buckets {
+        let mut sum = tx_worker::gaps();
+        for tx in &self.tx {
+            sum.add(&tx.result.gaps).expect("the bounds are the same everywhere");
+        }
+        Buckets::of(&sum)
     }
 
     fn receiver(&self) -> Option<ReceiverReport> {
@@ -194,17 +206,12 @@ impl Gathered<'_> {
         LostBy { receiver_socket, receiver_host, elsewhere }
     }
 
-    fn one_way_delay(&self, delay: &Latency) -> OneWayDelay {
+    fn one_way_delay(&self, delay: &Latency, lost: u64) -> OneWayDelay {
         let clock = match self.spec.role {
             Role::Run => "one host, CLOCK_REALTIME, kernel receive time",
             _ => "two hosts' CLOCK_REALTIME, not compared; kernel receive time",
         };
-        OneWayDelay {
-            clock: clock.to_owned(),
-            distribution: Distribution::of(delay),
-            negative: delay.negative,
-            negative_max_ns: delay.negative_max,
-        }
+        OneWayDelay::of(clock, delay, lost)
     }
 }
 

@@ -103,8 +103,7 @@ pub fn warnings(evidence: &Evidence<'_>) -> Vec<Warning> {
         if let Some((errno, &datagrams)) = sender.counts.refused.iter().max_by_key(|(_, n)| **n) {
             warnings.push(Warning::Refused { errno: errno.clone(), datagrams });
         }
-        let p99_ns = sender.lateness_ns.p99;
-        if p99_ns > LATE {
+        if let Some(p99_ns) = sender.lateness_ns.p99.filter(|late| *late > LATE) {
             warnings.push(Warning::SenderLate { p99_ns });
         }
     }
