@@ -13,7 +13,7 @@ use mcast_bench::trial::ledger::Ledger;
 use mcast_bench::trial::stream::Options;
 use mcast_bench::units::Nanos;
 use mcast_bench::units::rate::DatagramRate;
-use mcast_bench::wire::probe::{Encoder, Kind};
+use mcast_bench::wire::probe::{Encoder, Kind, SenderClock};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -59,7 +59,7 @@ impl Bed {
             turn: 0,
             flows: Vec::with_capacity(BATCH),
             payload_len,
-            ledger: Ledger::new(options),
+            ledger: Ledger::new(options, SenderClock { host: 1, error: None }),
             interval: ReceiverInterval::default(),
             lateness: Latency::new(),
         }

@@ -99,6 +99,43 @@ impl Pdv {
     }
 }
 
+/// How the clock of a stream's sender compares to the receiver's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClockReport {
+    /// Whether delays between the two mean anything.
+    pub relation: ClockRelation,
+    /// Both clocks together are wrong by at most this (RFC 7679 section 3.7); `null` when nobody knows.
+    pub error_ns: Option<Nanos>,
+    /// By so much this host's clock is faster, in millionths; `null` on one host, or when too little was seen.
+    pub skew_ppm: Option<f64>,
+    /// How often one of the clocks was set (or the route changed: from here it looks the same).
+    pub steps: u64,
+    /// By how much at most, with the sign of the change of this host's clock.
+    pub step_max_ns: i64,
+}
+
+/// Whether delays between two clocks mean anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockRelation {
+    /// One kernel, one clock.
+    SameHost,
+    /// Two clocks, both kept by a time service: delays are true but for `error_ns`.
+    Disciplined,
+    /// At least one clock that nobody keeps: only differences of delays mean anything.
+    Apart,
+    /// The sender was not heard to say what clock it has; taken for `apart`.
+    #[default]
+    Unknown,
+}
+
+impl ClockRelation {
+    /// Whether a delay between the two clocks is a delay.
+    pub fn is_comparable(self) -> bool {
+        matches!(self, Self::SameHost | Self::Disciplined)
+    }
+}
+
 /// Reorder density of one stream (RFC 5236), when asked for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DensityReport {

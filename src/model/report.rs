@@ -4,8 +4,8 @@ use super::environment::Environment;
 use super::event::Event;
 use super::limit::Limit;
 use super::metrics::{
-    Buckets, CopiesReport, DensityReport, LossReport, MediaReport, OrderReport, Patterns, Pdv,
-    VariationReport,
+    Buckets, ClockReport, CopiesReport, DensityReport, LossReport, MediaReport, OrderReport,
+    Patterns, Pdv, VariationReport,
 };
 use super::snapshot::{RxCounts, TxCounts};
 use super::spec::TrialSpec;
@@ -66,8 +66,11 @@ pub struct TrialReport {
     pub streams: Vec<StreamReport>,
     /// All streams added up; `null` in a sender.
     pub totals: Option<Totals>,
-    /// From due to received; `null` in a sender.
+    /// From due to received, of the streams whose clocks compare; `null` in a sender, and when none does.
     pub one_way_delay_ns: Option<OneWayDelay>,
+    /// Delays above the shortest, of the streams whose clocks do not compare: without offset and skew; `null` in a
+    /// sender, and when all do.
+    pub relative_delay_ns: Option<Distribution>,
     /// From the kernel's receive time to the application: this host's own share; `null` in a sender.
     pub host_delay_ns: Option<Distribution>,
     /// How late the senders were, as their datagrams say; `null` in a sender.
@@ -206,6 +209,8 @@ pub struct StreamReport {
     pub copies: CopiesReport,
     /// How much its delays vary, and how it was sent.
     pub variation: VariationReport,
+    /// How its sender's clock compares to ours.
+    pub clock: ClockReport,
     /// Its reorder density; `null` unless asked for.
     pub density: Option<DensityReport>,
     /// Its media delivery index; `null` unless the media rate is known.
@@ -297,7 +302,7 @@ pub struct Totals {
 pub struct LostBy {
     /// The receive buffer of our own socket was full (`SO_MEMINFO`).
     pub receiver_socket: u64,
-    /// This host dropped them before the socket: its backlog, checksum errors, memory.
+    /// This host dropped them before the socket: its backlog was full.
     pub receiver_host: u64,
     /// Neither: the network, or a host before this one.
     pub elsewhere: u64,
@@ -390,9 +395,9 @@ pub struct OneWayDelay {
 
 impl OneWayDelay {
     /// Sums up delays that were taken between the clocks that `clock` names, and so many `lost` datagrams.
-    pub fn of(clock: &str, latency: &Latency, lost: u64) -> Self {
+    pub fn of(clock: String, latency: &Latency, lost: u64) -> Self {
         Self {
-            clock: clock.to_owned(),
+            clock,
             distribution: Distribution::with_losses(latency, lost),
             pdv_ns: Pdv::of(latency, lost),
             negative: latency.negative,

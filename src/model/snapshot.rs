@@ -54,6 +54,8 @@ pub struct ReceiverInterval {
     pub streams: u64,
     /// From the due time to the kernel's receive time.
     pub one_way_delay: Latency,
+    /// Above the shortest, of streams whose clocks do not compare to ours.
+    pub relative_delay: Latency,
     /// From the kernel's receive time to the application.
     pub host_delay: Latency,
     /// How late the senders were, as their datagrams say.

@@ -8,7 +8,7 @@ use crate::model::group::Membership;
 use crate::model::report::StreamReport;
 use crate::model::snapshot::{ReceiverInterval, RxCounts};
 use crate::units::Nanos;
-use crate::wire::probe::{self, Kind};
+use crate::wire::probe::{self, Kind, SenderClock, sender_clock};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
@@ -19,6 +19,7 @@ pub const MAX_STREAMS: usize = 16_384;
 /// The books of one receiver.
 pub struct Ledger {
     options: Options,
+    own_clock: SenderClock,
     streams: Vec<Stream>,
     by_key: HashMap<Key, u32>,
     /// Stream of the last datagram.
@@ -49,9 +50,11 @@ pub struct Closed {
 
 impl Ledger {
     /// Empty books. Each new stream takes memory once, when it is first heard.
-    pub fn new(options: Options) -> Self {
+    /// `own_clock` is the one by which datagrams are received.
+    pub fn new(options: Options, own_clock: SenderClock) -> Self {
         Self {
             options,
+            own_clock,
             streams: Vec::new(),
             by_key: HashMap::new(),
             last: 0,
@@ -85,7 +88,8 @@ impl Ledger {
         stream.last_heard = now;
         if probe.kind != Kind::Data {
             self.announcements += 1;
-            self.open -= usize::from(stream.announced(&probe));
+            let clocks = sender_clock(payload).map(|theirs| [self.own_clock, theirs]);
+            self.open -= usize::from(stream.announced(&probe, clocks));
             return;
         }
         stream.enter(&probe, received_at, payload.len() as u32, interval, &mut self.patterns);

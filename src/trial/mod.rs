@@ -10,6 +10,7 @@ mod rx_worker;
 pub mod ledger;
 pub mod patterns;
 pub mod stream;
+mod clocks;
 mod handover;
 mod collector;
 mod summary;

@@ -41,7 +41,8 @@ pub(super) fn senders(spec: &TrialSpec, cpus: &[usize]) -> Vec<SenderPlan> {
                 ttl: spec.ttl,
                 loopback: spec.loopback,
                 dscp: spec.dscp,
-                payload_len: usize::from(load.payload_len).max(crate::wire::probe::EXTENDED_LEN),
+                payload_len: usize::from(load.payload_len)
+                    .max(crate::wire::probe::ANNOUNCEMENT_LEN),
                 batch: spec.batch,
             },
             cpu: core(spec, cpus, index),

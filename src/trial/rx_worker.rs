@@ -10,6 +10,7 @@ use crate::model::event::{Event, Happening};
 use crate::model::group::Membership;
 use crate::model::report::BufferGrant;
 use crate::model::snapshot::{ReceiverInterval, RxCounts};
+use crate::net::host;
 use crate::units::Nanos;
 use std::time::Duration;
 
@@ -86,6 +87,7 @@ impl Interval for ReceiverInterval {
         self.socket_drops = 0;
         self.streams = 0;
         self.one_way_delay.clear();
+        self.relative_delay.clear();
         self.host_delay.clear();
         self.sender_lateness.clear();
     }
@@ -109,7 +111,7 @@ impl RxWorker {
             handover,
             flows,
             patience,
-            ledger: Ledger::new(options),
+            ledger: Ledger::new(options, host::own_clock()),
             told: Told::default(),
             next_look: LOOK_EVERY,
             longest_stall: Nanos(0),
@@ -193,7 +195,7 @@ impl RxWorker {
         current.outstanding = self.ledger.outstanding();
         current.payload_bytes += payload_bytes - self.told.payload_bytes;
         current.socket_drops += dropped - self.told.dropped;
-        current.streams = self.ledger.heard_since(self.told.at) as u64;
+        current.streams = current.streams.max(self.ledger.heard_since(self.told.at) as u64);
         self.ledger.end_interval(now.saturating_sub(self.told.at));
         self.told = Told { counts, lost, payload_bytes, dropped, at: now };
     }

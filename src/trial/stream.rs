@@ -15,9 +15,10 @@ use crate::stats::mdi::Mdi;
 use crate::stats::reordering::Reordering;
 use crate::stats::seq::{Arrival, SeqTracker};
 use crate::stats::variation::{Ipdv, RtpJitter};
+use crate::trial::clocks::Clock;
 use crate::trial::patterns::PatternHistograms;
 use crate::units::Nanos;
-use crate::wire::probe::{Kind, Probe};
+use crate::wire::probe::{Kind, Probe, SenderClock};
 use std::net::SocketAddr;
 
 /// Sequence numbers that each stream remembers: 16 KiB, and 1.3 s at 100,000 datagrams a second.
@@ -80,6 +81,7 @@ pub(super) struct Stream {
     copies: Option<Box<Duplication>>,
     ipdv: Ipdv,
     jitter: RtpJitter,
+    clock: Clock,
     /// When the last datagram came, and when it had left.
     last: Option<(Nanos, Nanos)>,
     train: u64,
@@ -119,6 +121,7 @@ impl Stream {
             copies: None,
             ipdv: Ipdv::new(),
             jitter: RtpJitter::default(),
+            clock: Clock::default(),
             last: None,
             train: 0,
             train_max: 0,
@@ -154,7 +157,7 @@ impl Stream {
         if !matches!(arrival, Arrival::InOrder | Arrival::Gap { .. } | Arrival::Reordered { .. }) {
             return;
         }
-        interval.one_way_delay.record(due_at, received_at);
+        self.clock.record(due_at, received_at, interval);
         if let Some(lateness) = lateness {
             interval.sender_lateness.record(Nanos(0), lateness);
         }
@@ -170,7 +173,10 @@ impl Stream {
     }
 
     /// Enters an announcement. Says whether it ends the stream.
-    pub(super) fn announced(&mut self, probe: &Probe) -> bool {
+    pub(super) fn announced(&mut self, probe: &Probe, clocks: Option<[SenderClock; 2]>) -> bool {
+        if let Some([own, theirs]) = clocks {
+            self.clock.compare(&own, &theirs);
+        }
         match probe.kind {
             // Only someone who was there before the first datagram can hear this.
             Kind::Start => {
@@ -192,6 +198,7 @@ impl Stream {
 
     /// Gaps that were noticed at or before this time are lost for good.
     pub(super) fn settle(&mut self, until: Nanos, patterns: &mut PatternHistograms) {
+        self.clock.draw_line();
         while let Some(gap) = self.gaps.settle(until) {
             self.lose(gap, patterns);
         }
@@ -275,6 +282,7 @@ impl Stream {
             loss: self.loss_report(),
             copies: self.copies_report(),
             variation: self.variation_report(),
+            clock: self.clock.report(),
             density: self.density.as_deref().map(|(d, o, threshold)| density(d, o, *threshold)),
             media: self.media.map(|media| media.report),
             lost_ranges: self.lost_ranges,

@@ -8,13 +8,14 @@ use super::rx_worker::RxResult;
 use super::tx_worker::{self, TxResult};
 use super::validity::{self, Evidence};
 use crate::model::event::{Event, Happening};
-use crate::model::metrics::{Buckets, Patterns};
+use crate::model::metrics::{Buckets, ClockRelation, Patterns};
 use crate::model::report::{
     BufferGrant, Distribution, LostBy, OneWayDelay, ReceiverReport, SenderReport, StreamReport,
     Totals, TrialReport, TxLedger,
 };
 use crate::model::snapshot::RxCounts;
 use crate::model::spec::{Role, TrialSpec};
+use crate::net::counters::HostDrops;
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use crate::units::rate::DatagramRate;
@@ -30,8 +31,8 @@ pub(super) struct Gathered<'a> {
     pub(super) interrupted: bool,
     pub(super) tx: Vec<Done<TxResult>>,
     pub(super) rx: Vec<Done<RxResult>>,
-    /// Dropped by this host before any socket while the trial ran.
-    pub(super) host_drops: u64,
+    /// Dropped by this host while the trial ran.
+    pub(super) host_drops: HostDrops,
 }
 
 /// Adds up, judges, and says it.
@@ -52,9 +53,14 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
     let streams = gathered.streams();
     let totals = receiver.as_ref().map(|_| gathered.totals(&streams));
     let has_receiver = receiver.is_some();
-    let one_way_delay = totals
-        .as_ref()
-        .map(|totals| gathered.one_way_delay(&received.one_way_delay, totals.lost));
+    let relative = &received.relative_delay;
+    let is_relative = relative.count() > 0;
+    let absolute = &received.one_way_delay;
+    let is_absolute = !is_relative || absolute.count() + absolute.negative > 0;
+    let one_way_delay =
+        (has_receiver && is_absolute).then(|| gathered.one_way_delay(absolute, &streams));
+    let relative_delay = (has_receiver && is_relative)
+        .then(|| Distribution::with_losses(relative, lost(&streams, false)));
     let evidence = Evidence {
         rate: gathered.spec.load.map(|load| load.rate),
         sender: sender.as_ref(),
@@ -79,6 +85,7 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
         streams,
         totals,
         one_way_delay_ns: one_way_delay,
+        relative_delay_ns: relative_delay,
         host_delay_ns: has_receiver.then(|| Distribution::of(&received.host_delay)),
         sender_lateness_ns: has_receiver.then(|| Distribution::of(&received.sender_lateness)),
         patterns: has_receiver.then(|| gathered.patterns()),
@@ -197,22 +204,37 @@ impl Gathered<'_> {
     }
 
     /// What a counter of this host claims is taken first. It may have dropped what was not ours too, so never
-    /// more than was lost.
+    /// more than was lost. A socket also drops what was damaged on the way: that is nothing it had no room for.
     fn lost_by(&self, lost: u64) -> LostBy {
+        let HostDrops { backlog, damaged } = self.host_drops;
         let socket: u64 = self.rx.iter().map(|rx| rx.result.counters.dropped).sum();
-        let receiver_socket = socket.min(lost);
-        let receiver_host = self.host_drops.min(lost - receiver_socket);
+        let receiver_socket = socket.saturating_sub(damaged).min(lost);
+        let receiver_host = backlog.min(lost - receiver_socket);
         let elsewhere = lost - receiver_socket - receiver_host;
         LostBy { receiver_socket, receiver_host, elsewhere }
     }
 
-    fn one_way_delay(&self, delay: &Latency, lost: u64) -> OneWayDelay {
-        let clock = match self.spec.role {
-            Role::Run => "one host, CLOCK_REALTIME, kernel receive time",
-            _ => "two hosts' CLOCK_REALTIME, not compared; kernel receive time",
+    fn one_way_delay(&self, delay: &Latency, streams: &[StreamReport]) -> OneWayDelay {
+        let clocks = || streams.iter().map(|stream| stream.clock);
+        let comparable = || clocks().filter(|clock| clock.relation.is_comparable());
+        let error = comparable().filter_map(|clock| clock.error_ns).max().unwrap_or_default();
+        let clock = match comparable().map(|clock| clock.relation).max() {
+            Some(ClockRelation::Disciplined) => {
+                format!(
+                    "two hosts' CLOCK_REALTIME, both disciplined, ±{error}; kernel receive time"
+                )
+            }
+            _ => "one host, CLOCK_REALTIME, kernel receive time".to_owned(),
         };
-        OneWayDelay::of(clock, delay, lost)
+        OneWayDelay::of(clock, delay, lost(streams, true))
     }
+}
+
+/// Lost of the streams whose clocks compare to ours, or of the others.
+fn lost(streams: &[StreamReport], is_comparable: bool) -> u64 {
+    let streams =
+        streams.iter().filter(|stream| stream.clock.relation.is_comparable() == is_comparable);
+    streams.map(|stream| stream.lost).sum()
 }
 
 fn in_order(mut events: Vec<Event>) -> Vec<Event> {

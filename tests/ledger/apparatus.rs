@@ -115,6 +115,32 @@ fn what_the_kernel_refuses_is_not_offered() {
     });
 }
 
+/// The device goes down and comes back: what was refused in between was never offered.
+#[test]
+fn a_link_that_is_down_for_a_while_refuses() {
+    with_privileges(|| {
+        let trial = Trial::new(Lab::direct());
+        let receiver = trial.recv(PROMPT);
+        let sender = trial.ready(Trial::command(trial.sender(), "send", "-r 1k -s 200 -c 3000"));
+        set_link(trial.sender(), "down");
+        thread::sleep(STOP);
+        set_link(trial.sender(), "up");
+        let (sent, received) = (Report::of(sender), Report::of(receiver));
+        let offered = sent.number("/sender/offered");
+        assert!(sent.refused() > 0 && offered > 0, "{}", sent.json["sender"]);
+        assert_eq!(offered + sent.refused(), 3000);
+        // A device that comes up loses without a trace what its queue is not yet ready for.
+        let Stream { counts, before_join, .. } = received.only_stream();
+        assert_eq!(counts.sent, Some(offered - before_join), "{}", sent.json["sender"]);
+    });
+}
+
+fn set_link(host: &Host, state: &str) {
+    let mut ip = host.command("ip");
+    let done = Child::spawn(ip.args(["link", "set", DEVICE, state])).finish(PATIENCE);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
 #[test]
 fn a_load_that_no_sender_can_offer_is_missed() {
     with_privileges(|| {

@@ -49,6 +49,38 @@ fn a_channel_has_one_source() {
     });
 }
 
+/// More groups than a socket may join by default take two sockets on one port.
+#[test]
+fn many_groups_are_heard_once_each() {
+    with_privileges(|| {
+        for more in [20, 30] {
+            let mut trial = Trial::over(Plan::seeded(9).per_stream().on(every(10), Drop));
+            let groups = format!("-g 239.1.2.1+{more}");
+            let receiver = trial.recv(&format!("{groups} {PROMPT}"));
+            Report::of(trial.send(&format!("{groups} --burst 50 {LOAD}")));
+            let received = Report::of(receiver);
+            let relay = trial.settled();
+            assert!(relay.dropped > 0, "{relay:?}");
+            assert_eq!(received.totals(), Counts::of(COUNT, relay.forwarded));
+            assert_eq!(received.number("/receiver/sockets"), 2);
+            assert_eq!(received.streams().len(), 1 + more);
+        }
+    });
+}
+
+/// Fragments on the wire are one datagram.
+#[test]
+fn datagrams_longer_than_a_frame_are_counted_as_one() {
+    with_privileges(|| {
+        let trial = Trial::new(Lab::direct());
+        let receiver = trial.recv(PROMPT);
+        Report::of(trial.send("-r 200 -s 65507 -c 50 --checksum"));
+        let received = Report::of(receiver);
+        assert_eq!(received.totals(), Counts::of(50, 50));
+        assert_eq!(received.number("/totals/payload_bytes"), 50 * 65_507);
+    });
+}
+
 #[test]
 fn datagrams_are_marked_as_asked() {
     with_privileges(|| {

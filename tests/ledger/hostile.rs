@@ -1,6 +1,8 @@
 //! Datagrams that somebody else throws at the port.
 
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::*;
 use crate::lab::Action::Drop;
@@ -149,5 +151,36 @@ fn unicast_to_the_port_is_foreign() {
         Report::of(sender);
         let received = Report::of(receiver);
         assert_eq!(received.totals(), Counts { foreign: 10, ..Counts::of(COUNT, COUNT) });
+    });
+}
+
+/// A UDP checksum that is wrong is damage done on the way, and not this host's doing.
+#[test]
+fn datagrams_with_a_wrong_udp_checksum_are_lost_elsewhere() {
+    with_privileges(|| {
+        let mut trial = Trial::over(Plan::clean().on(at([3, 4]), Drop));
+        let receiver = trial.recv(PROMPT);
+        let socket =
+            trial.sender().run(|| Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::UDP)));
+        let (socket, group) =
+            (socket.unwrap(), SocketAddr::from((Ipv4Addr::new(239, 255, 77, 77), 0)));
+        let send = |kind, seq, is_damaged| {
+            let payload = forged(kind, (1, 0), seq, 200);
+            // No checksum at all is allowed, RFC 768.
+            let checksum = if is_damaged { 0xbad } else { 0 };
+            let header = [4000, 5777, 8 + payload.len() as u16, checksum].map(u16::to_be_bytes);
+            let datagram = [header.concat(), payload].concat();
+            assert_eq!(socket.send_to(&datagram, &group.into()).unwrap(), datagram.len());
+        };
+        send(Kind::Start, 0, false);
+        for seq in 0..20 {
+            send(Kind::Data, seq, seq >= 10);
+        }
+        send(Kind::End, 20, false);
+        let received = Report::of(receiver);
+        assert_eq!(trial.settled().dropped, 2);
+        assert_eq!(received.totals(), Counts::of(20, 8));
+        assert_eq!(received.number("/totals/lost_by/elsewhere"), 12, "{}", received.json["totals"]);
+        assert_eq!(received.complaints(), [] as [&str; 0]);
     });
 }

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -54,18 +55,25 @@ impl Trial {
 
     /// Starts a receiver and waits until it has joined.
     fn recv(&self, flags: &str) -> Child {
-        let ready = self.directory.join("ready");
-        let mut recv = Self::command(self.receiver(), "recv", flags);
-        let mut recv = Child::spawn(recv.arg("--ready-file").arg(&ready));
-        recv.wait_for_file(&ready, PATIENCE);
-        recv
+        self.ready(Self::command(self.receiver(), "recv", flags))
     }
 
+    /// Starts a sender.
     fn send(&self, flags: &str) -> Child {
         Child::spawn(&mut Self::command(self.sender(), "send", flags))
     }
 
-    fn command(host: &Host, verb: &str, flags: &str) -> std::process::Command {
+    /// Starts the tool and waits until it has opened everything.
+    fn ready(&self, mut command: Command) -> Child {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let file = self.directory.join(format!("ready-{number}"));
+        let mut child = Child::spawn(command.arg("--ready-file").arg(&file));
+        child.wait_for_file(&file, PATIENCE);
+        child
+    }
+
+    fn command(host: &Host, verb: &str, flags: &str) -> Command {
         let mut command = host.command(lab::tool());
         command.args([verb, "-J", "-q", "-I", DEVICE]).args(flags.split_whitespace());
         command

@@ -1,5 +1,7 @@
 //! What comes out while a trial runs adds up to what comes out at its end.
 
+use std::net::UdpSocket;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hdrhistogram::Histogram;
@@ -20,11 +22,12 @@ fn intervals_of_every_format_add_up_to_the_totals() {
         let path = |format: &str| trial.directory.join(format).display().to_string();
         let reports = ["hlog", "csv", "jsonl", "json"];
         let reports = reports.map(|format| format!("--report {format}:{}", path(format))).join(" ");
-        let ready = trial.directory.join("ready");
         let mut recv = trial.receiver().command(lab::tool());
         recv.args(format!("recv -q -I {DEVICE} -i 100ms {PROMPT} {reports}").split_whitespace());
-        let mut receiver = Child::spawn(recv.arg("--ready-file").arg(&ready));
-        receiver.wait_for_file(&ready, PATIENCE);
+        let receiver = trial.ready(recv);
+        // Before anything of ours is heard.
+        let stranger = trial.sender().run(|| UdpSocket::bind("0.0.0.0:0").unwrap());
+        stranger.send_to(b"hello", "239.255.77.77:5777").unwrap();
         Report::of(trial.send(LOAD));
         assert_eq!(receiver.finish(PATIENCE).stdout, b"");
         let relay = trial.settled();
@@ -35,7 +38,7 @@ fn intervals_of_every_format_add_up_to_the_totals() {
         assert_eq!((totals.lost, totals.duplicates), (relay.dropped, relay.doubled));
         let columns = ["received", "unique", "duplicates", "reordered", "foreign", "lost"];
         let expected = columns.map(|column| report["totals"][column].as_i64().unwrap());
-        assert!(expected[2] > 0 && expected[3] > 0 && expected[5] > 0, "{expected:?}");
+        assert!(expected.iter().all(|count| *count > 0), "{expected:?}");
 
         assert_eq!(sum_of_csv(&read("csv"), columns), expected);
         let lines = read("jsonl");
@@ -53,6 +56,32 @@ fn intervals_of_every_format_add_up_to_the_totals() {
         let all: u64 = histograms.iter().map(Histogram::len).sum();
         assert_eq!(Some(all), report["one_way_delay_ns"]["count"].as_u64());
         assert_eq!(all, totals.unique);
+    });
+}
+
+#[test]
+fn intervals_of_a_sender_add_up_to_what_it_offered() {
+    with_privileges(|| {
+        let trial = Trial::new(Lab::direct());
+        for load in [LOAD, "-r 50Mpps -s 200 -t 250ms"] {
+            let path = trial.directory.join("jsonl");
+            let sent = Report::of(
+                trial.send(&format!("{load} -i 100ms --report jsonl:{}", path.display())),
+            );
+            let lines = fs::read_to_string(&path).unwrap();
+            let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            let intervals: Vec<_> = lines.filter(|line| line["type"] == "interval").collect();
+            for column in ["intended", "offered", "refused", "payload_bytes"] {
+                let sum: u64 =
+                    intervals.iter().map(|line| line["sender"][column].as_u64().unwrap()).sum();
+                let expected = match column {
+                    "payload_bytes" => 200 * sent.number("/sender/offered"),
+                    "refused" => sent.refused(),
+                    _ => sent.number(&format!("/sender/{column}")),
+                };
+                assert_eq!(sum, expected, "{column} of {load}");
+            }
+        }
     });
 }
 

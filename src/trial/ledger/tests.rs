@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::report::{StreamCounts, StreamEnd};
-use crate::wire::probe::Encoder;
+use crate::wire::probe::{Encoder, SenderClock};
 
 struct Receiver {
     ledger: Ledger,
@@ -12,6 +12,9 @@ struct Receiver {
 #[derive(Clone, Copy)]
 struct Sender(&'static str, u32, u16);
 
+/// All senders are on the host of the receiver.
+const CLOCK: SenderClock = SenderClock { host: 1, error: None };
+
 const ALICE: Sender = Sender("10.0.0.1:1000", 0xa11ce, 0);
 const BOB: Sender = Sender("10.0.0.2:1000", 0xb0b, 0);
 
@@ -19,7 +22,7 @@ impl Receiver {
     fn new() -> Self {
         let options = Options { loss_distance: 99, reorder_density: Some(8), media_rate_bps: None };
         let interval = ReceiverInterval::default();
-        Self { ledger: Ledger::new(options), interval, now: Nanos(0) }
+        Self { ledger: Ledger::new(options, CLOCK), interval, now: Nanos(0) }
     }
 
     fn hear(
@@ -31,7 +34,11 @@ impl Receiver {
         for seq in seqs {
             let mut payload = [0; 100];
             let encoder = Encoder::new(sender.1, sender.2, true);
-            encoder.encode(&mut payload, kind, seq, Nanos(1_000_000 + seq), Nanos(0));
+            let at = Nanos(1_000_000 + seq);
+            match kind {
+                Kind::Data => encoder.encode(&mut payload, kind, seq, at, Nanos(0)),
+                _ => encoder.announce(&mut payload, kind, seq, at, &CLOCK),
+            }
             self.hear_bytes(sender.0, &payload);
         }
         self
