@@ -262,7 +262,7 @@ mod tests {
         snapshot.receiver = Some(ReceiverInterval::default());
         snapshot.length = Nanos(0);
         Line::new(Box::new(screen.clone())).on_interval(&snapshot);
-        assert!(screen.text().ends_with("        -        -\n"), "{}", screen.text());
+        assert!(screen.text().ends_with("       -       -\n"), "{}", screen.text());
     }
 
     #[test]

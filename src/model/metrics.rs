@@ -2,8 +2,6 @@
 
 use super::report::LostRange;
 use crate::stats::coarse::CoarseHistogram;
-use crate::stats::latency::Latency;
-use crate::stats::variation::pdv;
 use crate::units::Nanos;
 use serde::{Deserialize, Serialize};
 
@@ -77,26 +75,6 @@ pub struct VariationReport {
     pub rtp_jitter_ns: f64,
     /// Most datagrams that the sender handed to its kernel at one instant: the longest train.
     pub sent_train_max: u64,
-}
-
-/// Packet delay variation: percentiles of the delay less the shortest delay (RFC 5481 section 4.2). `null` where the
-/// percentile reaches into the lost ones, and when nothing came.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pdv {
-    /// Median.
-    pub p50: Option<Nanos>,
-    /// 99 % varied by at most this.
-    pub p99: Option<Nanos>,
-    /// 99.9 % varied by at most this: the number to compare (RFC 5481 section 6.5).
-    pub p99_9: Option<Nanos>,
-}
-
-impl Pdv {
-    /// Of the delays in `latency` and so many `lost` datagrams.
-    pub fn of(latency: &Latency, lost: u64) -> Self {
-        let at = |percent| pdv(latency, percent, lost);
-        Self { p50: at(50_000), p99: at(99_000), p99_9: at(99_900) }
-    }
 }
 
 /// How the clock of a stream's sender compares to the receiver's.

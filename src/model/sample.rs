@@ -3,6 +3,7 @@
 mod parts;
 mod patterns;
 
+use super::delay::Distribution;
 use super::event::{Event, Happening};
 use super::limit::{Bound, Fails, Limit, Quantity};
 use super::metrics::{ClockRelation, ClockReport};

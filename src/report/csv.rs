@@ -2,7 +2,8 @@
 
 use super::percentiles::Percentiles;
 use super::{ReportFormat, ReportWriter};
-use crate::model::report::{Distribution, OneWayDelay, RunReport, StreamReport, TrialReport};
+use crate::model::delay::{Distribution, OneWayDelay};
+use crate::model::report::{RunReport, StreamReport, TrialReport};
 use crate::model::snapshot::{RxCounts, Snapshot, TxCounts};
 use crate::stats::latency::Latency;
 use crate::units::Nanos;

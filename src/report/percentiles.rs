@@ -1,6 +1,6 @@
 //! The percentiles that every report shows, of an interval or of a whole trial, without the histogram.
 
-use crate::model::report::Distribution;
+use crate::model::delay::Distribution;
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use serde::Serialize;

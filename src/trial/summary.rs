@@ -7,11 +7,11 @@ use super::patterns::PatternHistograms;
 use super::rx_worker::RxResult;
 use super::tx_worker::{self, TxResult};
 use super::validity::{self, Evidence};
+use crate::model::delay::{Distribution, OneWayDelay};
 use crate::model::event::{Event, Happening};
 use crate::model::metrics::{Buckets, ClockRelation, Patterns};
 use crate::model::report::{
-    BufferGrant, Distribution, LostBy, OneWayDelay, ReceiverReport, SenderReport, StreamReport,
-    Totals, TrialReport, TxLedger,
+    BufferGrant, LostBy, ReceiverReport, SenderReport, StreamReport, Totals, TrialReport, TxLedger,
 };
 use crate::model::snapshot::RxCounts;
 use crate::model::spec::{Role, TrialSpec};

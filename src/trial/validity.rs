@@ -1,8 +1,9 @@
 //! May this trial be used? (RFC 3918 section 5.1: a trial whose apparatus failed MUST be considered invalid.)
 
+use crate::model::delay::OneWayDelay;
 use crate::model::event::{Event, Happening};
 use crate::model::report::{
-    InvalidReason, OneWayDelay, ReceiverReport, SenderReport, StreamReport, Totals, Warning,
+    InvalidReason, ReceiverReport, SenderReport, StreamReport, Totals, Warning,
 };
 use crate::units::Nanos;
 use crate::units::rate::Rate;

@@ -1,6 +1,7 @@
 //! What the made-up reports are put together from.
 
 use super::patterns;
+use crate::model::delay::{Distribution, OneWayDelay};
 use crate::model::environment::{Environment, Interface};
 use crate::model::event::{Event, Happening};
 use crate::model::group::Membership;

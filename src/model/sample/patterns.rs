@@ -50,7 +50,7 @@ pub(super) fn gaps(count: u64) -> Buckets {
 
 fn typical(count: u64, typical: u64) -> Buckets {
     let (few, fewer) = (count / 50, count / 5_000);
-    buckets(&[(typical, count - few - fewer), (2 * typical, few), (40 * typical, fewer)])
+    buckets(&[(typical, count - few - fewer), (3 * typical / 2, few), (40 * typical, fewer)])
 }
 
 /// Values and how often they came.
@@ -61,11 +61,13 @@ pub(super) fn buckets(values: &[(u64, u64)]) -> Buckets {
     Buckets::of(&histogram)
 }
 
-/// So many lost one by one or in a burst of 64, two seconds after the start.
+/// Loses 64 in a burst, two seconds after the start, and the others one by one; or all at once.
 pub(super) fn lose(stream: &mut StreamReport) {
-    let burst = stream.lost.min(64);
+    let is_all = stream.counts.unique == 0;
+    let burst = if is_all { stream.lost } else { stream.lost.min(64) };
+    let first_seq = if is_all { 0 } else { 4_711 };
     let at = |nanos| STARTED_AT + Nanos(2_000_000_000 + nanos);
-    let first = LostRange { first_seq: 4_711, len: burst, at_ns: at(123_456_789) };
+    let first = LostRange { first_seq, len: burst, at_ns: at(123_456_789) };
     let single = |i: u64| LostRange {
         first_seq: 10_000 + 100 * i,
         len: 1,

@@ -1,8 +1,9 @@
 //! Each quantity on a trial whose numbers are known.
 
 use super::*;
-use crate::model::metrics::{Buckets, Pdv};
-use crate::model::report::{LostBy, OneWayDelay, ReceiverReport, SenderReport, Totals, TxLedger};
+use crate::model::delay::{OneWayDelay, Pdv};
+use crate::model::metrics::Buckets;
+use crate::model::report::{LostBy, ReceiverReport, SenderReport, Totals, TxLedger};
 use crate::model::snapshot::RxCounts;
 use crate::model::spec::{Role, StopWhen, TrialSpec};
 use crate::stats::latency::Latency;

@@ -1,8 +1,9 @@
 //! How late datagrams were, how much that varied, and what the hosts at both ends had to do with it.
 
 use super::page::Page;
+use crate::model::delay::{Distribution, OneWayDelay};
 use crate::model::metrics::{Buckets, Patterns};
-use crate::model::report::{Distribution, OneWayDelay, TrialReport};
+use crate::model::report::TrialReport;
 use crate::units::Nanos;
 use crate::units::text::count;
 use std::io;
@@ -43,7 +44,7 @@ fn table(of: &Distribution, page: &mut Page<'_>) -> io::Result<()> {
     cells.push(of.max.to_string());
     page.columns(&cells)?;
     if percentiles.contains(&None) {
-        page.paragraph("lost: so many never came that they are in it; min and max are without")?;
+        page.paragraph("lost: reaches into those that never came (RFC 7679 section 5.1)")?;
     }
     match of.clamped {
         0 => Ok(()),

@@ -5,7 +5,7 @@ use crate::model::metrics::{DensityReport, MediaReport, Patterns};
 use crate::model::report::{LostRange, StreamReport, TrialReport};
 use crate::units::Nanos;
 use crate::units::human::grouped;
-use crate::units::text::{bits_per_second, count, percent};
+use crate::units::text::{bits_per_second, count, per_second, percent};
 use std::cmp::Reverse;
 use std::io;
 use std::time::{Duration, UNIX_EPOCH};
@@ -47,7 +47,10 @@ fn loss(streams: &[StreamReport]) -> Option<String> {
         self::mean(streams, |stream| stream.lost, |stream| stream.loss.noticeable_rate)
     {
         let distance = streams.iter().map(|stream| stream.loss.noticeable_distance).max()?;
-        text = format!("{text}; {} at most {distance} behind the one before", percent(rate));
+        text = format!(
+            "{text}; noticeable {} (at most {distance} behind the one before)",
+            percent(rate)
+        );
     }
     Some(text)
 }
@@ -60,7 +63,7 @@ fn bursts(streams: &[StreamReport], page: &mut Page<'_>) -> io::Result<()> {
         .collect();
     bursts.sort_by_key(|(_, burst)| (Reverse(burst.len), burst.at_ns));
     for (stream, burst) in bursts.iter().take(BURSTS) {
-        page.row(&format!("  {}/{}", stream.session, stream.stream), &burst_text(burst))?;
+        page.row(&format!("{}/{}", stream.session, stream.stream), &burst_text(burst))?;
     }
     match sum(streams, |stream| stream.loss.periods).saturating_sub(BURSTS as u64) {
         0 => Ok(()),
@@ -70,15 +73,15 @@ fn bursts(streams: &[StreamReport], page: &mut Page<'_>) -> io::Result<()> {
 
 fn burst_text(burst: &LostRange) -> String {
     let LostRange { first_seq, len, at_ns } = *burst;
-    let mut text = format!("{} lost, {}", grouped(len), grouped(first_seq));
+    let mut text = format!("{} lost: {first_seq}", grouped(len));
     if len > 1 {
-        text = format!("{text} to {}", grouped(first_seq + len - 1));
+        text = format!("{text} to {}", first_seq + len - 1);
     }
     if at_ns == Nanos(0) {
         return text;
     }
     let noticed = humantime::format_rfc3339_micros(UNIX_EPOCH + Duration::from(at_ns));
-    format!("{text}, {noticed}")
+    format!("{text}, at {noticed}")
 }
 
 /// Reordering (RFC 4737).
@@ -128,17 +131,9 @@ fn density(streams: &[StreamReport]) -> Option<String> {
         mean(streams, |stream| stream.counts.unique, value).map(percent)
     };
     let (early, exact, late) = (share(|by| by < 0)?, share(|by| by == 0)?, share(|by| by > 0)?);
-    let held = mean(
-        streams,
-        |stream| stream.counts.unique,
-        |stream| stream.density.as_ref()?.occupancy_mean,
-    )?;
     let most = streams.iter().filter_map(|stream| stream.density.as_ref()?.occupancy.last());
     let most = most.map(|(held, _)| *held).max()?;
-    Some(format!(
-        "in place {exact}, early {early}, late {late}; to restore order hold {held:.3} on average, \
-         {most} at most"
-    ))
+    Some(format!("in place {exact}, early {early}, late {late}; at most {most} held"))
 }
 
 /// Media delivery index (RFC 4445), when the media rate is known: the worst of all streams and intervals.
@@ -149,7 +144,10 @@ fn media(streams: &[StreamReport]) -> Option<String> {
     let delay = delay.map_or("not known".into(), |delay| delay.to_string());
     let loss = all().map(|media| media.media_loss_rate_max).fold(0.0, f64::max);
     let rate = bits_per_second(*media_rate_bps as f64);
-    Some(format!("at {rate}: delay factor up to {delay}, media loss rate up to {loss:.2}/s"))
+    Some(format!(
+        "at {rate}: delay factor up to {delay}, media loss rate up to {}/s",
+        per_second(loss)
+    ))
 }
 
 fn sum(streams: &[StreamReport], part: fn(&StreamReport) -> u64) -> u64 {
