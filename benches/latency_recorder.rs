@@ -2,7 +2,7 @@
 #![allow(missing_docs)] // criterion's macros make public items
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use mcast_bench::model::report::Distribution;
+use mcast_bench::model::delay::Distribution;
 use mcast_bench::stats::latency::Latency;
 use mcast_bench::units::Nanos;
 use std::hint::black_box;

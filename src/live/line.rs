@@ -5,6 +5,7 @@ use crate::model::event::{Event, Happening};
 use crate::model::snapshot::{ReceiverInterval, SenderInterval, Snapshot};
 use crate::model::spec::{Role, TrialSpec};
 use crate::stats::latency::Latency;
+use crate::stats::percentile::Percentile;
 use crate::units::Nanos;
 use crate::units::human::grouped;
 use crate::units::text::{bits_per_second, per_second, signed};
@@ -107,12 +108,12 @@ const fn column(
 
 static RUN: &[Column] = &[
     column("sent", 11, |s| tx(s, |tx| grouped(tx.counts.offered))),
-    column("per second", 12, |s| tx(s, |tx| per_second(s.per_second(tx.counts.offered)))),
+    column("per second", 11, |s| tx(s, |tx| per_second(s.per_second(tx.counts.offered)))),
     column("payload", 12, |s| tx(s, |tx| bits_per_second(s.per_second(8 * tx.payload_bytes)))),
     column("received", 11, |s| rx(s, |rx| grouped(rx.counts.received))),
-    column("lost", 8, |s| rx(s, |rx| signed(rx.lost))),
-    column("p50", 9, |s| delay(s, 50.0)),
-    column("p99", 9, |s| delay(s, 99.0)),
+    column("lost (out)", 11, |s| rx(s, lost)),
+    column("p50", 8, |s| delay(s, 50_000)),
+    column("p99", 8, |s| delay(s, 99_000)),
 ];
 
 static SEND: &[Column] = &[
@@ -120,18 +121,18 @@ static SEND: &[Column] = &[
     column("per second", 12, |s| tx(s, |tx| per_second(s.per_second(tx.counts.offered)))),
     column("payload", 12, |s| tx(s, |tx| bits_per_second(s.per_second(8 * tx.payload_bytes)))),
     column("refused", 11, |s| tx(s, |tx| grouped(tx.counts.refused))),
-    column("late p50", 10, |s| lateness(s, 50.0)),
-    column("late p99", 10, |s| lateness(s, 99.0)),
+    column("late p50", 10, |s| lateness(s, 50_000)),
+    column("late p99", 10, |s| lateness(s, 99_000)),
 ];
 
 static RECV: &[Column] = &[
     column("received", 11, |s| rx(s, |rx| grouped(rx.counts.received))),
-    column("per second", 12, |s| rx(s, |rx| per_second(s.per_second(rx.counts.received)))),
+    column("per second", 11, |s| rx(s, |rx| per_second(s.per_second(rx.counts.received)))),
     column("payload", 12, |s| rx(s, |rx| bits_per_second(s.per_second(8 * rx.payload_bytes)))),
     column("streams", 9, |s| rx(s, |rx| grouped(rx.streams))),
-    column("lost", 8, |s| rx(s, |rx| signed(rx.lost))),
-    column("p50", 9, |s| delay(s, 50.0)),
-    column("p99", 9, |s| delay(s, 99.0)),
+    column("lost (out)", 11, |s| rx(s, lost)),
+    column("p50", 9, |s| delay(s, 50_000)),
+    column("p99", 9, |s| delay(s, 99_000)),
 ];
 
 fn tx(snapshot: &Snapshot, cell: impl Fn(&SenderInterval) -> String) -> Option<String> {
@@ -142,16 +143,35 @@ fn rx(snapshot: &Snapshot, cell: impl Fn(&ReceiverInterval) -> String) -> Option
     snapshot.receiver.as_ref().map(cell)
 }
 
-fn delay(snapshot: &Snapshot, percent: f64) -> Option<String> {
-    percentile(&snapshot.receiver.as_ref()?.one_way_delay, percent)
+/// Lost for good, and behind it in brackets what is outstanding.
+fn lost(receiver: &ReceiverInterval) -> String {
+    let lost = signed(receiver.lost);
+    match receiver.outstanding {
+        0 => lost,
+        outstanding => format!("{lost} ({})", grouped(outstanding)),
+    }
 }
 
-fn lateness(snapshot: &Snapshot, percent: f64) -> Option<String> {
-    percentile(&snapshot.sender.as_ref()?.lateness, percent)
+/// Where no clocks compare, a plus and how much longer than the shortest delay.
+fn delay(snapshot: &Snapshot, percent: u32) -> Option<String> {
+    let receiver = snapshot.receiver.as_ref()?;
+    let lost = u64::try_from(receiver.lost).unwrap_or(0);
+    if receiver.one_way_delay.count() == 0 && receiver.relative_delay.count() > 0 {
+        return percentile(&receiver.relative_delay, percent, lost)
+            .map(|delay| format!("+{delay}"));
+    }
+    percentile(&receiver.one_way_delay, percent, lost)
 }
 
-fn percentile(latency: &Latency, percent: f64) -> Option<String> {
-    (latency.count() > 0).then(|| latency.percentile(percent).to_string())
+fn lateness(snapshot: &Snapshot, percent: u32) -> Option<String> {
+    percentile(&snapshot.sender.as_ref()?.lateness, percent, 0)
+}
+
+fn percentile(latency: &Latency, percent: u32, lost: u64) -> Option<String> {
+    Some(match latency.percentile_with_losses(percent, lost)? {
+        Percentile::Finite(delay) => delay.to_string(),
+        Percentile::Infinite => "lost".into(),
+    })
 }
 
 #[cfg(test)]
@@ -242,7 +262,7 @@ mod tests {
         snapshot.receiver = Some(ReceiverInterval::default());
         snapshot.length = Nanos(0);
         Line::new(Box::new(screen.clone())).on_interval(&snapshot);
-        assert!(screen.text().ends_with("        -        -\n"), "{}", screen.text());
+        assert!(screen.text().ends_with("       -       -\n"), "{}", screen.text());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What a group of receivers got, out of the results of each (RFC 5644). Serialized as it stands
 //! (`report/merged.schema.json`).
 
-use super::report::{Distribution, LostBy, OneWayDelay};
+use super::delay::{Distribution, OneWayDelay};
+use super::report::LostBy;
 use super::snapshot::RxCounts;
 use crate::units::Nanos;
 use serde::{Deserialize, Serialize};

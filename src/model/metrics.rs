@@ -182,7 +182,8 @@ impl Buckets {
             count: histogram.len(),
             p50: at(0.5),
             p99: at(0.99),
-            max: at(1.0),
+            // Not a quantile: counters that are full would let it fall short.
+            max: (!histogram.is_empty()).then(|| histogram.max()),
             buckets: histogram
                 .iter_recorded()
                 .map(|step| (step.value_iterated_to(), step.count_at_value().into()))

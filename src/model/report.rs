@@ -1,20 +1,16 @@
 //! How a run went. Serialized as it stands: this is the JSON that scripts rely on (`report/schema.json`).
 
+use super::delay::{Distribution, OneWayDelay};
 use super::environment::Environment;
 use super::event::Event;
 use super::limit::Limit;
 use super::metrics::{
-    ClockReport, CopiesReport, DensityReport, LossReport, MediaReport, OrderReport, Patterns,
-    VariationReport,
+    Buckets, ClockReport, CopiesReport, DensityReport, LossReport, MediaReport, OrderReport,
+    Patterns, VariationReport,
 };
 use super::snapshot::{RxCounts, TxCounts};
 use super::spec::TrialSpec;
-use crate::stats::latency::{self, Latency};
 use crate::units::Nanos;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -97,6 +93,10 @@ pub struct SenderReport {
     pub offered_load_bps: f64,
     /// From the due time of a datagram to the moment its batch was handed to the kernel.
     pub lateness_ns: Distribution,
+    /// Between datagrams as they were handed to the kernel; those of one batch are 0 apart.
+    pub gaps_ns: Buckets,
+    /// Most datagrams that were handed over at once: the longest train.
+    pub train_max: u64,
     /// Calls to the kernel that sent something.
     pub send_calls: u64,
     /// Longest time a sender did nothing although something was due.
@@ -305,82 +305,6 @@ pub struct LostBy {
     pub receiver_host: u64,
     /// Neither: the network, or a host before this one.
     pub elsewhere: u64,
-}
-
-/// Delays of many datagrams.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Distribution {
-    /// How many delays.
-    pub count: u64,
-    /// Shortest, exact.
-    pub min: Nanos,
-    /// Mean.
-    pub mean: f64,
-    /// Median.
-    pub p50: Nanos,
-    /// 90 % were at most this.
-    pub p90: Nanos,
-    /// 99 % were at most this.
-    pub p99: Nanos,
-    /// 99.9 % were at most this.
-    pub p99_9: Nanos,
-    /// 99.99 % were at most this.
-    pub p99_99: Nanos,
-    /// Longest, exact.
-    pub max: Nanos,
-    /// Longer than the histogram reaches (60 s); counted at its end.
-    pub clamped: u64,
-    /// The whole histogram: HdrHistogram V2, deflated, base64.
-    pub hdr: String,
-}
-
-impl Distribution {
-    /// Sums up `latency`, keeping its histogram.
-    pub fn of(latency: &Latency) -> Self {
-        let mut bytes = Vec::new();
-        V2DeflateSerializer::new()
-            .serialize(&latency.histogram, &mut bytes)
-            .expect("a histogram always fits into memory");
-        Self {
-            count: latency.count(),
-            min: latency.min.unwrap_or_default(),
-            mean: latency.histogram.mean(),
-            p50: latency.percentile(50.0),
-            p90: latency.percentile(90.0),
-            p99: latency.percentile(99.0),
-            p99_9: latency.percentile(99.9),
-            p99_99: latency.percentile(99.99),
-            max: latency.max,
-            clamped: latency.clamped,
-            hdr: BASE64_STANDARD.encode(bytes),
-        }
-    }
-
-    /// The histogram, decoded.
-    ///
-    /// # Errors
-    /// Says what is wrong with a histogram that was not written by this program.
-    pub fn histogram(&self) -> Result<Histogram<u64>, String> {
-        if self.hdr.is_empty() {
-            return Ok(latency::histogram());
-        }
-        let bytes = BASE64_STANDARD.decode(&self.hdr).map_err(|e| e.to_string())?;
-        Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(|e| e.to_string())
-    }
-}
-
-/// From the due time of a datagram to its receive time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct OneWayDelay {
-    /// Which clocks it was taken between.
-    pub clock: String,
-    /// The delays that are not negative.
-    #[serde(flatten)]
-    pub distribution: Distribution,
-    /// Received before they were due: the clocks disagree.
-    pub negative: u64,
-    /// The most negative one, as a positive number.
-    pub negative_max_ns: Nanos,
 }
 
 /// Why a trial must not be used.

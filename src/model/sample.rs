@@ -1,16 +1,20 @@
 //! Made-up reports with fixed values, for the tests of whatever writes reports.
 
 mod parts;
+mod patterns;
 
+use super::delay::{Distribution, OneWayDelay};
 use super::event::{Event, Happening};
 use super::limit::{Bound, Fails, Limit, Quantity};
+use super::metrics::{ClockRelation, ClockReport};
 use super::report::*;
-use super::snapshot::{RxCounts, SenderInterval, Snapshot, TxCounts};
+use super::snapshot::{SenderInterval, Snapshot, TxCounts};
 use super::spec::{Load, Role, StopWhen, TrialSpec};
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use crate::units::rate::Rate;
 use parts::*;
+use patterns::buckets;
 use std::collections::BTreeMap;
 
 /// 2023-11-14 22:13:20 UTC.
@@ -25,7 +29,6 @@ pub(crate) fn run() -> RunReport {
     trial.duration_ns = Nanos(10_000_000_000);
     (trial.valid, trial.invalid_reasons) = (true, vec![]);
     trial.sender = Some(sender(1_000_000, 1_000_000));
-    trial.one_way_delay_ns = Some(delay(1_000_000));
     heard(&mut report, vec![stream(0, 1_000_000, 0)]);
     report
 }
@@ -36,6 +39,7 @@ pub(crate) fn lossy() -> RunReport {
     report.command = "mcast-bench run --group 239.255.77.77+3 --rate 100k --time 10s".into();
     let trial = &mut report.trial;
     trial.spec.groups = (77..81).map(group).collect();
+    (trial.spec.reorder_density, trial.spec.media_rate_bps) = (Some(8), Some(3_750_000));
     trial.valid = false;
     trial.invalid_reasons = vec![
         InvalidReason::ApparatusDropped { receiver_socket: 91, receiver_host: 0 },
@@ -58,20 +62,14 @@ pub(crate) fn lossy() -> RunReport {
     let mut sender = sender(1_000_000, 998_976);
     sender.counts.refused = BTreeMap::from([("ENOBUFS".into(), 1_000), ("EPERM".into(), 24)]);
     trial.sender = Some(sender);
-    let mut delay = delay(998_616);
-    (delay.negative, delay.negative_max_ns) = (17, Nanos(4_200));
-    trial.one_way_delay_ns = Some(delay);
     let mut receiver = receiver();
     receiver.receive_buffer = grant;
     trial.receiver = Some(receiver);
-    heard(&mut report, (0..4).map(|n| stream(n, 249_744, 90 * u64::from(n != 2))).collect());
-    let totals = report.trial.totals.as_mut().expect("just made");
-    totals.lost += 90;
-    totals.lost_by = LostBy { receiver_socket: 91, receiver_host: 0, elsewhere: 269 };
-    totals.loss_ratio = Some(360.0 / 998_976.0);
-    let third = &mut report.trial.streams[2];
-    (third.lost, third.loss_ratio) = (90, Some(90.0 / 249_744.0));
-    third.counts = StreamCounts {
+    let mut streams: Vec<_> = (0..4).map(|n| stream(n, 249_744, 90)).collect();
+    for stream in &mut streams {
+        (stream.density, stream.media) = (Some(patterns::density()), Some(patterns::media()));
+    }
+    streams[2].counts = StreamCounts {
         received: 249_672,
         unique: 249_654,
         duplicates: 12,
@@ -79,9 +77,21 @@ pub(crate) fn lossy() -> RunReport {
         too_late: 5,
         corrupt: 1,
     };
-    let counts = &mut report.trial.totals.as_mut().expect("just made").counts;
-    *counts = RxCounts { foreign: 3, ..RxCounts::default() };
-    report.trial.streams.iter().for_each(|stream| counts.add(&stream.counts.counts()));
+    patterns::disturb(&mut streams[2]);
+    heard(&mut report, streams);
+    let trial = &mut report.trial;
+    let totals = trial.totals.as_mut().expect("just made");
+    totals.lost_by = LostBy { receiver_socket: 91, receiver_host: 0, elsewhere: 269 };
+    totals.counts.foreign = 3;
+    let delay = trial.one_way_delay_ns.as_mut().expect("just made");
+    (delay.negative, delay.negative_max_ns) = (17, Nanos(4_200));
+    let patterns = trial.patterns.as_mut().expect("just made");
+    patterns.reordering_extent = buckets(&[(1, 30), (4, 9), (12, 1)]);
+    patterns.reordering_late_ns = buckets(&[(20_000, 39), (1_250_000, 1)]);
+    patterns.reordering_gap = buckets(&[(600, 30), (9_000, 3)]);
+    patterns.loss_period = buckets(&[(1, 104), (64, 4)]);
+    patterns.loss_distance = buckets(&[(1, 252), (100, 104)]);
+    patterns.inter_arrival_ns = buckets(&[(2_000, 500_000), (24_000, 450_000), (112_000_000, 2)]);
     report
 }
 
@@ -101,6 +111,7 @@ pub(crate) fn sender_only() -> RunReport {
     sender.lateness_ns = Distribution::of(&Latency::new());
     trial.sender = Some(sender);
     (trial.receiver, trial.totals, trial.one_way_delay_ns) = (None, None, None);
+    (trial.host_delay_ns, trial.sender_lateness_ns, trial.patterns) = (None, None, None);
     report
 }
 
@@ -115,7 +126,6 @@ pub(crate) fn receiver_only() -> RunReport {
     trial.sender = None;
     trial.warnings = vec![Warning::TailUnknown { streams: 1 }];
     trial.events = vec![event(7_250_000_000, Happening::Interrupted)];
-    trial.one_way_delay_ns = Some(delay(725_000));
     let mut silent = stream(0, 325_000, 12);
     silent.session = "b00c55".into();
     silent.source = "192.0.2.2:40001".into();
@@ -132,13 +142,19 @@ pub(crate) fn received(sent: u64, lost: &[u64]) -> RunReport {
     report.trial.spec = spec(Role::Recv);
     report.trial.sender = None;
     let mut stream = stream(0, sent, lost.len() as u64);
+    stream.lost_ranges.clear();
     for &seq in lost {
         match stream.lost_ranges.last_mut() {
             Some(last) if last.first_seq + last.len == seq => last.len += 1,
-            _ => stream.lost_ranges.push(LostRange { first_seq: seq, len: 1, at_ns: STARTED_AT }),
+            _ => stream.lost_ranges.push(LostRange {
+                first_seq: seq,
+                len: 1,
+                at_ns: STARTED_AT,
+                own_socket: 0,
+            }),
         }
     }
-    report.trial.one_way_delay_ns = Some(delay(stream.counts.unique));
+    report.trial.one_way_delay_ns = Some(delay(stream.counts.unique, stream.lost));
     heard(&mut report, vec![stream]);
     report
 }
@@ -147,12 +163,12 @@ pub(crate) fn received(sent: u64, lost: &[u64]) -> RunReport {
 pub(crate) fn delays(delays: &[u64]) -> OneWayDelay {
     let mut latency = Latency::new();
     delays.iter().for_each(|&delay| latency.record(Nanos(0), Nanos(delay)));
-    OneWayDelay { distribution: Distribution::of(&latency), ..delay(0) }
+    OneWayDelay { distribution: Distribution::of(&latency), ..delay(0, 0) }
 }
 
 /// So many delays around `typical`, in nanoseconds.
 pub(crate) fn typical_delay(count: u64, typical: u64) -> OneWayDelay {
-    OneWayDelay { distribution: distribution(count, typical), ..delay(0) }
+    OneWayDelay { distribution: distribution(count, typical), ..delay(0, 0) }
 }
 
 /// A receiver that heard nothing.
@@ -175,7 +191,11 @@ pub(crate) fn nothing() -> RunReport {
             receiver: Some(receiver()),
             streams: vec![],
             totals: Some(totals(&[], 0)),
-            one_way_delay_ns: Some(delay(0)),
+            one_way_delay_ns: Some(delay(0, 0)),
+            relative_delay_ns: None,
+            host_delay_ns: Some(distribution(0, 0)),
+            sender_lateness_ns: Some(distribution(0, 0)),
+            patterns: Some(patterns::patterns(0)),
         },
         limits: vec![],
     }
@@ -189,7 +209,7 @@ pub(crate) fn one() -> RunReport {
     (sender.counts.intended, sender.counts.offered) = (1, 1);
     (sender.offered_load_pps, sender.offered_load_bps) = (0.0, 0.0);
     sender.lateness_ns = distribution(1, 900);
-    report.trial.one_way_delay_ns = Some(delay(1));
+    (sender.gaps_ns, sender.train_max) = (patterns::gaps(0), 1);
     heard(&mut report, vec![stream(0, 1, 0)]);
     report
 }
@@ -198,10 +218,27 @@ pub(crate) fn one() -> RunReport {
 pub(crate) fn all_lost() -> RunReport {
     let mut report = run();
     (report.trial.valid, report.trial.invalid_reasons) = (false, vec![InvalidReason::NothingHeard]);
-    report.trial.one_way_delay_ns = Some(delay(0));
     let mut stream = stream(0, 1_000_000, 1_000_000);
     stream.highest_seq = None;
     heard(&mut report, vec![stream]);
+    report
+}
+
+/// A receiver whose clock and the sender's do not compare.
+pub(crate) fn apart() -> RunReport {
+    let mut report = receiver_only();
+    let trial = &mut report.trial;
+    for stream in &mut trial.streams {
+        stream.clock = ClockReport {
+            relation: ClockRelation::Apart,
+            error_ns: None,
+            skew_ppm: Some(11.5),
+            steps: 1,
+            step_max_ns: -2_000_000,
+        };
+    }
+    trial.one_way_delay_ns = None;
+    trial.relative_delay_ns = Some(Distribution::with_losses(&latency(725_000, 3_900), 12));
     report
 }
 
@@ -239,6 +276,7 @@ pub(crate) fn all() -> Vec<RunReport> {
         lossy(),
         sender_only(),
         receiver_only(),
+        apart(),
         nothing(),
         one(),
         all_lost(),
@@ -298,6 +336,9 @@ pub(crate) fn spec(role: Role) -> TrialSpec {
         interval_ns: Nanos::SECOND,
         loss_threshold_ns: Nanos::SECOND,
         idle_timeout_ns: Nanos(3_000_000_000),
+        loss_distance: 99,
+        reorder_density: None,
+        media_rate_bps: None,
         start_at_ns: None,
     }
 }

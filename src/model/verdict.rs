@@ -1,7 +1,8 @@
 //! Whether a trial held a limit.
 
+use super::delay::Distribution;
 use super::limit::{Bound, Fails, Limit, Quantity};
-use super::report::{Distribution, LimitResult, TrialReport};
+use super::report::{LimitResult, TrialReport};
 use crate::stats::percentile::{Percentile, percentile_with_losses};
 
 /// What was measured, in the unit of the limit.

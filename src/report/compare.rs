@@ -3,7 +3,8 @@
 use super::load::{self, Saved};
 use crate::error::{Error, Result};
 use crate::model::compared::*;
-use crate::model::report::{OneWayDelay, RunReport};
+use crate::model::delay::OneWayDelay;
+use crate::model::report::RunReport;
 use crate::stats::percentile::{Percentile, percentile_with_losses};
 use crate::units::text::count;
 
@@ -68,7 +69,7 @@ impl Run {
                 p99_9,
                 // Of the received ones: with any loss, that of all is infinite and says nothing.
                 delay.map(|delay| delay.distribution.max.0 as f64),
-                late.map(|late| late.p99.0 as f64),
+                late.and_then(|late| Some(late.p99?.0 as f64)),
             ],
             circumstances: circumstances(&saved.report),
             valid: trial.valid,

@@ -2,8 +2,10 @@
 
 use super::percentiles::Percentiles;
 use super::{ReportFormat, ReportWriter};
-use crate::model::report::{OneWayDelay, RunReport, StreamReport, TrialReport};
+use crate::model::delay::{Distribution, OneWayDelay};
+use crate::model::report::{RunReport, StreamReport, TrialReport};
 use crate::model::snapshot::{RxCounts, Snapshot, TxCounts};
+use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -21,16 +23,22 @@ impl ReportFormat for Csv {
     }
 
     fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter> {
-        Box::new(Writer { rows: ::csv::Writer::from_writer(out) })
+        let rows = ::csv::WriterBuilder::new().has_headers(false).from_writer(out);
+        Box::new(Writer { rows, has_header: false })
     }
 }
 
 struct Writer {
     rows: ::csv::Writer<Box<dyn Write + Send>>,
+    has_header: bool,
 }
 
 impl Writer {
+    /// The table has its header from the first row on; a row of another length is an error.
     fn row(&mut self, row: &Row<'_>) -> io::Result<()> {
+        if !std::mem::replace(&mut self.has_header, true) {
+            self.rows.write_record(header())?;
+        }
         self.rows.serialize(row).map_err(|error| match error.into_kind() {
             ::csv::ErrorKind::Io(error) => error,
             other => io::Error::other(format!("{other:?}")),
@@ -53,6 +61,23 @@ impl ReportWriter for Writer {
     }
 }
 
+/// The columns, in the order of [`Row`]; a star stands for each of [`DELAYS`].
+const COLUMNS: &str = "kind index start_ns length_ns session stream source group port \
+    intended offered refused offered_load_pps lateness_*_ns \
+    sent received unique lost outstanding loss_ratio duplicates reordered too_late corrupt foreign \
+    payload_bytes streams socket_drops forwarding_rate_pps \
+    delay_*_ns delay_negative relative_delay_*_ns host_delay_*_ns stream_lateness_*_ns";
+
+/// The columns of a delay, in the order of [`Delays`].
+const DELAYS: [&str; 7] = ["min", "p50", "p90", "p99", "p99_9", "p99_99", "max"];
+
+fn header() -> impl Iterator<Item = String> {
+    COLUMNS.split_whitespace().flat_map(|column| {
+        let parts = if column.contains('*') { &DELAYS[..] } else { &[""] };
+        parts.iter().map(|part| column.replace('*', part))
+    })
+}
+
 /// A line of the table, its fields the columns. `None` is an empty cell: not known, or not of this kind of row.
 #[derive(Default, Serialize)]
 struct Row<'a> {
@@ -69,29 +94,64 @@ struct Row<'a> {
     offered: Option<u64>,
     refused: Option<u64>,
     offered_load_pps: Option<f64>,
-    lateness_p50_ns: Option<Nanos>,
-    lateness_p99_ns: Option<Nanos>,
-    lateness_max_ns: Option<Nanos>,
+    lateness: Delays,
     sent: Option<u64>,
     received: Option<u64>,
     unique: Option<u64>,
     lost: Option<i64>,
+    outstanding: Option<u64>,
     loss_ratio: Option<f64>,
     duplicates: Option<u64>,
     reordered: Option<u64>,
     too_late: Option<u64>,
     corrupt: Option<u64>,
     foreign: Option<u64>,
+    payload_bytes: Option<u64>,
+    streams: Option<u64>,
     socket_drops: Option<u64>,
     forwarding_rate_pps: Option<f64>,
-    delay_min_ns: Option<Nanos>,
-    delay_p50_ns: Option<Nanos>,
-    delay_p90_ns: Option<Nanos>,
-    delay_p99_ns: Option<Nanos>,
-    delay_p99_9_ns: Option<Nanos>,
-    delay_p99_99_ns: Option<Nanos>,
-    delay_max_ns: Option<Nanos>,
+    delay: Delays,
     delay_negative: Option<u64>,
+    relative_delay: Delays,
+    host_delay: Delays,
+    stream_lateness: Delays,
+}
+
+/// Empty are also percentiles that reach into the lost ones.
+#[derive(Default, Serialize)]
+struct Delays {
+    min: Option<Nanos>,
+    p50: Option<Nanos>,
+    p90: Option<Nanos>,
+    p99: Option<Nanos>,
+    p99_9: Option<Nanos>,
+    p99_99: Option<Nanos>,
+    max: Option<Nanos>,
+}
+
+impl From<Percentiles> for Delays {
+    fn from(of: Percentiles) -> Self {
+        let known = |value| (of.count > 0).then_some(value);
+        Self {
+            min: known(of.min),
+            p50: of.p50,
+            p90: of.p90,
+            p99: of.p99,
+            p99_9: of.p99_9,
+            p99_99: of.p99_99,
+            max: known(of.max),
+        }
+    }
+}
+
+impl Delays {
+    fn interval(latency: &Latency, lost: i64) -> Self {
+        Percentiles::of(latency, lost).into()
+    }
+
+    fn total(distribution: &Option<Distribution>) -> Self {
+        distribution.as_ref().map(|of| Percentiles::from(of).into()).unwrap_or_default()
+    }
 }
 
 impl<'a> Row<'a> {
@@ -105,15 +165,22 @@ impl<'a> Row<'a> {
         };
         if let Some(sender) = &snapshot.sender {
             row.transmitted(sender.counts, snapshot.per_second(sender.counts.offered));
-            row.lateness((&sender.lateness).into());
+            row.lateness = Delays::interval(&sender.lateness, 0);
         }
         if let Some(receiver) = &snapshot.receiver {
             row.received(receiver.counts);
             row.foreign = Some(receiver.counts.foreign);
             row.lost = Some(receiver.lost);
+            row.outstanding = Some(receiver.outstanding);
+            row.payload_bytes = Some(receiver.payload_bytes);
+            row.streams = Some(receiver.streams);
             row.socket_drops = Some(receiver.socket_drops);
             row.forwarding_rate_pps = Some(snapshot.per_second(receiver.counts.received));
-            row.delay((&receiver.one_way_delay).into(), receiver.one_way_delay.negative);
+            row.delay = Delays::interval(&receiver.one_way_delay, receiver.lost);
+            row.delay_negative = Some(receiver.one_way_delay.negative);
+            row.relative_delay = Delays::interval(&receiver.relative_delay, receiver.lost);
+            row.host_delay = Delays::interval(&receiver.host_delay, 0);
+            row.stream_lateness = Delays::interval(&receiver.sender_lateness, 0);
         }
         row
     }
@@ -144,7 +211,7 @@ impl<'a> Row<'a> {
         };
         if let Some(sender) = &trial.sender {
             row.transmitted(sender.counts.counts(), sender.offered_load_pps);
-            row.lateness((&sender.lateness_ns).into());
+            row.lateness = Percentiles::from(&sender.lateness_ns).into();
         }
         if let Some(totals) = &trial.totals {
             row.received(totals.counts);
@@ -152,12 +219,18 @@ impl<'a> Row<'a> {
             row.sent = totals.sent;
             row.lost = Some(signed(totals.lost));
             row.loss_ratio = totals.loss_ratio;
+            row.payload_bytes = Some(totals.payload_bytes);
+            row.streams = Some(trial.streams.len() as u64);
             row.socket_drops = Some(totals.lost_by.receiver_socket);
             row.forwarding_rate_pps = Some(totals.forwarding_rate_pps);
         }
         if let Some(OneWayDelay { distribution, negative, .. }) = &trial.one_way_delay_ns {
-            row.delay(distribution.into(), *negative);
+            row.delay = Percentiles::from(distribution).into();
+            row.delay_negative = Some(*negative);
         }
+        row.relative_delay = Delays::total(&trial.relative_delay_ns);
+        row.host_delay = Delays::total(&trial.host_delay_ns);
+        row.stream_lateness = Delays::total(&trial.sender_lateness_ns);
         row
     }
 
@@ -175,26 +248,6 @@ impl<'a> Row<'a> {
         self.reordered = Some(counts.reordered);
         self.too_late = Some(counts.too_late);
         self.corrupt = Some(counts.corrupt);
-    }
-
-    /// Of no delays at all, no percentile is known.
-    fn lateness(&mut self, of: Percentiles) {
-        let known = |value| (of.count > 0).then_some(value);
-        self.lateness_p50_ns = known(of.p50);
-        self.lateness_p99_ns = known(of.p99);
-        self.lateness_max_ns = known(of.max);
-    }
-
-    fn delay(&mut self, of: Percentiles, negative: u64) {
-        let known = |value| (of.count > 0).then_some(value);
-        self.delay_min_ns = known(of.min);
-        self.delay_p50_ns = known(of.p50);
-        self.delay_p90_ns = known(of.p90);
-        self.delay_p99_ns = known(of.p99);
-        self.delay_p99_9_ns = known(of.p99_9);
-        self.delay_p99_99_ns = known(of.p99_99);
-        self.delay_max_ns = known(of.max);
-        self.delay_negative = Some(negative);
     }
 }
 

@@ -87,6 +87,7 @@ fn human_for_every_way_a_run_can_go() {
         ("lossy", sample::lossy()),
         ("sender_only", sample::sender_only()),
         ("receiver_only", sample::receiver_only()),
+        ("apart", sample::apart()),
         ("nothing", sample::nothing()),
         ("one", sample::one()),
         ("all_lost", sample::all_lost()),

@@ -31,7 +31,8 @@ const RATIO: f64 = 1_000.0;
 /// Rows for each halving of the distance to 100 %, as all HDR tools have it.
 const TICKS: u32 = 5;
 
-/// Writes the one-way delay where this process received, else the sender's lateness.
+/// Writes the one-way delay where this process received (only relative, where clocks do not compare), else the
+/// sender's lateness.
 ///
 /// # Errors
 /// What `out` says.
@@ -39,7 +40,8 @@ pub fn write(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     let trial = &report.trial;
     let delay = trial.one_way_delay_ns.as_ref().map(|delay| &delay.distribution);
     let lateness = trial.sender.as_ref().map(|sender| &sender.lateness_ns);
-    let distribution = delay.or(lateness).cloned().unwrap_or_default();
+    let relative = trial.relative_delay_ns.as_ref();
+    let distribution = delay.or(relative).or(lateness).cloned().unwrap_or_default();
     let histogram = distribution.histogram().map_err(io::Error::other)?;
     write_percentiles(&histogram, RATIO, TICKS, out)
 }

@@ -1,12 +1,14 @@
 //! The interval log of HdrHistogram (`.hlog`, format 1.3), for its log processors and plotters.
 //!
-//! Two series, told apart by tag: `delay` of the receiving side and `lateness` of the sending side, in
-//! nanoseconds; only `Interval_Max` is in milliseconds, as in Java's `HistogramLogWriter`.
+//! A series a tag, in nanoseconds; only `Interval_Max` is in milliseconds, as in Java's `HistogramLogWriter`. Of the
+//! receiving side `delay`, `relative-delay` (if there is any), `host` (kernel to application) and `stream-lateness`
+//! (the senders', as their datagrams say); of the sending side `lateness`.
 
 use super::{ReportFormat, ReportWriter};
 use crate::model::report::RunReport;
 use crate::model::snapshot::Snapshot;
 use crate::model::spec::TrialSpec;
+use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -33,6 +35,9 @@ impl ReportFormat for Hlog {
 }
 
 const DELAY: &str = "delay";
+const RELATIVE: &str = "relative-delay";
+const HOST: &str = "host";
+const STREAM_LATENESS: &str = "stream-lateness";
 const LATENESS: &str = "lateness";
 
 struct Writer {
@@ -48,13 +53,20 @@ impl ReportWriter for Writer {
 
     fn interval(&mut self, snapshot: &Snapshot) -> io::Result<()> {
         self.intervals += 1;
-        let (start, length) = (snapshot.start, snapshot.length);
+        let mut write = |tag, latency: &Latency| {
+            let (start, length) = (snapshot.start, snapshot.length);
+            write_interval(tag, start, length, &latency.histogram, &mut self.out)
+        };
         if let Some(receiver) = &snapshot.receiver {
-            let delay = &receiver.one_way_delay.histogram;
-            write_interval(DELAY, start, length, delay, &mut self.out)?;
+            write(DELAY, &receiver.one_way_delay)?;
+            if receiver.relative_delay.count() > 0 {
+                write(RELATIVE, &receiver.relative_delay)?;
+            }
+            write(HOST, &receiver.host_delay)?;
+            write(STREAM_LATENESS, &receiver.sender_lateness)?;
         }
         if let Some(sender) = &snapshot.sender {
-            write_interval(LATENESS, start, length, &sender.lateness.histogram, &mut self.out)?;
+            write(LATENESS, &sender.lateness)?;
         }
         self.out.flush()
     }
@@ -63,13 +75,18 @@ impl ReportWriter for Writer {
     fn finish(&mut self, report: &RunReport) -> io::Result<()> {
         if self.intervals == 0 {
             let trial = &report.trial;
-            if let Some(delay) = &trial.one_way_delay_ns {
-                let delay = delay.distribution.histogram().map_err(io::Error::other)?;
-                write_interval(DELAY, Nanos(0), trial.duration_ns, &delay, &mut self.out)?;
-            }
-            if let Some(sender) = &trial.sender {
-                let lateness = sender.lateness_ns.histogram().map_err(io::Error::other)?;
-                write_interval(LATENESS, Nanos(0), trial.duration_ns, &lateness, &mut self.out)?;
+            let delay = trial.one_way_delay_ns.as_ref().map(|delay| &delay.distribution);
+            let lateness = trial.sender.as_ref().map(|sender| &sender.lateness_ns);
+            for (tag, distribution) in [
+                (DELAY, delay),
+                (RELATIVE, trial.relative_delay_ns.as_ref()),
+                (HOST, trial.host_delay_ns.as_ref()),
+                (STREAM_LATENESS, trial.sender_lateness_ns.as_ref()),
+                (LATENESS, lateness),
+            ] {
+                let Some(distribution) = distribution else { continue };
+                let histogram = distribution.histogram().map_err(io::Error::other)?;
+                write_interval(tag, Nanos(0), trial.duration_ns, &histogram, &mut self.out)?;
             }
         }
         self.out.flush()

@@ -95,10 +95,14 @@ struct Receiver {
     counts: RxCounts,
     payload_bytes: u64,
     lost: i64,
+    outstanding: u64,
     socket_drops: u64,
     streams: u64,
     forwarding_rate_pps: f64,
     one_way_delay_ns: Delay,
+    relative_delay_ns: Percentiles,
+    host_delay_ns: Percentiles,
+    sender_lateness_ns: Percentiles,
 }
 
 #[derive(Serialize)]
@@ -127,7 +131,7 @@ impl Sender {
             counts: sender.counts,
             payload_bytes: sender.payload_bytes,
             offered_load_pps: snapshot.per_second(sender.counts.offered),
-            lateness_ns: (&sender.lateness).into(),
+            lateness_ns: Percentiles::of(&sender.lateness, 0),
         }
     }
 }
@@ -138,18 +142,22 @@ impl Receiver {
             counts: receiver.counts,
             payload_bytes: receiver.payload_bytes,
             lost: receiver.lost,
+            outstanding: receiver.outstanding,
             socket_drops: receiver.socket_drops,
             streams: receiver.streams,
             forwarding_rate_pps: snapshot.per_second(receiver.counts.received),
-            one_way_delay_ns: Delay::of(&receiver.one_way_delay),
+            one_way_delay_ns: Delay::of(&receiver.one_way_delay, receiver.lost),
+            relative_delay_ns: Percentiles::of(&receiver.relative_delay, receiver.lost),
+            host_delay_ns: Percentiles::of(&receiver.host_delay, 0),
+            sender_lateness_ns: Percentiles::of(&receiver.sender_lateness, 0),
         }
     }
 }
 
 impl Delay {
-    fn of(latency: &Latency) -> Self {
+    fn of(latency: &Latency, lost: i64) -> Self {
         Self {
-            percentiles: latency.into(),
+            percentiles: Percentiles::of(latency, lost),
             negative: latency.negative,
             negative_max_ns: latency.negative_max,
         }

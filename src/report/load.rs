@@ -1,7 +1,8 @@
 //! Reads saved results back: what `--report json` has written, and nothing else.
 
 use crate::error::{Error, Result};
-use crate::model::report::{Distribution, RunReport, SCHEMA, StreamReport};
+use crate::model::delay::Distribution;
+use crate::model::report::{RunReport, SCHEMA, StreamReport};
 use crate::model::{compared, merged};
 use hdrhistogram::Histogram;
 use serde::Deserialize;
@@ -257,7 +258,7 @@ mod tests {
     #[test]
     fn ranges_that_overlap_are_noticed() {
         let mut report = sample::run();
-        let range = |first_seq| LostRange { first_seq, len: 2, at_ns: Nanos(0) };
+        let range = |first_seq| LostRange { first_seq, len: 2, at_ns: Nanos(0), own_socket: 0 };
         report.trial.streams[0].lost_ranges = vec![range(5), range(7)];
         assert_eq!(check(&report), Ok(()));
         report.trial.streams[0].lost_ranges = vec![range(5), range(6)];

@@ -1,36 +1,39 @@
 //! The percentiles that every report shows, of an interval or of a whole trial, without the histogram.
 
-use crate::model::report::Distribution;
+use crate::model::delay::Distribution;
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use serde::Serialize;
 
-/// Delays of many datagrams, as in the report; all zero when there are none.
+/// Delays of many datagrams, as in the report.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Percentiles {
     pub(super) count: u64,
     pub(super) min: Nanos,
     pub(super) mean: f64,
-    pub(super) p50: Nanos,
-    pub(super) p90: Nanos,
-    pub(super) p99: Nanos,
-    pub(super) p99_9: Nanos,
-    pub(super) p99_99: Nanos,
+    pub(super) p50: Option<Nanos>,
+    pub(super) p90: Option<Nanos>,
+    pub(super) p99: Option<Nanos>,
+    pub(super) p99_9: Option<Nanos>,
+    pub(super) p99_99: Option<Nanos>,
     pub(super) max: Nanos,
     pub(super) clamped: u64,
 }
 
-impl From<&Latency> for Percentiles {
-    fn from(latency: &Latency) -> Self {
+impl Percentiles {
+    /// Of an interval, in which so many were `lost`. Below zero, some came that had been lost before: nothing was.
+    pub(super) fn of(latency: &Latency, lost: i64) -> Self {
+        let lost = lost.try_into().unwrap_or(0);
+        let at = |percent| latency.percentile_with_losses(percent, lost)?.finite();
         Self {
             count: latency.count(),
             min: latency.min.unwrap_or_default(),
             mean: latency.histogram.mean(),
-            p50: latency.percentile(50.0),
-            p90: latency.percentile(90.0),
-            p99: latency.percentile(99.0),
-            p99_9: latency.percentile(99.9),
-            p99_99: latency.percentile(99.99),
+            p50: at(50_000),
+            p90: at(90_000),
+            p99: at(99_000),
+            p99_9: at(99_900),
+            p99_99: at(99_990),
             max: latency.max,
             clamped: latency.clamped,
         }

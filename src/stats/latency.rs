@@ -102,17 +102,12 @@ impl Latency {
         self.min = None;
         self.max = Nanos(0);
     }
-
-    /// The delay that `percent` per cent of the datagrams did not exceed: the highest value that the
-    /// histogram cannot tell from it, as all HDR tools print it, but never above the exact maximum.
-    pub fn percentile(&self, percent: f64) -> Nanos {
-        Nanos(self.histogram.value_at_quantile(percent / 100.0)).min(self.max)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::percentile::Percentile::Finite;
     use hdrhistogram::Histogram;
 
     fn recorded(delays: &[i64]) -> Latency {
@@ -135,9 +130,11 @@ mod tests {
     #[test]
     fn percentiles_are_those_of_every_hdr_tool() {
         let latency = recorded(&(1..=10_000).collect::<Vec<_>>());
-        let percentiles = [50.0, 90.0, 99.0, 99.9, 99.99].map(|p| latency.percentile(p).0);
-        assert_eq!(percentiles, [5003, 9007, 9903, 9991, 9999]);
-        assert_eq!(latency.percentile(100.0), Nanos(10_000), "never above the exact maximum");
+        let of = |percent| latency.percentile_with_losses(percent, 0);
+        let percentiles = [50_000, 90_000, 99_000, 99_900, 99_990].map(of);
+        let expected = [5003, 9007, 9903, 9991, 9999].map(|delay| Some(Finite(Nanos(delay))));
+        assert_eq!(percentiles, expected);
+        assert_eq!(of(100_000), Some(Finite(Nanos(10_000))), "never above the exact maximum");
     }
 
     /// Standards vectors V66 and V67: what a tool that waits for its replies would have to add.

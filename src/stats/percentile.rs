@@ -18,6 +18,16 @@ pub enum Percentile<T> {
     Infinite,
 }
 
+impl<T> Percentile<T> {
+    /// The value, if it has one.
+    pub fn finite(self) -> Option<T> {
+        match self {
+            Self::Finite(value) => Some(value),
+            Self::Infinite => None,
+        }
+    }
+}
+
 /// The smallest of the `sorted` values that `percent` of them did not exceed (RFC 2330 section 11.3), with `lost`
 /// infinite ones above all others. `None` below one value's share, where RFC 2330 says minus infinity, and when
 /// there are no values.

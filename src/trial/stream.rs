@@ -379,11 +379,15 @@ impl Stream {
     }
 
     fn loss_report(&self) -> LossReport {
+        let own_of = |first_seq| {
+            let range = self.lost_ranges.iter().find(|range| range.first_seq == first_seq);
+            range.map_or(0, |range| range.own_socket)
+        };
         let longest = self.loss.longest().iter().map(|period| LostRange {
             first_seq: period.first_seq,
             len: period.len,
             at_ns: period.at,
-            own_socket: 0,
+            own_socket: own_of(period.first_seq),
         });
         LossReport {
             periods: self.loss.periods(),

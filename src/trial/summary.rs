@@ -5,13 +5,13 @@ use super::crew::Done;
 use super::ledger::session_name;
 use super::patterns::PatternHistograms;
 use super::rx_worker::RxResult;
-use super::tx_worker::TxResult;
+use super::tx_worker::{self, TxResult};
 use super::validity::{self, Evidence};
+use crate::model::delay::{Distribution, OneWayDelay};
 use crate::model::event::{Event, Happening};
-use crate::model::metrics::{ClockRelation, Patterns};
+use crate::model::metrics::{Buckets, ClockRelation, Patterns};
 use crate::model::report::{
-    BufferGrant, Distribution, LostBy, OneWayDelay, ReceiverReport, SenderReport, StreamReport,
-    Totals, TrialReport, TxLedger,
+    BufferGrant, LostBy, ReceiverReport, SenderReport, StreamReport, Totals, TrialReport, TxLedger,
 };
 use crate::model::snapshot::RxCounts;
 use crate::model::spec::{Role, TrialSpec};
@@ -59,6 +59,8 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
     let is_absolute = !is_relative || absolute.count() + absolute.negative > 0;
     let one_way_delay =
         (has_receiver && is_absolute).then(|| gathered.one_way_delay(absolute, &streams));
+    let relative_delay = (has_receiver && is_relative)
+        .then(|| Distribution::with_losses(relative, lost(&streams, false)));
     let evidence = Evidence {
         rate: gathered.spec.load.map(|load| load.rate),
         sender: sender.as_ref(),
@@ -83,7 +85,7 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
         streams,
         totals,
         one_way_delay_ns: one_way_delay,
-        relative_delay_ns: (has_receiver && is_relative).then(|| Distribution::of(relative)),
+        relative_delay_ns: relative_delay,
         host_delay_ns: has_receiver.then(|| Distribution::of(&received.host_delay)),
         sender_lateness_ns: has_receiver.then(|| Distribution::of(&received.sender_lateness)),
         patterns: has_receiver.then(|| gathered.patterns()),
@@ -140,10 +142,20 @@ impl Gathered<'_> {
             offered_load_bps: per_second(sent.payload_bytes * 8, duration),
             counts,
             lateness_ns: Distribution::of(&sent.lateness),
+            gaps_ns: self.sent_gaps(),
+            train_max: results().map(|tx| tx.train_max).max().unwrap_or_default(),
             send_calls: results().map(|tx| tx.calls).sum(),
             longest_stall_ns: results().map(|tx| tx.longest_stall).max().unwrap_or_default(),
             cpus: self.tx.iter().map(|tx| tx.cpu).collect(),
         })
+    }
+
+    fn sent_gaps(&self) -> Buckets {
+        let mut sum = tx_worker::gaps();
+        for tx in &self.tx {
+            sum.add(&tx.result.gaps).expect("the bounds are the same everywhere");
+        }
+        Buckets::of(&sum)
     }
 
     fn receiver(&self) -> Option<ReceiverReport> {
@@ -214,13 +226,15 @@ impl Gathered<'_> {
             }
             _ => "one host, CLOCK_REALTIME, kernel receive time".to_owned(),
         };
-        OneWayDelay {
-            clock,
-            distribution: Distribution::of(delay),
-            negative: delay.negative,
-            negative_max_ns: delay.negative_max,
-        }
+        OneWayDelay::of(clock, delay, lost(streams, true))
     }
+}
+
+/// Lost of the streams whose clocks compare to ours, or of the others.
+fn lost(streams: &[StreamReport], is_comparable: bool) -> u64 {
+    let streams =
+        streams.iter().filter(|stream| stream.clock.relation.is_comparable() == is_comparable);
+    streams.map(|stream| stream.lost).sum()
 }
 
 fn in_order(mut events: Vec<Event>) -> Vec<Event> {

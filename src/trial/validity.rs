@@ -1,8 +1,9 @@
 //! May this trial be used? (RFC 3918 section 5.1: a trial whose apparatus failed MUST be considered invalid.)
 
+use crate::model::delay::OneWayDelay;
 use crate::model::event::{Event, Happening};
 use crate::model::report::{
-    InvalidReason, OneWayDelay, ReceiverReport, SenderReport, StreamReport, Totals, Warning,
+    InvalidReason, ReceiverReport, SenderReport, StreamReport, Totals, Warning,
 };
 use crate::units::Nanos;
 use crate::units::rate::Rate;
@@ -103,8 +104,7 @@ pub fn warnings(evidence: &Evidence<'_>) -> Vec<Warning> {
         if let Some((errno, &datagrams)) = sender.counts.refused.iter().max_by_key(|(_, n)| **n) {
             warnings.push(Warning::Refused { errno: errno.clone(), datagrams });
         }
-        let p99_ns = sender.lateness_ns.p99;
-        if p99_ns > LATE {
+        if let Some(p99_ns) = sender.lateness_ns.p99.filter(|late| *late > LATE) {
             warnings.push(Warning::SenderLate { p99_ns });
         }
     }

@@ -1,8 +1,11 @@
 //! What the made-up reports are put together from.
 
+use super::patterns;
+use crate::model::delay::{Distribution, OneWayDelay};
 use crate::model::environment::{Environment, Interface};
 use crate::model::event::{Event, Happening};
 use crate::model::group::Membership;
+use crate::model::metrics::{ClockRelation, ClockReport, LossReport};
 use crate::model::report::*;
 use crate::model::snapshot::{ReceiverInterval, RxCounts};
 use crate::model::spec::Load;
@@ -57,6 +60,8 @@ pub(super) fn sender(intended: u64, offered: u64) -> SenderReport {
         offered_load_pps: offered as f64 / 10.0,
         offered_load_bps: (offered * PAYLOAD_LEN * 8) as f64 / 10.0,
         lateness_ns: distribution(offered, 900),
+        gaps_ns: patterns::gaps(offered.saturating_sub(1)),
+        train_max: offered.min(8),
         send_calls: offered / 64,
         longest_stall_ns: Nanos(402_000),
         cpus: vec![Some(2)],
@@ -76,7 +81,7 @@ pub(super) fn receiver() -> ReceiverReport {
 
 pub(super) fn stream(number: u16, sent: u64, lost: u64) -> StreamReport {
     let unique = sent - lost;
-    StreamReport {
+    let mut stream = StreamReport {
         session: "4f9c1a".into(),
         stream: number,
         source: "192.0.2.1:40000".into(),
@@ -92,13 +97,22 @@ pub(super) fn stream(number: u16, sent: u64, lost: u64) -> StreamReport {
         lost_ranges: Vec::new(),
         lost_ranges_complete: true,
         end: StreamEnd::Announced,
-        order: OrderReport::default(),
-        loss: LossReport::default(),
-        copies: CopiesReport::default(),
-        variation: VariationReport::default(),
+        order: patterns::order(unique),
+        loss: LossReport { noticeable_distance: 99, ..LossReport::default() },
+        copies: patterns::copies(unique),
+        variation: patterns::variation(unique),
+        clock: ClockReport {
+            relation: ClockRelation::SameHost,
+            error_ns: Some(Nanos(0)),
+            ..ClockReport::default()
+        },
         density: None,
         media: None,
+    };
+    if lost > 0 {
+        patterns::lose(&mut stream);
     }
+    stream
 }
 
 pub(super) fn totals(streams: &[StreamReport], duration_ns: u64) -> Totals {
@@ -118,18 +132,22 @@ pub(super) fn totals(streams: &[StreamReport], duration_ns: u64) -> Totals {
     }
 }
 
+/// Gives a report its streams, and all that is measured on them.
 pub(super) fn heard(report: &mut RunReport, streams: Vec<StreamReport>) {
-    report.trial.totals = Some(totals(&streams, report.trial.duration_ns.0));
-    report.trial.streams = streams;
+    let trial = &mut report.trial;
+    let totals = totals(&streams, trial.duration_ns.0);
+    let unique = totals.counts.unique;
+    trial.one_way_delay_ns = Some(delay(unique, totals.lost));
+    trial.host_delay_ns = Some(distribution(unique, 2_100));
+    trial.sender_lateness_ns = Some(distribution(unique, 900));
+    trial.patterns = Some(patterns::patterns(unique));
+    trial.totals = Some(totals);
+    trial.streams = streams;
 }
 
-pub(super) fn delay(count: u64) -> OneWayDelay {
-    OneWayDelay {
-        clock: "one host, CLOCK_REALTIME, kernel receive time".into(),
-        distribution: distribution(count, 12_300),
-        negative: 0,
-        negative_max_ns: Nanos(0),
-    }
+pub(super) fn delay(count: u64, lost: u64) -> OneWayDelay {
+    let clock = "one host, CLOCK_REALTIME, kernel receive time";
+    OneWayDelay::of(clock.into(), &latency(count, 12_300), lost)
 }
 
 pub(super) fn distribution(count: u64, typical: u64) -> Distribution {
@@ -161,9 +179,13 @@ pub(super) fn receiver_interval(due: u64, lost: i64) -> ReceiverInterval {
         counts: RxCounts { received: arrived, unique: arrived, ..RxCounts::default() },
         payload_bytes: arrived * PAYLOAD_LEN,
         lost,
+        outstanding: lost.unsigned_abs() / 4,
         socket_drops: lost.unsigned_abs() / 10,
         streams: 1,
         one_way_delay: latency(arrived, 12_300),
+        relative_delay: Latency::new(),
+        host_delay: latency(arrived, 2_100),
+        sender_lateness: latency(arrived, 900),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A group of receivers for a person: the group as one, then who differs.
 
 use super::page::{Page, WIDTH};
-use super::{AtEnd, Human, ReportFormat, ReportWriter, noted, write_delay};
+use super::{AtEnd, Human, ReportFormat, ReportWriter, delay, noted};
 use crate::model::merged::*;
 use crate::units::Nanos;
 use crate::units::human::grouped;
@@ -38,8 +38,8 @@ fn write(merged: &MergedReport, out: &mut dyn Write) -> io::Result<()> {
         write_losses(merged, &mut page)?;
         write_delays(merged, &mut page)?;
     }
-    if let Some(delay) = &merged.one_way_delay_ns {
-        write_delay(delay, &mut page)?;
+    if let Some(all) = &merged.one_way_delay_ns {
+        delay::write_one_way(all, &mut page)?;
     }
     write_senders(&merged.senders, &mut page)?;
     write_streams(&merged.streams, &mut page)?;

@@ -2,7 +2,9 @@
 
 mod compared;
 mod merged;
+mod delay;
 mod page;
+mod patterns;
 mod streams;
 mod verdict;
 
@@ -11,7 +13,7 @@ use super::{AtEnd, ReportFormat, ReportWriter};
 use crate::model::environment::Environment;
 use crate::model::event::{Event, Happening};
 use crate::model::report::{
-    LimitResult, OneWayDelay, ReceiverReport, RunReport, SenderReport, Totals, TrialReport,
+    LimitResult, ReceiverReport, RunReport, SenderReport, Totals, TrialReport,
 };
 use crate::model::spec::TrialSpec;
 use crate::units::Nanos;
@@ -51,9 +53,8 @@ pub fn write(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     if let (Some(receiver), Some(totals)) = (&trial.receiver, &trial.totals) {
         write_receiver(receiver, totals, trial, &mut page)?;
     }
-    if let Some(delay) = &trial.one_way_delay_ns {
-        write_delay(delay, &mut page)?;
-    }
+    delay::write(trial, &mut page)?;
+    patterns::write(trial, &mut page)?;
     streams::write(&trial.streams, &mut page)?;
     write_limits(&report.limits, &mut page)?;
     if let Some(bottleneck) = bottleneck(trial) {
@@ -81,9 +82,11 @@ fn write_sender(sender: &SenderReport, page: &mut Page<'_>) -> io::Result<()> {
         .map(|(errno, datagrams)| format!("{errno} {}", grouped(*datagrams)))
         .collect();
     page.number("refused", counts.refused_total(), &refused.join(", "))?;
-    let late = &sender.lateness_ns;
-    if late.count > 0 {
-        page.row("lateness", &format!("p50 {}, p99 {}, max {}", late.p50, late.p99, late.max))?;
+    if let Some(late) = delay::delays(&sender.lateness_ns) {
+        page.row("lateness", &late)?;
+    }
+    if let Some(gaps) = delay::spread(&sender.gaps_ns) {
+        page.row("gaps", &delay::with_train(&gaps, sender.train_max))?;
     }
     Ok(())
 }
@@ -156,29 +159,6 @@ fn threads(cpus: &[Option<usize>]) -> String {
         Some(cores) if !cores.is_empty() => format!("{threads} on cores {}", cores.join(", ")),
         _ => format!("{threads}, not pinned"),
     }
-}
-
-fn write_delay(delay: &OneWayDelay, page: &mut Page<'_>) -> io::Result<()> {
-    let of = &delay.distribution;
-    page.section("One-way delay", &format!("due to received; {}", delay.clock))?;
-    if of.count > 0 {
-        page.columns(&["min", "p50", "p90", "p99", "p99.9", "p99.99", "max"].map(String::from))?;
-        let values = [of.min, of.p50, of.p90, of.p99, of.p99_9, of.p99_99, of.max];
-        page.columns(&values.map(|value| value.to_string()))?;
-    } else {
-        page.paragraph("no delay was measured")?;
-    }
-    if delay.negative > 0 {
-        let (negative, most) = (count(delay.negative, "datagram"), delay.negative_max_ns);
-        page.paragraph(&format!("not in it: {negative} received up to {most} before being due"))?;
-    }
-    if of.clamped > 0 {
-        let clamped = count(of.clamped, "datagram");
-        page.paragraph(&format!(
-            "{clamped} took longer than 60 s and count as 60 s, except in max"
-        ))?;
-    }
-    Ok(())
 }
 
 fn write_limits(limits: &[LimitResult], page: &mut Page<'_>) -> io::Result<()> {

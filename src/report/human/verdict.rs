@@ -1,5 +1,6 @@
 //! The first lines: may the trial be used, and what does it say?
 
+use super::delay::or_lost;
 use super::page::Page;
 use crate::model::report::{RunReport, SenderReport, Totals, TrialReport};
 use crate::units::human::grouped;
@@ -36,7 +37,7 @@ fn findings(trial: &TrialReport) -> Vec<String> {
     };
     let delay = trial.one_way_delay_ns.as_ref().map(|delay| &delay.distribution);
     if let Some(delay) = delay.filter(|delay| delay.count > 0) {
-        rate = format!("{rate}, delay p50 {}, p99 {}", delay.p50, delay.p99);
+        rate = format!("{rate}, delay p50 {}, p99 {}", or_lost(delay.p50), or_lost(delay.p99));
     }
     vec![lost(totals), rate]
 }

@@ -8,10 +8,12 @@ mod pool;
 mod warnings;
 
 use crate::error::{Error, Result};
+use crate::model::delay::{Distribution, OneWayDelay};
 use crate::model::group::Membership;
 use crate::model::merged::*;
-use crate::model::report::{Distribution, OneWayDelay, RunReport, StreamReport, TrialReport};
+use crate::model::report::{RunReport, StreamReport, TrialReport};
 use crate::report::load::Saved;
+use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use losses::Losses;
 use pool::Pool;
@@ -80,13 +82,15 @@ impl Merge {
         let lateness = trial.sender.as_ref().map(|sender| &sender.lateness_ns);
         let lateness = lateness.map(|late| self.lateness.accept(&file, late)).transpose()?;
         // From here on nothing fails.
+        let clock = trial.one_way_delay_ns.as_ref().map(|delay| &delay.clock);
+        let member = clock.zip(delay.as_ref()).and_then(|(clock, of)| member_delay(clock, of));
         delay.into_iter().for_each(|delay| self.delay.add(&file, delay));
         lateness.into_iter().for_each(|lateness| self.lateness.add(&file, lateness));
         if !trial.valid {
             self.invalid.push(file.clone());
         }
         self.add_sender(&file, &report);
-        self.add_receiver(&file, &report);
+        self.add_receiver(&file, &report, member);
         Ok(())
     }
 
@@ -145,7 +149,7 @@ impl Merge {
         self.senders.push(Sender { row, streams: spec.groups.len() * spec.sender_threads });
     }
 
-    fn add_receiver(&mut self, file: &str, report: &RunReport) {
+    fn add_receiver(&mut self, file: &str, report: &RunReport, delay: Option<MemberDelay>) {
         let trial = &report.trial;
         let Some(totals) = &trial.totals else { return };
         let span = span(trial);
@@ -173,7 +177,7 @@ impl Merge {
             comparative_loss_ratio: None,
             streams: trial.streams.len(),
             streams_not_heard: 0,
-            delay: trial.one_way_delay_ns.as_ref().and_then(member_delay),
+            delay,
             delay_negative: trial.one_way_delay_ns.as_ref().map_or(0, |delay| delay.negative),
         };
         let mut joined = trial.spec.groups.clone();
@@ -287,12 +291,10 @@ impl Merge {
     }
 
     fn one_way_delay(&self) -> Option<OneWayDelay> {
-        Some(OneWayDelay {
-            clock: self.clocks.iter().cloned().collect::<Vec<_>>().join("; "),
-            distribution: Distribution::of(self.delay.sum()?),
-            negative: self.negative,
-            negative_max_ns: self.negative_max_ns,
-        })
+        let clock = self.clocks.iter().cloned().collect::<Vec<_>>().join("; ");
+        let lost = self.receivers.iter().map(|receiver| receiver.row.lost).sum();
+        let sum = OneWayDelay::of(clock, self.delay.sum()?, lost);
+        Some(OneWayDelay { negative: self.negative, negative_max_ns: self.negative_max_ns, ..sum })
     }
 }
 
@@ -320,15 +322,17 @@ fn has_joined(joined: &[Membership], stream: &Stream) -> bool {
     has(None) || source.is_some_and(|source| has(Some(source)))
 }
 
-fn member_delay(delay: &OneWayDelay) -> Option<MemberDelay> {
-    let of = &delay.distribution;
-    (of.count > 0).then(|| MemberDelay {
-        clock: delay.clock.clone(),
-        min_ns: of.min,
-        mean_ns: of.mean,
-        p99_ns: of.p99,
-        max_ns: of.max,
-        variation_ns: of.p99_9.saturating_sub(of.min),
+/// What one receiver measured, of the datagrams that came: RFC 5644 section 8 compares finite delays.
+fn member_delay(clock: &str, delays: &Latency) -> Option<MemberDelay> {
+    let min_ns = delays.min?;
+    let at = |percent| delays.percentile_with_losses(percent, 0)?.finite();
+    Some(MemberDelay {
+        clock: clock.to_owned(),
+        min_ns,
+        mean_ns: delays.histogram.mean(),
+        p99_ns: at(99_000)?,
+        max_ns: delays.max,
+        variation_ns: at((VARIATION_QUANTILE * 100_000.0) as u32)?.saturating_sub(min_ns),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Histograms of many results, added up exactly.
 
 use crate::error::{Error, Result};
-use crate::model::report::Distribution;
+use crate::model::delay::Distribution;
 use crate::report::load;
 use crate::stats::latency::Latency;
 use crate::units::Nanos;

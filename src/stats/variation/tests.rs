@@ -25,7 +25,7 @@ fn recorded(magnitudes: &CoarseHistogram) -> Vec<u64> {
 }
 
 /// The IPDV and, at these percentiles, the PDV of some delays.
-fn check(delays: &[Option<u64>], ipdv: &[i64], pdv_at: &[(f64, u64)]) {
+fn check(delays: &[Option<u64>], ipdv: &[i64], pdv_at: &[(u32, u64)]) {
     let (measured, magnitudes, latency) = follow(delays);
     let mut expected: Vec<_> = ipdv.iter().map(|ipdv| ipdv.unsigned_abs()).collect();
     expected.sort_unstable();
@@ -34,7 +34,11 @@ fn check(delays: &[Option<u64>], ipdv: &[i64], pdv_at: &[(f64, u64)]) {
     let range = ipdv.iter().min().copied().zip(ipdv.iter().max().copied());
     assert_eq!(measured.range(), range, "{delays:?}");
     for &(percent, expected) in pdv_at {
-        assert_eq!(pdv(&latency, percent), Some(Nanos(expected)), "{percent} % of {delays:?}");
+        assert_eq!(
+            pdv(&latency, percent * 1_000, 0),
+            Some(Nanos(expected)),
+            "{percent} % of {delays:?}"
+        );
     }
 }
 
@@ -44,29 +48,29 @@ fn rfc_5481_figures_1_to_3() {
     let all = |delays: &[u64]| delays.iter().copied().map(Some).collect::<Vec<_>>();
     let figure_1 = all(&[20, 10, 20, 25, 20]);
     // PDV 10 0 10 15 10
-    check(&figure_1, &[-10, 10, 5, -5], &[(20.0, 0), (50.0, 10), (80.0, 10), (100.0, 15)]);
+    check(&figure_1, &[-10, 10, 5, -5], &[(20, 0), (50, 10), (80, 10), (100, 15)]);
 
     let figure_2_a = all(&[100, 110, 120, 130, 140, 150, 140, 130, 120, 110, 100]);
     let ipdv = [10, 10, 10, 10, 10, -10, -10, -10, -10, -10];
-    check(&figure_2_a, &ipdv, &[(0.0, 0), (50.0, 20), (100.0, 50)]);
+    check(&figure_2_a, &ipdv, &[(0, 0), (50, 20), (100, 50)]);
 
     let mut figure_2_b = all(&[100, 110, 150, 0, 120, 100, 110, 150, 130, 120, 100]);
     figure_2_b[3] = None;
     // PDV 0 10 50 - 20 0 10 50 30 20 0
     let ipdv = [10, 40, -20, 10, 40, -20, -10, -20];
-    check(&figure_2_b, &ipdv, &[(30.0, 0), (50.0, 10), (70.0, 20), (80.0, 30), (90.0, 50)]);
+    check(&figure_2_b, &ipdv, &[(30, 0), (50, 10), (70, 20), (80, 30), (90, 50)]);
 
     let every_second = [3, 5, 4, 3, 4];
     let figure_3: Vec<_> = every_second.into_iter().flat_map(|delay| [Some(delay), None]).collect();
     // PDV 0 - 2 - 1 - 0 - 1
-    check(&figure_3, &[], &[(40.0, 0), (80.0, 1), (100.0, 2)]);
+    check(&figure_3, &[], &[(40, 0), (80, 1), (100, 2)]);
 }
 
 /// V38: a burst that a queue spreads out.
 #[test]
 fn rfc_5481_section_5_2() {
     let delays: Vec<_> = [0, 85, 65, 45, 25, 5, 0].into_iter().map(Some).collect();
-    check(&delays, &[85, -20, -20, -20, -20, -5], &[(50.0, 25), (100.0, 85)]);
+    check(&delays, &[85, -20, -20, -20, -20, -5], &[(50, 25), (100, 85)]);
     assert_eq!(follow(&delays).0.mean(), Some(0.0));
 }
 
@@ -75,14 +79,14 @@ fn rfc_5481_section_5_2() {
 fn rfc_5481_section_6_3() {
     let delays: Vec<_> = (0..=60).map(|second| Some(1_000_000 + second * 50_000)).collect();
     let (ipdv, _, latency) = follow(&delays);
-    assert_eq!(pdv(&latency, 100.0), Some(Nanos(3_000_000)));
+    assert_eq!(pdv(&latency, 100_000, 0), Some(Nanos(3_000_000)));
     assert_eq!(ipdv.range(), Some((50_000, 50_000)));
     assert_eq!(ipdv.mean(), Some(50_000.0));
 }
 
 #[test]
 fn nothing_came() {
-    assert_eq!(pdv(&Latency::new(), 99.9), None);
+    assert_eq!(pdv(&Latency::new(), 99_900, 0), None);
     assert_eq!((Ipdv::new().range(), Ipdv::new().mean()), (None, None));
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::report::{StreamCounts, StreamEnd};
-use crate::wire::probe::Encoder;
+use crate::wire::probe::{Encoder, SenderClock};
 
 struct Receiver {
     ledger: Ledger,
@@ -15,6 +15,8 @@ const OWN_CLOCK: SenderClock = SenderClock { host: 7, error: None };
 /// A sender as its datagrams look: address, session, stream.
 #[derive(Clone, Copy)]
 struct Sender(&'static str, u32, u16);
+
+/// All senders are on the host of the receiver.
 
 const ALICE: Sender = Sender("10.0.0.1:1000", 0xa11ce, 0);
 const BOB: Sender = Sender("10.0.0.2:1000", 0xb0b, 0);

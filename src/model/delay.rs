@@ -1,0 +1,128 @@
+//! Delays of many datagrams, summed up.
+
+use crate::stats::latency::{self, Latency};
+use crate::stats::variation::pdv;
+use crate::units::Nanos;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
+use serde::{Deserialize, Serialize};
+
+/// Delays of many datagrams. A percentile is `null` when it reaches into those that are lost, whose delay is infinite
+/// (RFC 7679 section 5.1), and when there are none; `min`, `mean` and `max` are of those that came.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// How many delays.
+    pub count: u64,
+    /// Shortest, exact.
+    pub min: Nanos,
+    /// Mean.
+    pub mean: f64,
+    /// Median.
+    pub p50: Option<Nanos>,
+    /// 90 % were at most this.
+    pub p90: Option<Nanos>,
+    /// 99 % were at most this.
+    pub p99: Option<Nanos>,
+    /// 99.9 % were at most this.
+    pub p99_9: Option<Nanos>,
+    /// 99.99 % were at most this.
+    pub p99_99: Option<Nanos>,
+    /// Longest, exact.
+    pub max: Nanos,
+    /// Longer than the histogram reaches (60 s); counted at its end.
+    pub clamped: u64,
+    /// The whole histogram: HdrHistogram V2, deflated, base64.
+    pub hdr: String,
+}
+
+impl Distribution {
+    /// Sums up `latency`, keeping its histogram. Nothing was lost.
+    pub fn of(latency: &Latency) -> Self {
+        Self::with_losses(latency, 0)
+    }
+
+    /// Sums up `latency` and so many `lost` datagrams, which are infinitely late (RFC 7679 section 5.1).
+    pub fn with_losses(latency: &Latency, lost: u64) -> Self {
+        let at = |percent| latency.percentile_with_losses(percent, lost)?.finite();
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new()
+            .serialize(&latency.histogram, &mut bytes)
+            .expect("a histogram always fits into memory");
+        Self {
+            count: latency.count(),
+            min: latency.min.unwrap_or_default(),
+            mean: latency.histogram.mean(),
+            p50: at(50_000),
+            p90: at(90_000),
+            p99: at(99_000),
+            p99_9: at(99_900),
+            p99_99: at(99_990),
+            max: latency.max,
+            clamped: latency.clamped,
+            hdr: BASE64_STANDARD.encode(bytes),
+        }
+    }
+
+    /// The histogram, decoded.
+    ///
+    /// # Errors
+    /// Says what is wrong with a histogram that was not written by this program.
+    pub fn histogram(&self) -> Result<Histogram<u64>, String> {
+        if self.hdr.is_empty() {
+            return Ok(latency::histogram());
+        }
+        let bytes = BASE64_STANDARD.decode(&self.hdr).map_err(|e| e.to_string())?;
+        Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(|e| e.to_string())
+    }
+}
+
+/// From the due time of a datagram to its receive time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OneWayDelay {
+    /// Which clocks it was taken between.
+    pub clock: String,
+    /// The delays that are not negative, and the lost datagrams.
+    #[serde(flatten)]
+    pub distribution: Distribution,
+    /// How much they vary.
+    pub pdv_ns: Pdv,
+    /// Received before they were due: the clocks disagree.
+    pub negative: u64,
+    /// The most negative one, as a positive number.
+    pub negative_max_ns: Nanos,
+}
+
+impl OneWayDelay {
+    /// Sums up delays that were taken between the clocks that `clock` names, and so many `lost` datagrams.
+    pub fn of(clock: String, latency: &Latency, lost: u64) -> Self {
+        Self {
+            clock,
+            distribution: Distribution::with_losses(latency, lost),
+            pdv_ns: Pdv::of(latency, lost),
+            negative: latency.negative,
+            negative_max_ns: latency.negative_max,
+        }
+    }
+}
+
+/// Packet delay variation: percentiles of the delay less the shortest delay (RFC 5481 section 4.2). `null` where the
+/// percentile reaches into the lost ones, and when nothing came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pdv {
+    /// Median.
+    pub p50: Option<Nanos>,
+    /// 99 % varied by at most this.
+    pub p99: Option<Nanos>,
+    /// 99.9 % varied by at most this: the number to compare (RFC 5481 section 6.5).
+    pub p99_9: Option<Nanos>,
+}
+
+impl Pdv {
+    /// Of the delays in `latency` and so many `lost` datagrams.
+    pub fn of(latency: &Latency, lost: u64) -> Self {
+        let at = |percent| pdv(latency, percent, lost);
+        Self { p50: at(50_000), p99: at(99_000), p99_9: at(99_900) }
+    }
+}
