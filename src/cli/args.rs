@@ -254,14 +254,14 @@ pub(super) struct ReceivingArgs {
     /// What has not come by then is lost (Tmax, RFC 7680 section 2.4).
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     pub(super) loss_threshold: Nanos,
-    /// Loss distance up to which a loss is noticeable (RFC 3357)
+    /// Distance up to which losses are noticeable (RFC 3357)
     #[arg(long, value_name = "N", default_value = "99", value_parser = parse_count)]
     pub(super) loss_distance: u64,
     /// Also report the reorder density up to this displacement (RFC 5236)
     #[arg(long, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(super) reorder_density: Option<u16>,
-    /// Rate of the media in each stream, for the media delivery index (RFC 4445)
+    /// Rate of the media in each stream, to report its MDI (RFC 4445)
     ///
     /// Bits of UDP payload a second, such as 3.75Mbps.
     #[arg(long, value_name = "RATE")]

@@ -143,6 +143,9 @@ fn rx(snapshot: &Snapshot, cell: impl Fn(&ReceiverInterval) -> String) -> Option
     snapshot.receiver.as_ref().map(cell)
 }
 
+/// A percentile that reaches into the lost ones.
+const LOST: &str = "lost";
+
 /// Lost for good, and behind it in brackets what is outstanding.
 fn lost(receiver: &ReceiverInterval) -> String {
     let lost = signed(receiver.lost);
@@ -156,11 +159,11 @@ fn lost(receiver: &ReceiverInterval) -> String {
 fn delay(snapshot: &Snapshot, percent: u32) -> Option<String> {
     let receiver = snapshot.receiver.as_ref()?;
     let lost = u64::try_from(receiver.lost).unwrap_or(0);
-    if receiver.one_way_delay.count() == 0 && receiver.relative_delay.count() > 0 {
-        return percentile(&receiver.relative_delay, percent, lost)
-            .map(|delay| format!("+{delay}"));
+    if receiver.one_way_delay.count() > 0 || receiver.relative_delay.count() == 0 {
+        return percentile(&receiver.one_way_delay, percent, lost);
     }
-    percentile(&receiver.one_way_delay, percent, lost)
+    let above = percentile(&receiver.relative_delay, percent, lost)?;
+    Some(if above == LOST { above } else { format!("+{above}") })
 }
 
 fn lateness(snapshot: &Snapshot, percent: u32) -> Option<String> {
@@ -170,7 +173,7 @@ fn lateness(snapshot: &Snapshot, percent: u32) -> Option<String> {
 fn percentile(latency: &Latency, percent: u32, lost: u64) -> Option<String> {
     Some(match latency.percentile_with_losses(percent, lost)? {
         Percentile::Finite(delay) => delay.to_string(),
-        Percentile::Infinite => "lost".into(),
+        Percentile::Infinite => LOST.into(),
     })
 }
 
@@ -263,6 +266,19 @@ mod tests {
         snapshot.length = Nanos(0);
         Line::new(Box::new(screen.clone())).on_interval(&snapshot);
         assert!(screen.text().ends_with("       -       -\n"), "{}", screen.text());
+    }
+
+    #[test]
+    fn without_a_common_clock_delays_carry_a_plus() {
+        let screen = Screen::default();
+        let mut snapshot = sample::intervals(Role::Recv)[0].clone();
+        let receiver = snapshot.receiver.as_mut().unwrap();
+        receiver.relative_delay = std::mem::take(&mut receiver.one_way_delay);
+        receiver.lost = 3_000;
+        let mut line = Line::new(Box::new(screen.clone()));
+        line.on_start(&sample::spec(Role::Recv), sample::STARTED_AT);
+        line.on_interval(&snapshot);
+        assert!(screen.text().ends_with(" +12.3 µs     lost\n"), "{}", screen.text());
     }
 
     #[test]

@@ -126,3 +126,34 @@ impl Pdv {
         Self { p50: at(50_000), p99: at(99_000), p99_9: at(99_900) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delays(nanos: impl IntoIterator<Item = u64>) -> Latency {
+        let mut latency = Latency::new();
+        nanos.into_iter().for_each(|nanos| latency.record(Nanos(0), Nanos(nanos)));
+        latency
+    }
+
+    /// V32: of 1000, two are lost.
+    #[test]
+    fn a_percentile_that_reaches_into_the_lost_ones_is_no_number() {
+        let delay = OneWayDelay::of(String::new(), &delays((0..998).map(|i| 1_000 + i % 10)), 2);
+        let Distribution { p50, p99, p99_9, p99_99, max, .. } = delay.distribution;
+        assert_eq!((p50, p99), (Some(Nanos(1_004)), Some(Nanos(1_009))));
+        assert_eq!((p99_9, p99_99, max), (None, None, Nanos(1_009)));
+        let pdv = Pdv { p50: Some(Nanos(4)), p99: Some(Nanos(9)), p99_9: None };
+        assert_eq!(delay.pdv_ns, pdv);
+    }
+
+    #[test]
+    fn of_nothing_there_are_no_percentiles() {
+        for lost in [0, 7] {
+            let delay = OneWayDelay::of(String::new(), &Latency::new(), lost);
+            assert_eq!((delay.distribution.count, delay.distribution.p50), (0, None));
+            assert_eq!(delay.pdv_ns, Pdv::default());
+        }
+    }
+}

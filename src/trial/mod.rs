@@ -6,6 +6,7 @@ mod crew;
 mod control;
 mod tx_worker;
 mod pacer;
+mod trains;
 mod rx_worker;
 pub mod ledger;
 pub mod patterns;

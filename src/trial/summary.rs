@@ -5,11 +5,12 @@ use super::crew::Done;
 use super::ledger::session_name;
 use super::patterns::PatternHistograms;
 use super::rx_worker::RxResult;
-use super::tx_worker::{self, TxResult};
+use super::trains::Trains;
+use super::tx_worker::TxResult;
 use super::validity::{self, Evidence};
 use crate::model::delay::{Distribution, OneWayDelay};
 use crate::model::event::{Event, Happening};
-use crate::model::metrics::{Buckets, ClockRelation, Patterns};
+use crate::model::metrics::{ClockRelation, Patterns};
 use crate::model::report::{
     BufferGrant, LostBy, ReceiverReport, SenderReport, StreamReport, Totals, TrialReport, TxLedger,
 };
@@ -130,6 +131,8 @@ impl Gathered<'_> {
             *counts.refused.entry(errno_name(errno)).or_default() += datagrams;
         }
         let results = || self.tx.iter().map(|tx| &tx.result);
+        let mut trains = Trains::default();
+        results().for_each(|tx| trains.add(&tx.trains));
         let duration = self.duration();
         Some(SenderReport {
             engine: self.spec.engine.clone(),
@@ -142,20 +145,12 @@ impl Gathered<'_> {
             offered_load_bps: per_second(sent.payload_bytes * 8, duration),
             counts,
             lateness_ns: Distribution::of(&sent.lateness),
-            gaps_ns: self.sent_gaps(),
-            train_max: results().map(|tx| tx.train_max).max().unwrap_or_default(),
+            gaps_ns: trains.gaps(),
+            train_max: trains.longest(),
             send_calls: results().map(|tx| tx.calls).sum(),
             longest_stall_ns: results().map(|tx| tx.longest_stall).max().unwrap_or_default(),
             cpus: self.tx.iter().map(|tx| tx.cpu).collect(),
         })
-    }
-
-    fn sent_gaps(&self) -> Buckets {
-        let mut sum = tx_worker::gaps();
-        for tx in &self.tx {
-            sum.add(&tx.result.gaps).expect("the bounds are the same everywhere");
-        }
-        Buckets::of(&sum)
     }
 
     fn receiver(&self) -> Option<ReceiverReport> {

@@ -4,12 +4,12 @@ use super::control::{Control, TrialClock};
 use super::handover::{Handover, Interval};
 use super::pacer;
 use super::plan::SenderPlan;
+use super::trains::Trains;
 use crate::engine::{Committed, FlowIndex, TxEngine};
 use crate::model::event::Happening;
 use crate::model::snapshot::{SenderInterval, TxCounts};
 use crate::net::host;
-use crate::stats::coarse::{self, CoarseHistogram, coarse_histogram};
-use crate::stats::latency::{self, Latency};
+use crate::stats::latency::Latency;
 use crate::stats::schedule::Schedule;
 use crate::units::Nanos;
 use crate::wire::probe::{ANNOUNCEMENT_LEN, Encoder, Kind, SenderClock};
@@ -57,8 +57,6 @@ pub(super) struct TxWorker {
     clock: SenderClock,
     next_progress: Nanos,
     progress_turn: FlowIndex,
-    /// When the last batch was handed to the kernel.
-    last_handed: Option<Nanos>,
     result: TxResult,
 }
 
@@ -69,7 +67,7 @@ struct Stream {
 }
 
 /// What a sender did in all, but for what the collector got interval by interval.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct TxResult {
     /// Refused, by error number.
     pub(super) refused: BTreeMap<i32, u64>,
@@ -79,28 +77,8 @@ pub(super) struct TxResult {
     pub(super) longest_stall: Nanos,
     /// From the start to the end of the offered load.
     pub(super) duration: Nanos,
-    /// Between datagrams as they were handed to the kernel.
-    pub(super) gaps: CoarseHistogram,
-    /// Most datagrams that were handed over at once.
-    pub(super) train_max: u64,
-}
-
-impl Default for TxResult {
-    fn default() -> Self {
-        Self {
-            refused: BTreeMap::new(),
-            calls: 0,
-            longest_stall: Nanos(0),
-            duration: Nanos(0),
-            gaps: gaps(),
-            train_max: 0,
-        }
-    }
-}
-
-/// An empty histogram of the gaps of a sender, 15 KiB.
-pub(super) fn gaps() -> CoarseHistogram {
-    coarse_histogram(latency::HIGHEST.0)
+    /// How it handed its datagrams over.
+    pub(super) trains: Trains,
 }
 
 impl Interval for SenderInterval {
@@ -144,7 +122,6 @@ impl TxWorker {
             clock: host::own_clock(),
             next_progress: PROGRESS_EVERY,
             progress_turn: 0,
-            last_handed: None,
             result: TxResult::default(),
         }
     }
@@ -256,25 +233,8 @@ impl TxWorker {
         current.counts.offered += taken as u64;
         current.payload_bytes += (taken * self.payload_len) as u64;
         record_lateness(&mut current.lateness, &self.pending[..taken], now);
-        self.note_train(taken, now);
+        self.result.trains.note(taken, now);
         self.pending.drain(..taken + usize::from(refused.is_some()));
-    }
-
-    /// Enters a train: so many datagrams handed over at once, a gap behind the one before.
-    #[inline]
-    fn note_train(&mut self, len: usize, now: Nanos) {
-        if len == 0 {
-            return;
-        }
-        let gaps = &mut self.result.gaps;
-        if let Some(last) = self.last_handed.replace(now) {
-            coarse::record(gaps, (now - last).0, 1);
-        }
-        let followers = len as u64 - 1;
-        if followers > 0 {
-            coarse::record(gaps, 0, followers);
-        }
-        self.result.train_max = self.result.train_max.max(followers + 1);
     }
 
     /// The kernel took only the first `taken`: the numbers of the others are free again.

@@ -269,6 +269,13 @@ mod tests {
     }
 
     #[test]
+    fn a_clean_run_has_no_patterns_and_delays_without_a_common_clock_are_not_one_way() {
+        assert!(!printed(&sample::run()).contains("\nPatterns"));
+        let apart = printed(&sample::apart());
+        assert!(apart.contains("\nDelay ") && !apart.contains("\nOne-way"), "{apart}");
+    }
+
+    #[test]
     fn limits_say_whether_they_held() {
         let report = sample::limited();
         let text = printed(&report);

@@ -4,7 +4,7 @@ use super::page::Page;
 use crate::model::metrics::{DensityReport, MediaReport, Patterns};
 use crate::model::report::{LostRange, StreamReport, TrialReport};
 use crate::units::Nanos;
-use crate::units::human::grouped;
+use crate::units::human::{grouped, si};
 use crate::units::text::{bits_per_second, count, per_second, percent};
 use std::cmp::Reverse;
 use std::io;
@@ -42,7 +42,7 @@ fn loss(streams: &[StreamReport]) -> Option<String> {
     let longest = streams.iter().map(|stream| stream.loss.period_max).max()?;
     let mean = mean(streams, |stream| stream.loss.periods, |stream| stream.loss.period_mean)?;
     let mut text =
-        format!("{}, longest {}, mean {mean:.2}", count(periods, "period"), grouped(longest));
+        format!("{}, longest {}, mean {}", count(periods, "period"), grouped(longest), si(mean));
     if let Some(rate) =
         self::mean(streams, |stream| stream.lost, |stream| stream.loss.noticeable_rate)
     {
