@@ -133,6 +133,8 @@ pub struct MemberReport {
     pub streams_not_heard: usize,
     /// Its delays; `null` when it has none.
     pub delay: Option<MemberDelay>,
+    /// RnDV: the [`VARIATION_QUANTILE`] of the delay less the shortest (section 8.5).
+    pub delay_variation_ns: Option<Nanos>,
     /// Received before they were due, and not among its delays: its clock disagrees with the sender's.
     pub delay_negative: u64,
 }
@@ -150,8 +152,6 @@ pub struct MemberDelay {
     pub p99_ns: Nanos,
     /// Longest.
     pub max_ns: Nanos,
-    /// RnDV: [`VARIATION_QUANTILE`] less the shortest (section 8.5).
-    pub variation_ns: Nanos,
 }
 
 /// What a sender says of itself.

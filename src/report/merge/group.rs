@@ -3,7 +3,6 @@
 use super::Merge;
 use crate::model::merged::*;
 use crate::stats::receivers::{self, Delay};
-use crate::units::Nanos;
 use std::collections::BTreeMap;
 
 impl Merge {
@@ -70,7 +69,7 @@ fn of_member(row: &MemberReport) -> receivers::Receiver {
     let delay = row.delay.as_ref().map(|delay| Delay {
         min: delay.min_ns,
         mean: delay.mean_ns,
-        quantile: Nanos(delay.min_ns.0.saturating_add(delay.variation_ns.0)),
+        quantile: delay.min_ns + row.delay_variation_ns.unwrap_or_default(),
     });
     receivers::Receiver { sent: row.sent, lost: row.lost, delay }
 }

@@ -174,6 +174,7 @@ impl Merge {
             streams: trial.streams.len(),
             streams_not_heard: 0,
             delay: trial.one_way_delay_ns.as_ref().and_then(member_delay),
+            delay_variation_ns: variation(trial),
             delay_negative: trial.one_way_delay_ns.as_ref().map_or(0, |delay| delay.negative),
         };
         let mut joined = trial.spec.groups.clone();
@@ -328,8 +329,12 @@ fn member_delay(delay: &OneWayDelay) -> Option<MemberDelay> {
         mean_ns: of.mean,
         p99_ns: of.p99,
         max_ns: of.max,
-        variation_ns: of.p99_9.saturating_sub(of.min),
     })
+}
+
+fn variation(trial: &TrialReport) -> Option<Nanos> {
+    let of = &trial.one_way_delay_ns.as_ref()?.distribution;
+    (of.count > 0).then(|| of.p99_9.saturating_sub(of.min))
 }
 
 #[cfg(test)]
