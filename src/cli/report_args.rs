@@ -1,5 +1,6 @@
 //! Flags of `report` as typed.
 
+use super::args::{report_help, report_long_help};
 use crate::model::compared::Comparison;
 use crate::model::merged::MergedReport;
 use crate::report::Subject;
@@ -64,7 +65,7 @@ pub(super) struct ShowArgs {
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
     /// Report to write, FORMAT or FORMAT:PATH; may be repeated [default: human]
-    #[arg(long = "report", value_name = "FORMAT[:PATH]", long_help = super::args::report_help())]
+    #[arg(long = "report", value_name = "FORMAT[:PATH]", help = report_help(), long_help = report_long_help())]
     pub(super) reports: Vec<Target>,
 }
 

@@ -185,6 +185,7 @@ impl RxEngine for MemoryRx {
                 received_at,
                 source: parcel.source,
                 flow: *flow,
+                dropped_before: 0,
             });
         }
         let parcel = self.lent.insert(parcel);

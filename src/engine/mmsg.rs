@@ -8,11 +8,11 @@ use crate::error::Result;
 use crate::model::group::Membership;
 use crate::model::report::BufferGrant;
 use crate::net::socket::{self, MEMBERSHIPS_PER_SOCKET, SenderOptions};
-use crate::net::timestamp;
-use crate::sys::cmsg::control_messages;
+use crate::sys::cmsg::{ControlMessage, control_messages, timespec_nanos};
 use crate::sys::mmsg::{MAX_BATCH, ReceiveBatch, SendBatch};
 use crate::sys::poll::PollSet;
 use crate::sys::{clock, sockopt};
+use crate::units::Nanos;
 use socket2::{SockAddr, Socket};
 use std::collections::BTreeMap;
 use std::io;
@@ -136,6 +136,8 @@ struct Listener {
     grant: BufferGrant,
     /// Drops as last read; the kernel counts in 32 bits.
     drops: u32,
+    /// Drops as last told beside a datagram.
+    overflow: u32,
 }
 
 impl MmsgRx {
@@ -188,18 +190,22 @@ impl MmsgRx {
     }
 
     fn note(&mut self, socket: usize, count: usize) {
-        let flows = &self.sockets[socket].flows;
+        let Listener { flows, overflow, .. } = &mut self.sockets[socket];
         for slot in 0..count {
             let received = self.batch.received(slot);
             let Some(source) = received.source else { continue };
-            let received_at = timestamp::stamp(received.control).unwrap_or_else(|| {
+            let control = Control::read(received.control);
+            let received_at = control.received_at.unwrap_or_else(|| {
                 self.counters.unstamped += 1;
                 clock::realtime()
             });
+            let dropped_before = control.overflow.map_or(0, |now| now.wrapping_sub(*overflow));
+            *overflow = overflow.wrapping_add(dropped_before);
             let flow = match flows.as_slice() {
                 // Bound to its group, the socket gets nothing else.
                 [(_, only)] => Some(*only),
-                _ => destination(received.control)
+                _ => control
+                    .destination
                     .and_then(|to| flows.iter().find(|(group, _)| *group == to))
                     .map(|(_, flow)| *flow),
             };
@@ -210,6 +216,7 @@ impl MmsgRx {
                 received_at,
                 source,
                 flow,
+                dropped_before,
             });
         }
     }
@@ -245,27 +252,49 @@ impl Listener {
     /// Opens a socket for groups of one port and joins them.
     fn open(flows: &[(Membership, FlowIndex)], plan: &RxPlan) -> Result<Self> {
         let groups: Vec<_> = flows.iter().map(|(flow, _)| *flow).collect();
-        let bind = socket::bind_address(&groups);
+        let bind = socket::bind_address(&groups, plan.interface);
         let (socket, grant) = socket::open_receiver(bind, plan.receive_buffer)?;
         for group in &groups {
             socket::join(&socket, plan.interface, group)?;
         }
         let flows = flows.iter().map(|(flow, index)| (flow.group, *index)).collect();
-        Ok(Self { socket, flows, grant, drops: 0 })
+        Ok(Self { socket, flows, grant, drops: 0, overflow: 0 })
     }
 }
 
-/// Where a datagram was sent to: `ipi_addr` of `in_pktinfo` (ip(7)), `ipi6_addr` of `in6_pktinfo` (RFC 3542).
-#[inline]
-fn destination(control: &[u8]) -> Option<IpAddr> {
-    control_messages(control).find_map(|message| match (message.level, message.kind) {
-        (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-            let (_, address) = message.data.split_first_chunk::<8>()?;
-            Some(IpAddr::V4(Ipv4Addr::from(*address.first_chunk::<4>()?)))
+/// What the kernel says beside a datagram.
+#[derive(Default)]
+struct Control {
+    received_at: Option<Nanos>,
+    /// Where it was sent to: `ipi_addr` of `in_pktinfo` (ip(7)), `ipi6_addr` of `in6_pktinfo` (RFC 3542).
+    destination: Option<IpAddr>,
+    /// What the socket has dropped in all, in 32 bits. Comes only after a drop.
+    overflow: Option<u32>,
+}
+
+impl Control {
+    #[inline]
+    fn read(control: &[u8]) -> Self {
+        let mut found = Self::default();
+        for ControlMessage { level, kind, data } in control_messages(control) {
+            match (level, kind) {
+                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+                    found.received_at = timespec_nanos(data).map(Nanos);
+                }
+                (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
+                    found.overflow = data.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes));
+                }
+                (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                    let address = data.get(8..).and_then(|rest| rest.first_chunk::<4>());
+                    found.destination = address.map(|bytes| Ipv4Addr::from(*bytes).into());
+                }
+                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                    let address = data.first_chunk::<16>();
+                    found.destination = address.map(|bytes| Ipv6Addr::from(*bytes).into());
+                }
+                _ => {}
+            }
         }
-        (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-            Some(IpAddr::V6(Ipv6Addr::from(*message.data.first_chunk::<16>()?)))
-        }
-        _ => None,
-    })
+        found
+    }
 }

@@ -176,6 +176,8 @@ pub struct RxMeta {
     pub source: SocketAddr,
     /// The group it was sent to; `None` if it was none of ours.
     pub flow: Option<FlowIndex>,
+    /// Datagrams that its socket dropped for want of room since the one before.
+    pub dropped_before: u32,
 }
 
 /// What a poll received, until the next one.
@@ -195,6 +197,8 @@ pub struct Datagram<'a> {
     pub source: SocketAddr,
     /// The group it was sent to; `None` if it was none of ours.
     pub flow: Option<FlowIndex>,
+    /// Datagrams that its socket dropped for want of room since the one before.
+    pub dropped_before: u32,
 }
 
 impl<'a> RxBatch<'a> {
@@ -203,14 +207,16 @@ impl<'a> RxBatch<'a> {
     pub fn datagrams(&self) -> impl Iterator<Item = Datagram<'a>> + use<'a> {
         let arena = self.arena;
         self.metas.iter().flat_map(move |meta| {
-            let RxMeta { offset, len, segment_len, received_at, source, flow } = *meta;
+            let RxMeta { offset, len, segment_len, received_at, source, flow, dropped_before } =
+                *meta;
             let (start, len) = (offset as usize, len as usize);
             let step = if segment_len == 0 { len } else { segment_len.into() };
             // An empty datagram is one datagram, not none.
             let count = if len == 0 { 1 } else { len.div_ceil(step) };
             (0..count).map(move |n| {
                 let payload = &arena[start + n * step..start + len.min((n + 1) * step)];
-                Datagram { payload, received_at, source, flow }
+                let dropped_before = if n == 0 { dropped_before } else { 0 };
+                Datagram { payload, received_at, source, flow, dropped_before }
             })
         })
     }
@@ -245,6 +251,7 @@ mod tests {
             received_at: Nanos(0),
             source: "127.0.0.1:1".parse().unwrap(),
             flow: None,
+            dropped_before: 0,
         };
         let metas = [meta(0, 7, 3), meta(7, 0, 0), meta(7, 2, 0), meta(9, 0, 3)];
         let batch = RxBatch { arena: &arena, metas: &metas };

@@ -3,6 +3,10 @@
 use super::environment::Environment;
 use super::event::Event;
 use super::limit::Limit;
+use super::metrics::{
+    ClockReport, CopiesReport, DensityReport, LossReport, MediaReport, OrderReport, Patterns,
+    VariationReport,
+};
 use super::snapshot::{RxCounts, TxCounts};
 use super::spec::TrialSpec;
 use crate::stats::latency::{self, Latency};
@@ -62,8 +66,17 @@ pub struct TrialReport {
     pub streams: Vec<StreamReport>,
     /// All streams added up; `null` in a sender.
     pub totals: Option<Totals>,
-    /// From due to received; `null` in a sender.
+    /// From due to received, of the streams whose clocks compare; `null` in a sender, and when none does.
     pub one_way_delay_ns: Option<OneWayDelay>,
+    /// Delays above the shortest, of the streams whose clocks do not compare: without offset and skew; `null` in a
+    /// sender, and when all do.
+    pub relative_delay_ns: Option<Distribution>,
+    /// From the kernel's receive time to the application: this host's own share; `null` in a sender.
+    pub host_delay_ns: Option<Distribution>,
+    /// How late the senders were, as their datagrams say; `null` in a sender.
+    pub sender_lateness_ns: Option<Distribution>,
+    /// Order, loss, variation and gaps of all streams together; `null` in a sender.
+    pub patterns: Option<Patterns>,
 }
 
 /// The sending side.
@@ -184,6 +197,20 @@ pub struct StreamReport {
     pub lost_ranges_complete: bool,
     /// How the stream ended.
     pub end: StreamEnd,
+    /// Its order.
+    pub order: OrderReport,
+    /// The pattern of its losses.
+    pub loss: LossReport,
+    /// Its further copies.
+    pub copies: CopiesReport,
+    /// How much its delays vary, and how it was sent.
+    pub variation: VariationReport,
+    /// How its sender's clock compares to ours.
+    pub clock: ClockReport,
+    /// Its reorder density; `null` unless asked for.
+    pub density: Option<DensityReport>,
+    /// Its media delivery index; `null` unless the media rate is known.
+    pub media: Option<MediaReport>,
 }
 
 /// Most ranges of lost numbers that a stream's row names.
@@ -198,6 +225,9 @@ pub struct LostRange {
     pub len: u64,
     /// When their absence was noticed: wall clock, since the Unix epoch.
     pub at_ns: Nanos,
+    /// So many of them were dropped by the receiver's own socket, by its count beside the next datagram
+    /// (`SO_RXQ_OVFL`). Streams that share a socket share its drops, so it may be another stream's.
+    pub own_socket: u64,
 }
 
 /// What arrived of one stream. `received = unique + duplicates + too_late + corrupt`.
@@ -271,7 +301,7 @@ pub struct Totals {
 pub struct LostBy {
     /// The receive buffer of our own socket was full (`SO_MEMINFO`).
     pub receiver_socket: u64,
-    /// This host dropped them before the socket: its backlog, checksum errors, memory.
+    /// This host dropped them before the socket: its backlog was full.
     pub receiver_host: u64,
     /// Neither: the network, or a host before this one.
     pub elsewhere: u64,
@@ -390,7 +420,7 @@ pub enum InvalidReason {
         /// Why.
         cause: String,
     },
-    /// No datagram of ours arrived.
+    /// No datagram of ours arrived, and none is known to be lost.
     NothingHeard,
 }
 

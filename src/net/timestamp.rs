@@ -53,8 +53,7 @@ fn is_stamped_on_arrival(socket: &Socket) -> bool {
 }
 
 /// The receive time among the control messages of a datagram, on the wall clock.
-#[inline]
-pub fn stamp(control: &[u8]) -> Option<Nanos> {
+fn stamp(control: &[u8]) -> Option<Nanos> {
     control_messages(control)
         .find(|message| message.level == libc::SOL_SOCKET && message.kind == libc::SCM_TIMESTAMPNS)
         .and_then(|message| timespec_nanos(message.data))

@@ -13,6 +13,8 @@ pub struct Gap {
     pub len: u64,
     /// When a higher number came.
     pub noticed_at: Nanos,
+    /// So many of them, as far as is known, were dropped by the receiver's own socket.
+    pub own: u64,
 }
 
 impl Gap {
@@ -57,8 +59,14 @@ impl Gaps {
             return false;
         };
         self.outstanding -= 1;
-        let upper = Gap { first_seq: seq + 1, len: gap.end() - seq - 1, ..*gap };
-        gap.len = seq - gap.first_seq;
+        let upper_len = gap.end() - seq - 1;
+        let lower_len = seq - gap.first_seq;
+        // Which of them were dropped is not known, only how many.
+        let upper_own = gap.own.min(upper_len);
+        let upper =
+            Gap { first_seq: seq + 1, len: upper_len, noticed_at: gap.noticed_at, own: upper_own };
+        gap.len = lower_len;
+        gap.own = (gap.own - upper_own).min(lower_len);
         match (gap.len, upper.len) {
             (0, 0) => drop(self.open.remove(at)),
             (0, _) => self.open[at] = upper,
@@ -88,7 +96,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn gap(first_seq: u64, len: u64, at: u64) -> Gap {
-        Gap { first_seq, len, noticed_at: Nanos(at) }
+        Gap { first_seq, len, noticed_at: Nanos(at), own: 0 }
     }
 
     fn all(gaps: &mut Gaps) -> Vec<(u64, u64)> {
@@ -108,6 +116,16 @@ mod tests {
         assert_eq!(gaps.outstanding(), 2);
         assert_eq!(all(&mut gaps), [(11, 1), (13, 1)]);
         assert_eq!(gaps.outstanding(), 0);
+    }
+
+    #[test]
+    fn what_the_own_socket_dropped_never_exceeds_the_gap() {
+        let mut gaps = Gaps::new(8);
+        gaps.open(Gap { own: 4, ..gap(10, 5, 0) });
+        gaps.fill(13);
+        gaps.fill(10);
+        let own: Vec<_> = std::iter::from_fn(|| gaps.settle(Nanos(0))).map(|gap| gap.own).collect();
+        assert_eq!(own, [2, 1]);
     }
 
     #[test]

@@ -24,6 +24,14 @@ pub fn set_receive_timestamps(socket: BorrowedFd<'_>) -> io::Result<()> {
     set(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &1)
 }
 
+/// Asks for the socket's count of drops beside each datagram that follows one (`SO_RXQ_OVFL`), socket(7).
+///
+/// # Errors
+/// Those of setsockopt(2).
+pub fn set_receive_overflow(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, &1)
+}
+
 /// Asks for the destination of each datagram (`IP_PKTINFO`, `IPV6_PKTINFO`).
 ///
 /// # Errors

@@ -3,16 +3,19 @@
 use super::collector::{Collector, SenderSums};
 use super::crew::Done;
 use super::ledger::session_name;
+use super::patterns::PatternHistograms;
 use super::rx_worker::RxResult;
 use super::tx_worker::TxResult;
 use super::validity::{self, Evidence};
 use crate::model::event::{Event, Happening};
+use crate::model::metrics::{ClockRelation, Patterns};
 use crate::model::report::{
     BufferGrant, Distribution, LostBy, OneWayDelay, ReceiverReport, SenderReport, StreamReport,
     Totals, TrialReport, TxLedger,
 };
 use crate::model::snapshot::RxCounts;
 use crate::model::spec::{Role, TrialSpec};
+use crate::net::counters::HostDrops;
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use crate::units::rate::DatagramRate;
@@ -28,8 +31,8 @@ pub(super) struct Gathered<'a> {
     pub(super) interrupted: bool,
     pub(super) tx: Vec<Done<TxResult>>,
     pub(super) rx: Vec<Done<RxResult>>,
-    /// Dropped by this host before any socket while the trial ran.
-    pub(super) host_drops: u64,
+    /// Dropped by this host while the trial ran.
+    pub(super) host_drops: HostDrops,
 }
 
 /// Adds up, judges, and says it.
@@ -38,20 +41,24 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
         collector.note(Nanos(0), Happening::NotPinned { worker: name, cpu });
     }
     for rx in &mut gathered.rx {
-        for what in std::mem::take(&mut rx.result.happened) {
-            collector.note(gathered.now, what);
-        }
+        collector.happened(std::mem::take(&mut rx.result.closed.happened));
     }
     let unstamped = gathered.rx.iter().map(|rx| rx.result.counters.unstamped).sum();
     if unstamped > 0 {
         collector.note(gathered.now, Happening::NoKernelTimestamp { datagrams: unstamped });
     }
-    let (sent, one_way_delay, events) = collector.into_sums();
+    let (sent, received, events) = collector.into_sums();
     let sender = gathered.sender(&sent);
     let receiver = gathered.receiver();
     let streams = gathered.streams();
     let totals = receiver.as_ref().map(|_| gathered.totals(&streams));
-    let one_way_delay = receiver.as_ref().map(|_| gathered.one_way_delay(&one_way_delay));
+    let has_receiver = receiver.is_some();
+    let relative = &received.relative_delay;
+    let is_relative = relative.count() > 0;
+    let absolute = &received.one_way_delay;
+    let is_absolute = !is_relative || absolute.count() + absolute.negative > 0;
+    let one_way_delay =
+        (has_receiver && is_absolute).then(|| gathered.one_way_delay(absolute, &streams));
     let evidence = Evidence {
         rate: gathered.spec.load.map(|load| load.rate),
         sender: sender.as_ref(),
@@ -76,6 +83,10 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
         streams,
         totals,
         one_way_delay_ns: one_way_delay,
+        relative_delay_ns: (has_receiver && is_relative).then(|| Distribution::of(relative)),
+        host_delay_ns: has_receiver.then(|| Distribution::of(&received.host_delay)),
+        sender_lateness_ns: has_receiver.then(|| Distribution::of(&received.sender_lateness)),
+        patterns: has_receiver.then(|| gathered.patterns()),
         spec: gathered.spec.clone(),
     }
 }
@@ -149,10 +160,16 @@ impl Gathered<'_> {
     }
 
     fn streams(&mut self) -> Vec<StreamReport> {
-        let rows = self.rx.iter_mut().map(|rx| std::mem::take(&mut rx.result.streams));
+        let rows = self.rx.iter_mut().map(|rx| std::mem::take(&mut rx.result.closed.streams));
         let mut rows: Vec<_> = rows.flatten().collect();
         rows.sort_by(|a, b| (&a.session, a.stream).cmp(&(&b.session, b.stream)));
         rows
+    }
+
+    fn patterns(&self) -> Patterns {
+        let mut sum = PatternHistograms::new();
+        self.rx.iter().for_each(|rx| sum.add(&rx.result.closed.patterns));
+        sum.report()
     }
 
     fn totals(&self, streams: &[StreamReport]) -> Totals {
@@ -175,22 +192,30 @@ impl Gathered<'_> {
     }
 
     /// What a counter of this host claims is taken first. It may have dropped what was not ours too, so never
-    /// more than was lost.
+    /// more than was lost. A socket also drops what was damaged on the way: that is nothing it had no room for.
     fn lost_by(&self, lost: u64) -> LostBy {
+        let HostDrops { backlog, damaged } = self.host_drops;
         let socket: u64 = self.rx.iter().map(|rx| rx.result.counters.dropped).sum();
-        let receiver_socket = socket.min(lost);
-        let receiver_host = self.host_drops.min(lost - receiver_socket);
+        let receiver_socket = socket.saturating_sub(damaged).min(lost);
+        let receiver_host = backlog.min(lost - receiver_socket);
         let elsewhere = lost - receiver_socket - receiver_host;
         LostBy { receiver_socket, receiver_host, elsewhere }
     }
 
-    fn one_way_delay(&self, delay: &Latency) -> OneWayDelay {
-        let clock = match self.spec.role {
-            Role::Run => "one host, CLOCK_REALTIME, kernel receive time",
-            _ => "two hosts' CLOCK_REALTIME, not compared; kernel receive time",
+    fn one_way_delay(&self, delay: &Latency, streams: &[StreamReport]) -> OneWayDelay {
+        let clocks = || streams.iter().map(|stream| stream.clock);
+        let comparable = || clocks().filter(|clock| clock.relation.is_comparable());
+        let error = comparable().filter_map(|clock| clock.error_ns).max().unwrap_or_default();
+        let clock = match comparable().map(|clock| clock.relation).max() {
+            Some(ClockRelation::Disciplined) => {
+                format!(
+                    "two hosts' CLOCK_REALTIME, both disciplined, ±{error}; kernel receive time"
+                )
+            }
+            _ => "one host, CLOCK_REALTIME, kernel receive time".to_owned(),
         };
         OneWayDelay {
-            clock: clock.to_owned(),
+            clock,
             distribution: Distribution::of(delay),
             negative: delay.negative,
             negative_max_ns: delay.negative_max,

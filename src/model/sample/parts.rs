@@ -92,6 +92,12 @@ pub(super) fn stream(number: u16, sent: u64, lost: u64) -> StreamReport {
         lost_ranges: Vec::new(),
         lost_ranges_complete: true,
         end: StreamEnd::Announced,
+        order: OrderReport::default(),
+        loss: LossReport::default(),
+        copies: CopiesReport::default(),
+        variation: VariationReport::default(),
+        density: None,
+        media: None,
     }
 }
 
