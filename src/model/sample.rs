@@ -135,7 +135,12 @@ pub(crate) fn received(sent: u64, lost: &[u64]) -> RunReport {
     for &seq in lost {
         match stream.lost_ranges.last_mut() {
             Some(last) if last.first_seq + last.len == seq => last.len += 1,
-            _ => stream.lost_ranges.push(LostRange { first_seq: seq, len: 1, at_ns: STARTED_AT }),
+            _ => stream.lost_ranges.push(LostRange {
+                first_seq: seq,
+                len: 1,
+                at_ns: STARTED_AT,
+                own_socket: 0,
+            }),
         }
     }
     report.trial.one_way_delay_ns = Some(delay(stream.counts.unique));

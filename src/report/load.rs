@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn ranges_that_overlap_are_noticed() {
         let mut report = sample::run();
-        let range = |first_seq| LostRange { first_seq, len: 2, at_ns: Nanos(0) };
+        let range = |first_seq| LostRange { first_seq, len: 2, at_ns: Nanos(0), own_socket: 0 };
         report.trial.streams[0].lost_ranges = vec![range(5), range(7)];
         assert_eq!(check(&report), Ok(()));
         report.trial.streams[0].lost_ranges = vec![range(5), range(6)];

@@ -332,9 +332,12 @@ fn member_delay(delay: &OneWayDelay) -> Option<MemberDelay> {
     })
 }
 
+/// Of the delays; where no clock compares, of the relative ones, whose shortest is about zero.
 fn variation(trial: &TrialReport) -> Option<Nanos> {
-    let of = &trial.one_way_delay_ns.as_ref()?.distribution;
-    (of.count > 0).then(|| of.p99_9.saturating_sub(of.min))
+    let absolute = trial.one_way_delay_ns.as_ref().map(|delay| &delay.distribution);
+    let relative = trial.relative_delay_ns.as_ref();
+    let of = absolute.into_iter().chain(relative).find(|of| of.count > 0)?;
+    Some(of.p99_9.saturating_sub(of.min))
 }
 
 #[cfg(test)]
