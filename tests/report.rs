@@ -37,7 +37,8 @@ impl Scratch {
         result["invalid_reasons"] = json!([]);
         let ratio = lost.len() as f64 / 1000.0;
         let unique = 1000 - lost.len();
-        let ranges = lost.iter().map(|seq| json!({"first_seq": seq, "len": 1, "at_ns": 0}));
+        let ranges =
+            lost.iter().map(|seq| json!({"first_seq": seq, "len": 1, "at_ns": 0, "own_socket": 0}));
         let ranges: Vec<_> = ranges.collect();
         for row in ["/streams/0", "/totals"] {
             let row = result.pointer_mut(row).unwrap();

@@ -132,8 +132,10 @@ pub struct MemberReport {
     pub streams: usize,
     /// Streams that it joined and others heard, but not it. All of them counts as lost.
     pub streams_not_heard: usize,
-    /// Its delays; `null` when it has none.
+    /// Its delays; `null` when it has none or no clock that compares with the sender's.
     pub delay: Option<MemberDelay>,
+    /// RnDV: the [`VARIATION_QUANTILE`] of the delay less the shortest (section 8.5). Needs no common clock.
+    pub delay_variation_ns: Option<Nanos>,
     /// Received before they were due, and not among its delays: its clock disagrees with the sender's.
     pub delay_negative: u64,
 }
@@ -151,8 +153,6 @@ pub struct MemberDelay {
     pub p99_ns: Nanos,
     /// Longest.
     pub max_ns: Nanos,
-    /// RnDV: [`VARIATION_QUANTILE`] less the shortest (section 8.5).
-    pub variation_ns: Nanos,
 }
 
 /// What a sender says of itself.
@@ -260,6 +260,11 @@ pub enum MergeWarning {
     },
     /// Receivers got datagrams before they were due.
     NegativeDelay {
+        /// Names of the receivers.
+        receivers: Vec<String>,
+    },
+    /// Receivers whose clocks do not compare with their senders': of their delays only the variation is known.
+    VariationOnly {
         /// Names of the receivers.
         receivers: Vec<String>,
     },

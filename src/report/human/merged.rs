@@ -147,39 +147,46 @@ fn write_losses(merged: &MergedReport, page: &mut Page<'_>) -> io::Result<()> {
 
 fn write_delays(merged: &MergedReport, page: &mut Page<'_>) -> io::Result<()> {
     let group = &merged.group;
-    let rows = merged.receivers.iter().filter_map(|row| Some((row, row.delay.as_ref()?)));
-    let mut rows: Vec<_> = rows.collect();
+    let has_delay = |row: &&MemberReport| row.delay.is_some() || row.delay_variation_ns.is_some();
+    let mut rows: Vec<_> = merged.receivers.iter().filter(has_delay).collect();
     if rows.is_empty() {
         return Ok(());
     }
-    page.section("Mean delays", "due to received, of each receiver")?;
-    let time = |nanos: Option<f64>| nanos.map(nanos_of).unwrap_or_default().to_string();
-    page.row("mean", &format!("{}, each receiver counting once", time(group.mean_delay_ns)))?;
-    let ends = differing(&group.mean_delay_lowest, &group.mean_delay_highest);
-    let ends = ends.map(|(lowest, highest)| {
-        let [low, high] = [lowest, highest].map(|end| nanos_of(end.value));
-        let (lowest, highest) = (short(&lowest.receiver), short(&highest.receiver));
-        format!(", from {low} ({lowest}) to {high} ({highest})")
-    });
-    let range = time(group.mean_delay_range_ns);
-    page.row("range", &format!("{range}{}", ends.unwrap_or_default()))?;
-    let variation = group.delay_variation_range_ns.unwrap_or_default();
-    page.row(
-        "variation",
-        &format!(
-            "p{} of the delay less the shortest; range {variation}",
-            100.0 * group.delay_variation_quantile
-        ),
-    )?;
+    page.section("Delays", "due to received, of each receiver")?;
+    if let (Some(mean), Some(range)) = (group.mean_delay_ns, group.mean_delay_range_ns) {
+        let (mean, range) = (nanos_of(mean), nanos_of(range));
+        page.row("mean", &format!("{mean}, each receiver counting once"))?;
+        let ends = differing(&group.mean_delay_lowest, &group.mean_delay_highest);
+        let ends = ends.map(|(lowest, highest)| {
+            let [low, high] = [lowest, highest].map(|end| nanos_of(end.value));
+            let (lowest, highest) = (short(&lowest.receiver), short(&highest.receiver));
+            format!(", from {low} ({lowest}) to {high} ({highest})")
+        });
+        page.row("range", &format!("{range} between the means{}", ends.unwrap_or_default()))?;
+    }
+    let quantile = 100.0 * group.delay_variation_quantile;
+    let range = group.delay_variation_range_ns.unwrap_or_default();
+    page.row("variation", &format!("p{quantile} less the shortest delay; range {range}"))?;
     if rows.len() > MOST {
-        rows.sort_by(|a, b| b.1.mean_ns.total_cmp(&a.1.mean_ns));
+        rows.sort_by_key(|row| {
+            Reverse((
+                row.delay.as_ref().map(|delay| nanos_of(delay.mean_ns)),
+                row.delay_variation_ns,
+            ))
+        });
     }
     let header = ["receiver", "min", "mean", "p99", "max", "variation"];
-    let cells = rows.iter().take(MOST).map(|(row, delay)| {
-        let mean = nanos_of(delay.mean_ns);
-        let times = [delay.min_ns, mean, delay.p99_ns, delay.max_ns, delay.variation_ns];
-        let name = [short(&row.name)].into_iter();
-        name.chain(times.map(|time| time.to_string())).collect()
+    let cells = rows.iter().take(MOST).map(|row| {
+        let known = |of: fn(&MemberDelay) -> Nanos| row.delay.as_ref().map(of);
+        let times = [
+            known(|delay| delay.min_ns),
+            known(|delay| nanos_of(delay.mean_ns)),
+            known(|delay| delay.p99_ns),
+            known(|delay| delay.max_ns),
+            row.delay_variation_ns,
+        ];
+        let in_words = |time: Option<Nanos>| time.map_or("?".into(), |time| time.to_string());
+        [short(&row.name)].into_iter().chain(times.map(in_words)).collect()
     });
     write_table(&header, 1, cells.collect(), page)?;
     write_more(rows.len(), page)

@@ -3,7 +3,6 @@
 use super::Merge;
 use crate::model::merged::*;
 use crate::stats::receivers::{self, Delay};
-use crate::units::Nanos;
 use std::collections::BTreeMap;
 
 impl Merge {
@@ -19,6 +18,8 @@ impl Merge {
         let rows = || self.receivers.iter().map(|receiver| &receiver.row);
         let loss = || rows().filter_map(|row| Some((row, row.loss_ratio?)));
         let delay = || rows().filter_map(|row| Some((row, row.delay.as_ref()?.mean_ns)));
+        // Not that of `compared`, which knows only receivers with a common clock.
+        let variations = || rows().filter_map(|row| row.delay_variation_ns);
         let mut group = GroupReport {
             receivers: self.receivers.len(),
             sent: 0,
@@ -34,7 +35,10 @@ impl Merge {
             mean_delay_lowest: extreme(delay(), |new, old| new < old),
             mean_delay_highest: extreme(delay(), |new, old| new > old),
             delay_variation_quantile: VARIATION_QUANTILE,
-            delay_variation_range_ns: compared.delay_variation_range,
+            delay_variation_range_ns: variations()
+                .max()
+                .zip(variations().min())
+                .map(|(a, b)| a - b),
         };
         for row in rows() {
             group.sent += row.sent;
@@ -70,7 +74,7 @@ fn of_member(row: &MemberReport) -> receivers::Receiver {
     let delay = row.delay.as_ref().map(|delay| Delay {
         min: delay.min_ns,
         mean: delay.mean_ns,
-        quantile: Nanos(delay.min_ns.0.saturating_add(delay.variation_ns.0)),
+        quantile: delay.min_ns + row.delay_variation_ns.unwrap_or_default(),
     });
     receivers::Receiver { sent: row.sent, lost: row.lost, delay }
 }

@@ -14,6 +14,7 @@ use crate::model::merged::*;
 use crate::model::report::{RunReport, StreamReport, TrialReport};
 use crate::report::load::Saved;
 use crate::stats::latency::Latency;
+use crate::stats::percentile::{WHOLE, percentile_with_losses};
 use crate::units::Nanos;
 use losses::Losses;
 use pool::Pool;
@@ -178,6 +179,7 @@ impl Merge {
             streams: trial.streams.len(),
             streams_not_heard: 0,
             delay,
+            delay_variation_ns: variation(trial),
             delay_negative: trial.one_way_delay_ns.as_ref().map_or(0, |delay| delay.negative),
         };
         let mut joined = trial.spec.groups.clone();
@@ -332,8 +334,18 @@ fn member_delay(clock: &str, delays: &Latency) -> Option<MemberDelay> {
         mean_ns: delays.histogram.mean(),
         p99_ns: at(99_000)?,
         max_ns: delays.max,
-        variation_ns: at((VARIATION_QUANTILE * 100_000.0) as u32)?.saturating_sub(min_ns),
     })
+}
+
+/// Of the delays; where no clock compares, of the relative ones, whose shortest is about zero.
+fn variation(trial: &TrialReport) -> Option<Nanos> {
+    let absolute = trial.one_way_delay_ns.as_ref().map(|delay| &delay.distribution);
+    let relative = trial.relative_delay_ns.as_ref();
+    let of = absolute.into_iter().chain(relative).find(|of| of.count > 0)?;
+    let histogram = of.histogram().ok()?;
+    let quantile = (VARIATION_QUANTILE * f64::from(WHOLE)) as u32;
+    let of_all = percentile_with_losses(&histogram, of.max, 0, quantile)?;
+    Some(of_all.finite()?.saturating_sub(of.min))
 }
 
 #[cfg(test)]

@@ -39,6 +39,10 @@ impl Merge {
         if !negative.is_empty() {
             warnings.push(MergeWarning::NegativeDelay { receivers: negative });
         }
+        let relative = named(&|row| row.delay.is_none() && row.delay_variation_ns.is_some());
+        if !relative.is_empty() {
+            warnings.push(MergeWarning::VariationOnly { receivers: relative });
+        }
         let delayed = || rows().filter(|row| row.delay.is_some());
         let hosts: BTreeSet<_> = delayed().map(|row| &row.host).collect();
         let is_one_host = hosts.len() == 1 && !hosts.contains(&None);
@@ -93,6 +97,12 @@ impl Explained for MergeWarning {
                 count_of(receivers, "receiver"),
                 some(receivers)
             ),
+            Self::VariationOnly { receivers } => format!(
+                "the clocks of {} do not compare with the senders', so only the variation of their \
+                 delays is known: {}",
+                count_of(receivers, "receiver"),
+                some(receivers)
+            ),
             Self::DifferentClocks => {
                 "delays of receivers on different hosts are comparable only as far as their clocks are"
                     .into()
@@ -116,7 +126,7 @@ impl Explained for MergeWarning {
             Self::LostRangesIncomplete { .. } => {
                 "repeat with a shorter --time or a lower --rate, so that less is lost"
             }
-            Self::NegativeDelay { .. } | Self::DifferentClocks => {
+            Self::NegativeDelay { .. } | Self::VariationOnly { .. } | Self::DifferentClocks => {
                 "synchronise the clocks (PTP, or chrony with hardware timestamps); delay variation \
                  compares without"
             }
