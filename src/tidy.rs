@@ -88,7 +88,7 @@ fn lists_are_complete() {
     check_list(
         "report",
         &formats,
-        &["mod", "golden", "output", "percentiles", "schema", "warnings"],
+        &["mod", "blame", "golden", "output", "percentiles", "schema", "warnings"],
     );
 }
 

@@ -7,6 +7,7 @@ pub mod spec;
 pub mod snapshot;
 pub mod event;
 pub mod environment;
+pub mod drops;
 pub mod report;
 pub mod limit;
 pub mod verdict;

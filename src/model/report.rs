@@ -1,5 +1,6 @@
 //! How a run went. Serialized as it stands: this is the JSON that scripts rely on (`report/schema.json`).
 
+use super::drops::HostDrops;
 use super::environment::Environment;
 use super::event::Event;
 use super::limit::Limit;
@@ -86,6 +87,12 @@ pub struct SenderReport {
     pub lateness_ns: Distribution,
     /// Calls to the kernel that sent something.
     pub send_calls: u64,
+    /// Datagrams that a queue of this host dropped after the kernel had taken them: they count as offered.
+    pub dropped_after_taking: u64,
+    /// Kind of the interface's root qdisc at the end; `null` where that is not known.
+    pub qdisc: Option<String>,
+    /// What this host's counters of drops say.
+    pub host_drops: HostDrops,
     /// Longest time a sender did nothing although something was due.
     pub longest_stall_ns: Nanos,
     /// Sender threads and the cores they ran on (`null`: not pinned).
@@ -126,6 +133,8 @@ pub struct ReceiverReport {
     pub sockets: usize,
     /// Calls to the kernel that received something.
     pub receive_calls: u64,
+    /// What this host's counters of drops say.
+    pub host_drops: HostDrops,
     /// Longest time a receiver did not look at its sockets.
     pub longest_stall_ns: Nanos,
     /// Receiver threads and the cores they ran on (`null`: not pinned).
@@ -269,9 +278,10 @@ pub struct Totals {
 /// Where datagrams were lost: the parts add up to the lost ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostBy {
-    /// The receive buffer of our own socket was full (`SO_MEMINFO`).
+    /// The receive buffers of our own sockets were full (`SO_MEMINFO`).
     pub receiver_socket: u64,
-    /// This host dropped them before the socket: its backlog, checksum errors, memory.
+    /// This host dropped them before the socket, at one [`Place`](super::drops::Place) or another. Its counters
+    /// may have counted datagrams of others too, so this is the most that it can have been.
     pub receiver_host: u64,
     /// Neither: the network, or a host before this one.
     pub elsewhere: u64,
@@ -414,6 +424,20 @@ pub enum Warning {
         /// The errno that was seen most.
         errno: String,
         /// How many datagrams it refused.
+        datagrams: u64,
+    },
+    /// The sending host dropped in a queue of its own.
+    SendingHostDropped {
+        /// `qdisc tbf`, `interface`.
+        place: String,
+        /// Packets that it dropped there, those of others among them.
+        packets: u64,
+        /// Those of them that it had not refused: they count as offered.
+        after_taking: u64,
+    },
+    /// The reverse-path filter of the receiving host dropped datagrams.
+    ReversePathFiltered {
+        /// How many, those of others among them.
         datagrams: u64,
     },
     /// Datagrams left later than they were due.

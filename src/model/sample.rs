@@ -45,6 +45,7 @@ pub(crate) fn lossy() -> RunReport {
     trial.warnings = vec![
         Warning::ReceiveBufferSmall { grant },
         Warning::Refused { errno: "ENOBUFS".into(), datagrams: 1_000 },
+        Warning::SendingHostDropped { place: "qdisc mq".into(), packets: 1_000, after_taking: 0 },
         Warning::NegativeDelay { datagrams: 17 },
     ];
     trial.events = vec![
@@ -57,12 +58,20 @@ pub(crate) fn lossy() -> RunReport {
     ];
     let mut sender = sender(1_000_000, 998_976);
     sender.counts.refused = BTreeMap::from([("ENOBUFS".into(), 1_000), ("EPERM".into(), 24)]);
+    sender.host_drops = host_drops(&[("interface.tx_dropped", 0), ("qdisc.drops", 1_000)]);
     trial.sender = Some(sender);
     let mut delay = delay(998_616);
     (delay.negative, delay.negative_max_ns) = (17, Nanos(4_200));
     trial.one_way_delay_ns = Some(delay);
     let mut receiver = receiver();
     receiver.receive_buffer = grant;
+    receiver.host_drops = host_drops(&[
+        ("UdpInErrors", 91),
+        ("UdpMemErrors", 0),
+        ("UdpRcvbufErrors", 91),
+        ("interface.rx_dropped", 3),
+        ("softnet.time_squeeze", 12),
+    ]);
     trial.receiver = Some(receiver);
     heard(&mut report, (0..4).map(|n| stream(n, 249_744, 90 * u64::from(n != 2))).collect());
     let totals = report.trial.totals.as_mut().expect("just made");

@@ -15,6 +15,7 @@ pub mod hlog;
 pub mod human;
 pub mod json;
 pub mod jsonl;
+pub mod blame;
 pub mod warnings;
 
 mod percentiles;

@@ -10,6 +10,7 @@ mod rx_worker;
 pub mod ledger;
 mod handover;
 mod collector;
+mod blame;
 mod summary;
 pub mod validity;
 

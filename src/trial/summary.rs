@@ -1,5 +1,6 @@
 //! What the workers found becomes one report.
 
+use super::blame::{self, HostCounted};
 use super::collector::{Collector, SenderSums};
 use super::crew::Done;
 use super::ledger::session_name;
@@ -28,8 +29,8 @@ pub(super) struct Gathered<'a> {
     pub(super) interrupted: bool,
     pub(super) tx: Vec<Done<TxResult>>,
     pub(super) rx: Vec<Done<RxResult>>,
-    /// Dropped by this host before any socket while the trial ran.
-    pub(super) host_drops: u64,
+    /// What this host counted meanwhile.
+    pub(super) host: HostCounted,
 }
 
 /// Adds up, judges, and says it.
@@ -130,6 +131,9 @@ impl Gathered<'_> {
             counts,
             lateness_ns: Distribution::of(&sent.lateness),
             send_calls: results().map(|tx| tx.calls).sum(),
+            dropped_after_taking: self.dropped_after_taking(),
+            qdisc: self.host.qdisc.clone(),
+            host_drops: self.host.sending.clone(),
             longest_stall_ns: results().map(|tx| tx.longest_stall).max().unwrap_or_default(),
             cpus: self.tx.iter().map(|tx| tx.cpu).collect(),
         })
@@ -143,6 +147,7 @@ impl Gathered<'_> {
             receive_buffer: least.unwrap_or(BufferGrant::default()),
             sockets: results().map(|rx| rx.buffer.1).sum(),
             receive_calls: results().map(|rx| rx.counters.calls).sum(),
+            host_drops: self.host.receiving.clone(),
             longest_stall_ns: results().map(|rx| rx.longest_stall).max().unwrap_or_default(),
             cpus: self.rx.iter().map(|rx| rx.cpu).collect(),
         })
@@ -174,14 +179,16 @@ impl Gathered<'_> {
         }
     }
 
-    /// What a counter of this host claims is taken first. It may have dropped what was not ours too, so never
-    /// more than was lost.
     fn lost_by(&self, lost: u64) -> LostBy {
-        let socket: u64 = self.rx.iter().map(|rx| rx.result.counters.dropped).sum();
-        let receiver_socket = socket.min(lost);
-        let receiver_host = self.host_drops.min(lost - receiver_socket);
-        let elsewhere = lost - receiver_socket - receiver_host;
-        LostBy { receiver_socket, receiver_host, elsewhere }
+        let by_sockets = self.rx.iter().map(|rx| rx.result.counters.dropped).sum();
+        blame::lost_by(lost, by_sockets, &self.host.receiving)
+    }
+
+    fn dropped_after_taking(&self) -> u64 {
+        let results = || self.tx.iter().map(|tx| &tx.result);
+        let no_room: u64 = results().filter_map(|tx| tx.refused.get(&libc::ENOBUFS)).sum();
+        let also: u64 = results().map(|tx| tx.also_refused).sum();
+        blame::dropped_after_taking(&self.host.sending, no_room + also)
     }
 
     fn one_way_delay(&self, delay: &Latency) -> OneWayDelay {

@@ -1,6 +1,7 @@
 //! Each quantity on a trial whose numbers are known.
 
 use super::*;
+use crate::model::drops::HostDrops;
 use crate::model::report::{LostBy, OneWayDelay, ReceiverReport, SenderReport, Totals, TxLedger};
 use crate::model::snapshot::RxCounts;
 use crate::model::spec::{Role, StopWhen, TrialSpec};
@@ -58,6 +59,9 @@ fn report() -> TrialReport {
 
 fn sender() -> SenderReport {
     SenderReport {
+        dropped_after_taking: 0,
+        qdisc: None,
+        host_drops: HostDrops::default(),
         engine: "memory".into(),
         session: "0000ab".into(),
         counts: TxLedger {

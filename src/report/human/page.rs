@@ -1,5 +1,6 @@
 //! Lines of a report: sections, rows of label and value, wrapped text.
 
+use crate::model::report::RunReport;
 use crate::report::warnings::Explained;
 use crate::units::human::grouped;
 use std::io::{self, Write};
@@ -47,9 +48,9 @@ impl<'a> Page<'a> {
     }
 
     /// What it means, and on lines of its own what to do.
-    pub(super) fn explained(&mut self, what: &dyn Explained) -> io::Result<()> {
+    pub(super) fn explained(&mut self, what: &dyn Explained, report: &RunReport) -> io::Result<()> {
         self.wrapped("  - ", &what.sentence())?;
-        self.wrapped("    -> ", &what.advice())
+        self.wrapped("    -> ", &what.advice(report))
     }
 
     /// Cells of equal width, aligned to the right.
