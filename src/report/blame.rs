@@ -67,7 +67,9 @@ impl Explained for Share {
     fn sentence(&self) -> String {
         let datagrams = grouped(self.datagrams());
         match self {
-            Self::Socket { .. } => format!("{datagrams}: the receive buffer was full"),
+            Self::Socket { .. } => {
+                format!("{datagrams} at our own sockets, whose receive buffer was full")
+            }
             Self::Host { place, .. } => format!("{datagrams} {}", place_sentence(*place)),
             Self::Elsewhere { .. } => {
                 format!("{datagrams} never came to this host: the network, or the sending host")

@@ -131,9 +131,15 @@ impl Explained for Warning {
             Self::Refused { errno, .. } if errno == "ENOBUFS" => blame::of_full_queue(report),
             Self::Refused { errno, .. } => refusal(errno).1.into(),
             Self::SendingHostDropped { after_taking: 0, .. } => {
-                format!("nothing on the network's account; {}", blame::of_full_queue(report))
+                "these are the refusals as the queue counts them: no loss, and not the network's".into()
             }
-            Self::SendingHostDropped { .. } => blame::of_full_queue(report),
+            Self::SendingHostDropped { place, .. } if place.starts_with("qdisc") => {
+                blame::of_full_queue(report)
+            }
+            Self::SendingHostDropped { .. } => {
+                let interface = &report.environment.interface.name;
+                format!("see ip -s link show dev {interface}, and ethtool -S {interface}")
+            }
             Self::ReversePathFiltered { .. } => blame::of_place(Place::ReversePath, report),
             Self::SenderLate { .. } => {
                 "pin the sender to a core of its own with --cpu, or lower --rate".into()

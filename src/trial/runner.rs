@@ -93,6 +93,8 @@ impl TrialRunner for LocalRunner {
             Ok((join_all(tx), join_all(rx)))
         })?;
         collector.finish();
+        // The trial is over, and this thread is its caller's.
+        drop(sched::keep_to(&cpus));
 
         let by_ns = clocks.stepped_since();
         if by_ns.unsigned_abs() > STEP {

@@ -47,9 +47,23 @@ impl Child {
 
     /// Sends what Ctrl-C sends.
     pub(crate) fn interrupt(&mut self) {
+        self.signal(libc::SIGINT);
+    }
+
+    /// Stops it, so that it reads nothing until [`Child::resume`].
+    pub(crate) fn pause(&mut self) {
+        self.signal(libc::SIGSTOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&mut self) {
+        self.signal(libc::SIGCONT);
+    }
+
+    fn signal(&mut self, signal: libc::c_int) {
         // A child that has ended and was waited for has given its number away.
         if matches!(self.process.try_wait(), Ok(None)) {
-            sys::interrupt(self.process.id()).expect("a child of ours can be signalled");
+            sys::signal(self.process.id(), signal).expect("a child of ours can be signalled");
         }
     }
 

@@ -33,6 +33,9 @@ const RECEIVING_V6: &[&str] = &[
     "Ip6InTruncatedPkts",
     "Ip6ReasmFails",
 ];
+/// What poll(2) finds damaged in the queue of a socket counts as IPv4 even if the socket is IPv6
+/// (`__first_packet_length`, net/ipv4/udp.c).
+const RECEIVING_V6_AS_V4: &[&str] = &["UdpInErrors", "UdpInCsumErrors"];
 const SENDING: &[&str] = &["UdpSndbufErrors", "IpOutDiscards", "IpOutNoRoutes"];
 const SENDING_V6: &[&str] = &["Udp6SndbufErrors", "Ip6OutDiscards", "Ip6OutNoRoutes"];
 
@@ -40,15 +43,15 @@ const SENDING_V6: &[&str] = &["Udp6SndbufErrors", "Ip6OutDiscards", "Ip6OutNoRou
 pub(super) const OF_CPU: &str = "softnet.cpu";
 
 pub(super) fn read(scope: &Scope, side: Side, counters: &mut Counters) {
-    let (names, names6) = match side {
-        Side::Receiving => (RECEIVING, RECEIVING_V6),
-        Side::Sending => (SENDING, SENDING_V6),
-    };
     let file = |name: &str| fs::read_to_string(format!("/proc/net/{name}")).unwrap_or_default();
-    if scope.v4 {
-        for file in [file("snmp"), file("netstat")] {
-            keep(tables(&file), names, counters);
-        }
+    let (names, names6) = match side {
+        Side::Receiving if scope.v4 => (RECEIVING, RECEIVING_V6),
+        Side::Receiving => (RECEIVING_V6_AS_V4, RECEIVING_V6),
+        Side::Sending if scope.v4 => (SENDING, SENDING_V6),
+        Side::Sending => (&[][..], SENDING_V6),
+    };
+    for file in [file("snmp"), file("netstat")] {
+        keep(tables(&file), names, counters);
     }
     if scope.v6 {
         keep(lines(&file("snmp6")), names6, counters);

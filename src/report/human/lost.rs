@@ -43,5 +43,7 @@ fn places(trial: &TrialReport) -> String {
 fn shared_sockets(streams: usize, sockets: usize) -> Option<String> {
     let streams = (streams > 1).then(|| count(streams as u64, "stream"))?;
     let sockets = count(sockets as u64, "socket");
-    Some(format!("{streams} shared {sockets}: whose datagrams a socket dropped cannot be told"))
+    Some(format!(
+        "{streams} shared {sockets}: what a socket dropped cannot be told apart by stream"
+    ))
 }

@@ -17,7 +17,7 @@ pub(super) fn write(report: &RunReport, page: &mut Page<'_>) -> io::Result<()> {
         Nanos(0) => String::new(),
         duration => format!("{duration} from "),
     };
-    let commit = commit.as_ref().map(|commit| format!(" ({commit})")).unwrap_or_default();
+    let commit = commit.as_ref().map(|commit| format!(", commit {commit}")).unwrap_or_default();
     let (start, version) = (&trial.started_at, &report.version);
     page.section("Measured", &format!("{lasted}{start}, mcast-bench {version}{commit}"))?;
     page.row("command", &report.command)?;
@@ -94,6 +94,7 @@ fn buffer(grant: &BufferGrant) -> String {
     format!("to receive: {granted} of {asked}{forced}")
 }
 
+/// Those that explain most losses; all of them are in the JSON.
 fn sysctls(environment: &Environment) -> String {
     let Environment { rmem_max, wmem_max, netdev_max_backlog, .. } = environment;
     let numbers = [
@@ -103,9 +104,15 @@ fn sysctls(environment: &Environment) -> String {
     ];
     let numbers =
         numbers.iter().filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?)));
-    let others = environment.sysctls.iter().map(|(full, value)| {
+    let interface = &environment.interface.name;
+    let others = [
+        "net.core.netdev_budget".to_owned(),
+        "net.ipv4.conf.all.rp_filter".to_owned(),
+        format!("net.ipv4.conf.{interface}.rp_filter"),
+    ];
+    let others = others.iter().filter_map(|full| {
         let name = ["net.core.", "net.ipv4."].iter().find_map(|head| full.strip_prefix(head));
-        format!("{} {value}", name.unwrap_or(full))
+        Some(format!("{} {}", name.unwrap_or(full), environment.sysctls.get(full)?))
     });
     numbers.chain(others).collect::<Vec<_>>().join(", ")
 }
