@@ -28,8 +28,6 @@ pub enum Place {
     Ring,
     /// The queue of a CPU was full (`net.core.netdev_max_backlog`), or its flow limit was reached.
     Backlog,
-    /// Broken when it came: the IP header or a checksum. The host dropped it, but not through a fault of its own.
-    Damaged,
     /// The kernel had no memory for the packet.
     Packet,
     /// The reverse-path filter: no route to the sender leads out through this interface.
@@ -40,14 +38,8 @@ pub enum Place {
 
 impl Place {
     /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Ring,
-        Self::Backlog,
-        Self::Damaged,
-        Self::Packet,
-        Self::ReversePath,
-        Self::UdpMemory,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Ring, Self::Backlog, Self::Packet, Self::ReversePath, Self::UdpMemory];
 }
 
 impl HostDrops {
@@ -88,18 +80,23 @@ impl HostDrops {
                 let dropped = self.get("softnet.dropped").unwrap_or(0);
                 self.get("interface.rx_dropped").map_or(dropped, |most| most.min(dropped))
             }
-            Place::Damaged => self.sum(&[
-                "IpInHdrErrors",
-                "IpExtInTruncatedPkts",
-                "UdpInCsumErrors",
-                "Ip6InHdrErrors",
-                "Ip6InTruncatedPkts",
-                "Udp6InCsumErrors",
-            ]),
             Place::Packet => self.sum(&["IpInDiscards"]),
             Place::ReversePath => self.sum(&["TcpExtIPReversePathFilter"]),
             Place::UdpMemory => self.sum(&["UdpMemErrors", "Udp6MemErrors"]),
         }
+    }
+
+    /// What was broken when it came: the IP header, or a checksum. This host dropped it, too, but that it could
+    /// not be used is the doing of the way that it came.
+    pub fn damaged(&self) -> u64 {
+        self.sum(&[
+            "IpInHdrErrors",
+            "IpExtInTruncatedPkts",
+            "UdpInCsumErrors",
+            "Ip6InHdrErrors",
+            "Ip6InTruncatedPkts",
+            "Udp6InCsumErrors",
+        ])
     }
 
     /// What was dropped before any socket.
@@ -142,7 +139,7 @@ mod tests {
             ("interface.rx_fifo_errors", 20),
             ("nic.rx_no_buffer", 20),
         ]);
-        assert_eq!(all.before_sockets(), 5 + 3 + 11 + 20);
+        assert_eq!((all.before_sockets(), all.damaged()), (3 + 11 + 20, 5));
         assert_eq!(HostDrops::default().before_sockets(), 0);
     }
 

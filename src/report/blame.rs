@@ -1,7 +1,7 @@
 //! What each share of the loss means, and what to do about it on this machine, after what was done already.
 
 use super::warnings::Explained;
-use crate::model::drops::Place;
+use crate::model::drops::{HostDrops, Place};
 use crate::model::report::{ReceiverReport, RunReport};
 use crate::units::human::grouped;
 use crate::units::text::{bytes, count};
@@ -18,6 +18,11 @@ pub enum Share {
     Host {
         /// Where.
         place: Place,
+        /// How many at most.
+        datagrams: u64,
+    },
+    /// On the way, so that this host could not use them.
+    Damaged {
         /// How many at most.
         datagrams: u64,
     },
@@ -41,7 +46,9 @@ pub fn shares(report: &RunReport) -> Vec<Share> {
     });
     let mut shares = vec![Share::Socket { datagrams: by.receiver_socket }];
     shares.extend(host);
-    shares.push(Share::Elsewhere { datagrams: by.elsewhere });
+    let damaged = receiver.host_drops.damaged().min(by.elsewhere);
+    shares.push(Share::Damaged { datagrams: damaged });
+    shares.push(Share::Elsewhere { datagrams: by.elsewhere - damaged });
     shares.retain(|share| share.datagrams() > 0);
     shares
 }
@@ -50,6 +57,7 @@ impl Share {
     fn datagrams(&self) -> u64 {
         let (Self::Socket { datagrams }
         | Self::Host { datagrams, .. }
+        | Self::Damaged { datagrams }
         | Self::Elsewhere { datagrams }) = *self;
         datagrams
     }
@@ -57,8 +65,8 @@ impl Share {
     /// Those that this host dropped by a fault of its own.
     pub fn own_datagrams(&self) -> u64 {
         match self {
-            Self::Elsewhere { .. } | Self::Host { place: Place::Damaged, .. } => 0,
-            _ => self.datagrams(),
+            Self::Socket { datagrams } | Self::Host { datagrams, .. } => *datagrams,
+            Self::Damaged { .. } | Self::Elsewhere { .. } => 0,
         }
     }
 }
@@ -71,6 +79,9 @@ impl Explained for Share {
                 format!("{datagrams} at our own sockets, whose receive buffer was full")
             }
             Self::Host { place, .. } => format!("{datagrams} {}", place_sentence(*place)),
+            Self::Damaged { .. } => {
+                format!("{datagrams} came damaged: a wrong checksum or a broken header")
+            }
             Self::Elsewhere { .. } => {
                 format!("{datagrams} never came to this host: the network, or the sending host")
             }
@@ -84,16 +95,19 @@ impl Explained for Share {
                 None => String::new(),
             },
             Self::Host { place, .. } => of_place(*place, report),
+            Self::Damaged { .. } => DAMAGED.into(),
             Self::Elsewhere { .. } => elsewhere(report),
         }
     }
 }
 
+const DAMAGED: &str = "not this host's doing: look for a bad cable, port or NIC on the way, and for a \
+                       sender whose checksum offload is broken (ethtool -K IFACE tx off)";
+
 fn place_sentence(place: Place) -> &'static str {
     match place {
         Place::Ring => "at the interface, whose receive ring was full",
         Place::Backlog => "in the backlog of a CPU, which was full",
-        Place::Damaged => "came damaged: a wrong checksum or a broken header",
         Place::Packet => "in the IP layer, for want of memory",
         Place::ReversePath => "by the reverse-path filter: no route back to the sender",
         Place::UdpMemory => "because UDP sockets had used all the memory they may",
@@ -147,11 +161,6 @@ pub(super) fn of_place(place: Place, report: &RunReport) -> String {
             let now = now.map(|now| format!(" (now {now})")).unwrap_or_default();
             format!("sysctl -w net.core.netdev_max_backlog={wanted}{now}, or lower --rate")
         }
-        Place::Damaged => {
-            "not this host's doing: look for a bad cable, port or NIC on the way, and for \
-                           a sender whose checksum offload is broken (ethtool -K IFACE tx off)"
-                .into()
-        }
         Place::Packet => "free memory on this host, or lower --rate".into(),
         Place::ReversePath => reverse_path(report),
         Place::UdpMemory => {
@@ -185,6 +194,10 @@ pub(super) fn of_full_queue(report: &RunReport) -> String {
         Some(kind) if SHAPERS.contains(&kind) => format!(
             "qdisc {kind} limits what {interface} may send: lower --rate below its limit, or change it \
              (tc -s qdisc show dev {interface})"
+        ),
+        // tc-fq(8): "flow_limit: Hard limit on the maximum number of packets queued per flow. Default 100".
+        Some("fq") => format!(
+            "lower --rate, or let flows queue more: tc qdisc change dev {interface} root fq flow_limit 10000"
         ),
         _ => format!(
             "lower --rate, or lengthen the queue: ip link set dev {interface} txqueuelen 10000"
@@ -228,9 +241,8 @@ pub(super) fn of_silence(report: &RunReport) -> String {
         let filtered = count(at(Place::ReversePath), "datagram");
         return format!("the reverse-path filter dropped {filtered}: {}", reverse_path(report));
     }
-    if at(Place::Damaged) > 0 {
-        let damaged = count(at(Place::Damaged), "datagram");
-        return format!("{damaged} came damaged: {}", of_place(Place::Damaged, report));
+    if let damaged @ 1.. = drops.map_or(0, HostDrops::damaged) {
+        return format!("{} came damaged: {DAMAGED}", count(damaged, "datagram"));
     }
     if unwanted > 0 {
         return format!(

@@ -53,7 +53,7 @@ impl Watched {
 }
 
 /// Shares out what was lost: first to our sockets, whose counters are ours alone, then to the host before them,
-/// whose counters are everybody's; so never more than is left.
+/// whose counters are everybody's; so never more than is left. What came damaged was lost on the way.
 pub(super) fn lost_by(lost: u64, dropped_by_sockets: u64, host: &HostDrops) -> LostBy {
     let receiver_socket = host.of_full_buffers(dropped_by_sockets).min(lost);
     let receiver_host = host.before_sockets().min(lost - receiver_socket);
@@ -78,12 +78,13 @@ mod tests {
 
     #[test]
     fn the_parts_are_all_that_was_lost() {
-        let damaged = host(&[("UdpInCsumErrors", 40), ("UdpRcvbufErrors", 91)]);
+        let damaged =
+            host(&[("UdpInCsumErrors", 40), ("UdpRcvbufErrors", 91), ("UdpMemErrors", 12)]);
         for (lost, expected) in
-            [(0, (0, 0, 0)), (50, (50, 0, 0)), (100, (91, 9, 0)), (200, (91, 40, 69))]
+            [(0, (0, 0, 0)), (50, (50, 0, 0)), (100, (91, 9, 0)), (200, (91, 12, 97))]
         {
-            // The sockets' own counters have the damaged ones too.
-            let LostBy { receiver_socket, receiver_host, elsewhere } = lost_by(lost, 131, &damaged);
+            // The sockets' own counters have the others too.
+            let LostBy { receiver_socket, receiver_host, elsewhere } = lost_by(lost, 143, &damaged);
             assert_eq!((receiver_socket, receiver_host, elsewhere), expected);
         }
     }

@@ -3,7 +3,7 @@
 use crate::model::drops::Place;
 use crate::model::event::{Event, Happening};
 use crate::model::report::{
-    InvalidReason, OneWayDelay, ReceiverReport, SenderReport, StreamReport, Totals, Warning,
+    InvalidReason, LostBy, OneWayDelay, ReceiverReport, SenderReport, StreamReport, Totals, Warning,
 };
 use crate::units::Nanos;
 use crate::units::rate::Rate;
@@ -51,10 +51,7 @@ pub fn invalid_reasons(evidence: &Evidence<'_>) -> Vec<InvalidReason> {
         }
     }
     if let Some(totals) = evidence.totals {
-        // What came damaged was dropped here, but the network did it.
-        let damaged = evidence.receiver.map_or(0, |rx| rx.host_drops.at(Place::Damaged));
-        let receiver_socket = totals.lost_by.receiver_socket;
-        let receiver_host = totals.lost_by.receiver_host.saturating_sub(damaged);
+        let LostBy { receiver_socket, receiver_host, .. } = totals.lost_by;
         if receiver_socket + receiver_host > 0 {
             reasons.push(InvalidReason::ApparatusDropped { receiver_socket, receiver_host });
         }

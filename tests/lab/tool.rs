@@ -50,17 +50,8 @@ impl Child {
         self.signal(libc::SIGINT);
     }
 
-    /// Stops it, so that it reads nothing until [`Child::resume`].
-    pub(crate) fn pause(&mut self) {
-        self.signal(libc::SIGSTOP);
-    }
-
-    /// Lets it go on.
-    pub(crate) fn resume(&mut self) {
-        self.signal(libc::SIGCONT);
-    }
-
-    fn signal(&mut self, signal: libc::c_int) {
+    /// Sends a signal; one that has ended gets none.
+    pub(crate) fn signal(&mut self, signal: i32) {
         // A child that has ended and was waited for has given its number away.
         if matches!(self.process.try_wait(), Ok(None)) {
             sys::signal(self.process.id(), signal).expect("a child of ours can be signalled");

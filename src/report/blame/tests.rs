@@ -76,6 +76,16 @@ fn a_share_is_never_more_than_was_lost() {
 }
 
 #[test]
+fn what_came_damaged_is_a_part_of_elsewhere() {
+    let report = lossy(LostBy { elsewhere: 100, ..LostBy::default() }, |receiver| {
+        receiver.host_drops = drops(&[("UdpInCsumErrors", 30)]);
+    });
+    let expected = [Share::Damaged { datagrams: 30 }, Share::Elsewhere { datagrams: 70 }];
+    assert_eq!(shares(&report), expected);
+    assert!(expected.iter().all(|share| share.own_datagrams() == 0));
+}
+
+#[test]
 fn the_filter_that_is_set_is_the_one_to_change() {
     let advice = reverse_path(&sample::run());
     assert_eq!(
@@ -105,6 +115,8 @@ fn silence_has_a_reason_where_a_counter_knows_one() {
 fn a_shaper_is_named_and_a_queue_lengthened() {
     let mut report = sample::sender_only();
     assert!(of_full_queue(&report).contains("txqueuelen"));
+    report.trial.sender.as_mut().unwrap().qdisc = Some("fq".into());
+    assert!(of_full_queue(&report).ends_with("tc qdisc change dev eth1 root fq flow_limit 10000"));
     report.trial.sender.as_mut().unwrap().qdisc = Some("tbf".into());
     assert!(of_full_queue(&report).starts_with("qdisc tbf limits what eth1 may send"));
 }
