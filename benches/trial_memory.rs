@@ -5,9 +5,12 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use mcast_bench::engine::memory::Memory;
 use mcast_bench::engine::{Engine, FlowIndex, RxEngine, RxPlan, TxEngine, TxPlan};
 use mcast_bench::model::group::{GroupSpec, Membership, expand_all};
+use mcast_bench::model::snapshot::ReceiverInterval;
 use mcast_bench::stats::latency::Latency;
 use mcast_bench::stats::schedule::{Constant, Schedule, Turn};
+use mcast_bench::sys::clock::realtime;
 use mcast_bench::trial::ledger::Ledger;
+use mcast_bench::trial::stream::Options;
 use mcast_bench::units::Nanos;
 use mcast_bench::units::rate::DatagramRate;
 use mcast_bench::wire::probe::{Encoder, Kind};
@@ -26,7 +29,7 @@ struct Bed {
     flows: Vec<FlowIndex>,
     payload_len: usize,
     ledger: Ledger,
-    one_way_delay: Latency,
+    interval: ReceiverInterval,
     lateness: Latency,
 }
 
@@ -47,6 +50,7 @@ impl Bed {
         let rx = RxPlan { flows, interface: 0, receive_buffer: 0, batch: BATCH };
         let halves = Memory.open(&[tx], &[rx]).expect("memory is always there");
         let rate = DatagramRate { datagrams: 29_970_000, seconds: 1_001 };
+        let options = Options { loss_distance: 99, reorder_density: None, media_rate_bps: None };
         Self {
             tx: halves.tx.into_iter().next().expect("one sender"),
             rx: halves.rx.into_iter().next().expect("one receiver"),
@@ -55,8 +59,8 @@ impl Bed {
             turn: 0,
             flows: Vec::with_capacity(BATCH),
             payload_len,
-            ledger: Ledger::new(),
-            one_way_delay: Latency::new(),
+            ledger: Ledger::new(options),
+            interval: ReceiverInterval::default(),
             lateness: Latency::new(),
         }
     }
@@ -84,8 +88,10 @@ impl Bed {
     /// Poll, decode, track, record: what the receive loop does.
     fn receive(&mut self) {
         let batch = self.rx.poll(Duration::ZERO).expect("memory does not fail");
+        let read_at = realtime();
         for datagram in batch.datagrams() {
-            self.ledger.enter(&datagram, Nanos(1), &mut self.one_way_delay);
+            self.interval.host_delay.record(datagram.received_at, read_at);
+            self.ledger.enter(&datagram, Nanos(1), &mut self.interval);
         }
     }
 }

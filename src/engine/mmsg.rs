@@ -248,7 +248,7 @@ impl Listener {
     /// Opens a socket for groups of one port and joins them.
     fn open(flows: &[(Membership, FlowIndex)], plan: &RxPlan) -> Result<Self> {
         let groups: Vec<_> = flows.iter().map(|(flow, _)| *flow).collect();
-        let bind = socket::bind_address(&groups);
+        let bind = socket::bind_address(&groups, plan.interface);
         let (socket, grant) = socket::open_receiver(bind, plan.receive_buffer)?;
         for group in &groups {
             socket::join(&socket, plan.interface, group)?;

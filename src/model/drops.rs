@@ -21,6 +21,18 @@ use std::collections::BTreeMap;
 #[serde(transparent)]
 pub struct HostDrops(pub BTreeMap<String, u64>);
 
+/// Where datagrams were lost: the parts add up to the lost ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostBy {
+    /// The receive buffers of our own sockets were full (`SO_MEMINFO`).
+    pub receiver_socket: u64,
+    /// This host dropped them before the socket, at one [`Place`] or another. Its counters
+    /// may have counted datagrams of others too, so this is the most that it can have been.
+    pub receiver_host: u64,
+    /// Neither: the network, or a host before this one.
+    pub elsewhere: u64,
+}
+
 /// A place on the receiving host, before the socket, at which datagrams are dropped. In the order of the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {

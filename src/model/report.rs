@@ -1,9 +1,13 @@
 //! How a run went. Serialized as it stands: this is the JSON that scripts rely on (`report/schema.json`).
 
-use super::drops::HostDrops;
+use super::drops::{HostDrops, LostBy};
 use super::environment::Environment;
 use super::event::Event;
 use super::limit::Limit;
+use super::metrics::{
+    ClockReport, CopiesReport, DensityReport, LossReport, MediaReport, OrderReport, Patterns,
+    VariationReport,
+};
 use super::snapshot::{RxCounts, TxCounts};
 use super::spec::TrialSpec;
 use crate::stats::latency::{self, Latency};
@@ -63,8 +67,17 @@ pub struct TrialReport {
     pub streams: Vec<StreamReport>,
     /// All streams added up; `null` in a sender.
     pub totals: Option<Totals>,
-    /// From due to received; `null` in a sender.
+    /// From due to received, of the streams whose clocks compare; `null` in a sender, and when none does.
     pub one_way_delay_ns: Option<OneWayDelay>,
+    /// Delays above the shortest, of the streams whose clocks do not compare: without offset and skew; `null` in a
+    /// sender, and when all do.
+    pub relative_delay_ns: Option<Distribution>,
+    /// From the kernel's receive time to the application: this host's own share; `null` in a sender.
+    pub host_delay_ns: Option<Distribution>,
+    /// How late the senders were, as their datagrams say; `null` in a sender.
+    pub sender_lateness_ns: Option<Distribution>,
+    /// Order, loss, variation and gaps of all streams together; `null` in a sender.
+    pub patterns: Option<Patterns>,
 }
 
 /// The sending side.
@@ -193,6 +206,20 @@ pub struct StreamReport {
     pub lost_ranges_complete: bool,
     /// How the stream ended.
     pub end: StreamEnd,
+    /// Its order.
+    pub order: OrderReport,
+    /// The pattern of its losses.
+    pub loss: LossReport,
+    /// Its further copies.
+    pub copies: CopiesReport,
+    /// How much its delays vary, and how it was sent.
+    pub variation: VariationReport,
+    /// How its sender's clock compares to ours.
+    pub clock: ClockReport,
+    /// Its reorder density; `null` unless asked for.
+    pub density: Option<DensityReport>,
+    /// Its media delivery index; `null` unless the media rate is known.
+    pub media: Option<MediaReport>,
 }
 
 /// Most ranges of lost numbers that a stream's row names.
@@ -273,18 +300,6 @@ pub struct Totals {
     pub forwarding_rate_pps: f64,
     /// Announcements of start, progress and end: ours, outside all sequence numbers.
     pub announcements: u64,
-}
-
-/// Where datagrams were lost: the parts add up to the lost ones.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LostBy {
-    /// The receive buffers of our own sockets were full (`SO_MEMINFO`).
-    pub receiver_socket: u64,
-    /// This host dropped them before the socket, at one [`Place`](super::drops::Place) or another. Its counters
-    /// may have counted datagrams of others too, so this is the most that it can have been.
-    pub receiver_host: u64,
-    /// Neither: the network, or a host before this one.
-    pub elsewhere: u64,
 }
 
 /// Delays of many datagrams.
@@ -400,7 +415,7 @@ pub enum InvalidReason {
         /// Why.
         cause: String,
     },
-    /// No datagram of ours arrived.
+    /// No datagram of ours arrived, and none is known to be lost.
     NothingHeard,
 }
 

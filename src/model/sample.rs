@@ -2,6 +2,7 @@
 
 mod parts;
 
+use super::drops::LostBy;
 use super::event::{Event, Happening};
 use super::limit::{Bound, Fails, Limit, Quantity};
 use super::report::*;
@@ -264,7 +265,7 @@ pub(crate) fn spec(role: Role) -> TrialSpec {
         groups: vec![group(77)],
         interface: 1,
         load: (role != Role::Recv).then(load),
-        stop: StopWhen { time_ns: Some(Nanos(10_000_000_000)), count: None },
+        stop: StopWhen { time_ns: Some(Nanos(10_000_000_000)), count: None, with_senders: false },
         ttl: 1,
         loopback: true,
         dscp: 0,

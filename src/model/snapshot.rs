@@ -44,14 +44,22 @@ pub struct ReceiverInterval {
     pub counts: RxCounts,
     /// UDP payload bytes received in our datagrams.
     pub payload_bytes: u64,
-    /// Change of the number of missing datagrams: below zero when reordered ones filled earlier gaps.
+    /// Lost for good, as the loss threshold says: below zero when some came even later than that.
     pub lost: i64,
+    /// Missing at the end of the interval, and may still come.
+    pub outstanding: u64,
     /// Dropped by our own sockets because their buffers were full.
     pub socket_drops: u64,
     /// Streams that were heard in the interval.
     pub streams: u64,
     /// From the due time to the kernel's receive time.
     pub one_way_delay: Latency,
+    /// Above the shortest, of streams whose clocks do not compare to ours.
+    pub relative_delay: Latency,
+    /// From the kernel's receive time to the application.
+    pub host_delay: Latency,
+    /// How late the senders were, as their datagrams say.
+    pub sender_lateness: Latency,
 }
 
 /// Datagrams on the sending side: three numbers that tools like to mix up.

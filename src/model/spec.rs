@@ -42,6 +42,12 @@ pub struct TrialSpec {
     pub loss_threshold_ns: Nanos,
     /// How long a sender may be silent before it counts as gone.
     pub idle_timeout_ns: Nanos,
+    /// Losses at most so far from the one before are noticeable (RFC 3357 section 6.1).
+    pub loss_distance: u64,
+    /// Threshold of the reorder density (RFC 5236), if wanted.
+    pub reorder_density: Option<u16>,
+    /// Bits of media a second of each stream (RFC 4445), if known.
+    pub media_rate_bps: Option<u64>,
     /// Start at this time of the wall clock (since the Unix epoch).
     pub start_at_ns: Option<Nanos>,
 }
@@ -71,11 +77,13 @@ pub struct Load {
     pub payload_checksum: bool,
 }
 
-/// A trial ends at whichever comes first; never by itself when both are `None`.
+/// A trial ends at whichever comes first; if there is nothing of it, never by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopWhen {
     /// After this time.
     pub time_ns: Option<Nanos>,
-    /// After so many datagrams, all senders together.
+    /// After so many datagrams, all threads together.
     pub count: Option<u64>,
+    /// A receiver: when every sender that it heard has ended.
+    pub with_senders: bool,
 }

@@ -34,54 +34,75 @@ pub struct LossPattern {
     periods: u64,
     /// The last period, which the next loss may prolong.
     open: Option<LossPeriod>,
-    distances: CoarseHistogram,
-    lengths: CoarseHistogram,
     /// Longest first, earlier ones before later ones of the same length.
     longest: Vec<LossPeriod>,
 }
 
-impl LossPattern {
-    /// Losses at most `delta` numbers apart are noticeable. Holds 26 KiB of histograms; the only allocation.
-    pub fn new(delta: u64) -> Self {
+/// Histograms of losses. They are apart from [`LossPattern`] so that many streams can share them.
+#[derive(Debug)]
+pub struct LossHistograms {
+    /// Loss distances (RFC 3357 section 5.4.1), without the first loss, which has none. Those above 1 are the
+    /// inter-loss-period lengths (section 6.4).
+    pub distances: CoarseHistogram,
+    /// Lengths of the loss periods that are complete (RFC 3357 section 6.3).
+    pub lengths: CoarseHistogram,
+}
+
+impl Default for LossHistograms {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl LossHistograms {
+    /// Empty ones, 26 KiB.
+    pub fn new() -> Self {
         Self {
-            delta,
-            lost: 0,
-            noticeable: 0,
-            periods: 0,
-            open: None,
             distances: coarse::coarse_histogram(HIGHEST),
             lengths: coarse::coarse_histogram(HIGHEST),
-            longest: Vec::with_capacity(LONGEST + 1),
         }
+    }
+}
+
+impl LossPattern {
+    /// Losses at most `delta` numbers apart are noticeable.
+    pub fn new(delta: u64) -> Self {
+        Self { delta, lost: 0, noticeable: 0, periods: 0, open: None, longest: Vec::new() }
     }
 
     /// `count` numbers from `first_seq` on are lost, as was noticed `at` this time. Ranges come in ascending
     /// order; those that touch are one loss period. One call costs the same whatever the count.
-    pub fn lost_range(&mut self, first_seq: u64, count: u64, at: Nanos) {
+    pub fn lost_range(
+        &mut self,
+        first_seq: u64,
+        count: u64,
+        at: Nanos,
+        histograms: &mut LossHistograms,
+    ) {
         if count == 0 {
             return;
         }
         self.lost += count;
         // Within the range, each is one away from the one before.
-        self.record_distances(1, count - 1);
+        self.record_distances(1, count - 1, histograms);
         if let Some(open) = &mut self.open {
             let end = open.first_seq + open.len;
             let distance = first_seq.saturating_sub(end) + 1;
             open.len += if distance == 1 { count } else { 0 };
-            self.record_distances(distance, 1);
+            self.record_distances(distance, 1, histograms);
             if distance == 1 {
                 return;
             }
         }
-        self.finish();
+        self.finish(histograms);
         self.periods += 1;
         self.open = Some(LossPeriod { first_seq, len: count, at });
     }
 
     /// No more losses: the last period is complete.
-    pub fn finish(&mut self) {
+    pub fn finish(&mut self, histograms: &mut LossHistograms) {
         let Some(period) = self.open.take() else { return };
-        coarse::record(&mut self.lengths, period.len, 1);
+        coarse::record(&mut histograms.lengths, period.len, 1);
         let at = self.longest.partition_point(|other| other.len >= period.len);
         self.longest.insert(at, period);
         self.longest.truncate(LONGEST);
@@ -102,17 +123,6 @@ impl LossPattern {
         ratio(self.lost, self.periods)
     }
 
-    /// Lengths of the loss periods that are complete (RFC 3357 section 6.3).
-    pub fn period_lengths(&self) -> &CoarseHistogram {
-        &self.lengths
-    }
-
-    /// Loss distances (RFC 3357 section 5.4.1), without the first loss, which has none. Those above 1 are the
-    /// inter-loss-period lengths (section 6.4).
-    pub fn distances(&self) -> &CoarseHistogram {
-        &self.distances
-    }
-
     /// Losses that are at most delta away from the loss before, of all losses (RFC 3357 section 6.1); `None` when
     /// nothing is lost. The first loss has nothing before it and is not noticeable.
     pub fn noticeable_rate(&self) -> Option<f64> {
@@ -124,9 +134,9 @@ impl LossPattern {
         &self.longest
     }
 
-    fn record_distances(&mut self, distance: u64, count: u64) {
+    fn record_distances(&mut self, distance: u64, count: u64, histograms: &mut LossHistograms) {
         if count > 0 {
-            coarse::record(&mut self.distances, distance, count);
+            coarse::record(&mut histograms.distances, distance, count);
             self.noticeable += if distance <= self.delta { count } else { 0 };
         }
     }

@@ -118,9 +118,34 @@ pub struct Reordering {
     forgotten_reordering: Option<u64>,
     /// The last one is always in order, grows silently and may still be empty.
     runs: VecDeque<Run>,
-    extents: CoarseHistogram,
-    late: CoarseHistogram,
-    gaps: CoarseHistogram,
+}
+
+/// Histograms of the order of streams. They are apart from [`Reordering`] so that many streams can share them.
+#[derive(Debug)]
+pub struct OrderHistograms {
+    /// Extents of the reordered ones (RFC 4737 section 4.2.3).
+    pub extents: CoarseHistogram,
+    /// Lateness of the reordered ones in nanoseconds (RFC 4737 section 4.3.3).
+    pub late: CoarseHistogram,
+    /// Arrivals between successive reordering discontinuities (RFC 4737 section 4.5.4).
+    pub gaps: CoarseHistogram,
+}
+
+impl Default for OrderHistograms {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl OrderHistograms {
+    /// Empty ones, 34 KiB.
+    pub fn new() -> Self {
+        Self {
+            extents: coarse::coarse_histogram(EXTENT_HIGHEST),
+            late: coarse::coarse_histogram(latency::HIGHEST.0),
+            gaps: coarse::coarse_histogram(EXTENT_HIGHEST),
+        }
+    }
 }
 
 /// An arrival that may have overtaken others: the first of all, and those that jumped over missing numbers.
@@ -143,22 +168,19 @@ struct Run {
 }
 
 impl Reordering {
-    /// Remembers the last `discontinuities`, 32 bytes each, beside 6 KiB of runs and 34 KiB of histograms. The
-    /// only allocation.
+    /// Remembers the last `discontinuities`, 32 bytes each, beside 6 KiB of runs. The memory is taken when a stream
+    /// first falls out of step.
     pub fn new(discontinuities: usize) -> Self {
         assert!(discontinuities > 0, "one discontinuity at least");
         Self {
             counters: ReorderingCounters::default(),
             bytes: 0,
             last_reordered: 0,
-            jumps: VecDeque::with_capacity(discontinuities),
+            jumps: VecDeque::new(),
             remembered: discontinuities,
             forgotten: None,
             forgotten_reordering: None,
-            runs: VecDeque::with_capacity(RUNS),
-            extents: coarse::coarse_histogram(EXTENT_HIGHEST),
-            late: coarse::coarse_histogram(latency::HIGHEST.0),
-            gaps: coarse::coarse_histogram(EXTENT_HIGHEST),
+            runs: VecDeque::new(),
         }
     }
 
@@ -171,34 +193,20 @@ impl Reordering {
         arrival: Arrival,
         received_at: Nanos,
         payload_len: u32,
+        histograms: &mut OrderHistograms,
     ) -> Option<Reordered> {
         if arrival == Arrival::InOrder && self.counters.arrivals > 0 {
             self.counters.arrivals += 1;
             self.bytes += u64::from(payload_len);
             return None;
         }
-        self.observe_break(seq, arrival, received_at, payload_len)
+        self.observe_break(seq, arrival, received_at, payload_len, histograms)
     }
 
     /// What is known so far.
     pub fn counters(&self) -> ReorderingCounters {
         let open_run = self.counters.arrivals - self.last_reordered;
         ReorderingCounters { open_run, ..self.counters }
-    }
-
-    /// Extents of the reordered ones (RFC 4737 section 4.2.3).
-    pub fn extents(&self) -> &CoarseHistogram {
-        &self.extents
-    }
-
-    /// Lateness of the reordered ones in nanoseconds (RFC 4737 section 4.3.3).
-    pub fn late(&self) -> &CoarseHistogram {
-        &self.late
-    }
-
-    /// Arrivals between successive reordering discontinuities (RFC 4737 section 4.5.4).
-    pub fn gaps(&self) -> &CoarseHistogram {
-        &self.gaps
     }
 
     #[cold]
@@ -208,6 +216,7 @@ impl Reordering {
         arrival: Arrival,
         received_at: Nanos,
         payload_len: u32,
+        histograms: &mut OrderHistograms,
     ) -> Option<Reordered> {
         let next_expected = match arrival {
             Arrival::InOrder => seq,
@@ -229,8 +238,8 @@ impl Reordering {
             self.push_jump(Jump { seq, index, received_at, reordering: false });
             return None;
         }
-        let reordered = self.measure(run, received_at);
-        self.count(&reordered);
+        let reordered = self.measure(run, received_at, &mut histograms.gaps);
+        self.count(&reordered, histograms);
         if !self.continues(run) {
             self.push_run(run);
         }
@@ -264,11 +273,16 @@ impl Reordering {
     }
 
     /// How the arrival being observed, not in `runs` yet, is reordered.
-    fn measure(&mut self, arrival: Run, received_at: Nanos) -> Reordered {
+    fn measure(
+        &mut self,
+        arrival: Run,
+        received_at: Nanos,
+        gaps: &mut CoarseHistogram,
+    ) -> Reordered {
         let Run { first_seq: seq, first_index: index, .. } = arrival;
         let higher = self.runs.iter().rev().take_while(|run| run.first_seq > seq).last();
         let n = higher.map_or(0, |run| index - run.first_index);
-        let overtaker = self.designate(seq);
+        let overtaker = self.designate(seq, gaps);
         Reordered {
             extent: overtaker.map(|overtaker| index - overtaker.index),
             late: overtaker.map(|overtaker| received_at.saturating_sub(overtaker.received_at)),
@@ -293,7 +307,7 @@ impl Reordering {
         None
     }
 
-    fn count(&mut self, reordered: &Reordered) {
+    fn count(&mut self, reordered: &Reordered, histograms: &mut OrderHistograms) {
         let counters = &mut self.counters;
         let run = counters.arrivals - self.last_reordered - 1;
         counters.run_squares += u128::from(run) * u128::from(run);
@@ -304,8 +318,8 @@ impl Reordering {
             (Some(extent), Some(late)) => {
                 counters.extent_max = counters.extent_max.max(extent);
                 counters.late_max = counters.late_max.max(late);
-                coarse::record(&mut self.extents, extent, 1);
-                coarse::record(&mut self.late, late.0, 1);
+                coarse::record(&mut histograms.extents, extent, 1);
+                coarse::record(&mut histograms.late, late.0, 1);
             }
             _ => counters.extent_unknown += 1,
         }
@@ -317,7 +331,7 @@ impl Reordering {
 
     /// The first arrival with a higher number than `seq`, which is always a jump (RFC 4737 section 4.5.3); `None`
     /// when it is forgotten. It is a reordering discontinuity from now on.
-    fn designate(&mut self, seq: u64) -> Option<Jump> {
+    fn designate(&mut self, seq: u64, gaps: &mut CoarseHistogram) -> Option<Jump> {
         if self.forgotten.is_some_and(|forgotten| forgotten.seq > seq) {
             return None;
         }
@@ -329,7 +343,7 @@ impl Reordering {
             let before = self.jumps.iter().take(at).rev().find(|jump| jump.reordering);
             let before = before.map(|jump| jump.index).or(self.forgotten_reordering);
             if let Some(before) = before {
-                coarse::record(&mut self.gaps, overtaker.index - before, 1);
+                coarse::record(gaps, overtaker.index - before, 1);
             }
         }
         Some(overtaker)

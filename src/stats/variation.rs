@@ -1,10 +1,9 @@
 //! How much delays vary: against the shortest (PDV), against the datagram sent before (IPDV), and as RTP estimates
 //! it (RFC 3393, 5481, 3550). A constant error of the clocks cancels in all of them; a skew does not.
 
-use super::coarse;
+use super::coarse::{self, CoarseHistogram};
 use super::latency::{self, Latency};
 use crate::units::Nanos;
-use hdrhistogram::Histogram;
 
 /// Numbers within which both datagrams of a pair must come to be paired.
 const REMEMBERED: usize = 64;
@@ -14,6 +13,11 @@ const REMEMBERED: usize = 64;
 /// number that RFC 5481 section 6.5 recommends.
 pub fn pdv(latency: &Latency, percent: f64) -> Option<Nanos> {
     latency.min.map(|min| latency.percentile(percent).saturating_sub(min))
+}
+
+/// An empty histogram of magnitudes in nanoseconds, 15 KiB.
+pub fn magnitudes() -> CoarseHistogram {
+    coarse::coarse_histogram(latency::HIGHEST.0)
 }
 
 /// Inter-packet delay variation: each delay less that of the datagram sent before (RFC 5481 section 4.1).
@@ -28,7 +32,6 @@ pub struct Ipdv {
     sum: i128,
     min: i64,
     max: i64,
-    magnitudes: Histogram<u64>,
 }
 
 impl Default for Ipdv {
@@ -38,7 +41,7 @@ impl Default for Ipdv {
 }
 
 impl Ipdv {
-    /// No delays yet. Holds 31 KiB; the only allocation.
+    /// No delays yet. Holds 1 KiB; the only allocation.
     pub fn new() -> Self {
         Self {
             recent: Box::new([NOTHING; REMEMBERED]),
@@ -46,14 +49,19 @@ impl Ipdv {
             sum: 0,
             min: i64::MAX,
             max: i64::MIN,
-            magnitudes: Histogram::new_with_bounds(1, latency::HIGHEST.0, coarse::DIGITS)
-                .expect("constant bounds are valid"),
         }
     }
 
-    /// Takes the first copy of `seq`.
+    /// Takes the first copy of `seq`. Magnitudes, without their signs, go into `magnitudes`, which many streams can
+    /// share.
     #[inline]
-    pub fn observe(&mut self, seq: u64, due_at: Nanos, received_at: Nanos) {
+    pub fn observe(
+        &mut self,
+        seq: u64,
+        due_at: Nanos,
+        received_at: Nanos,
+        magnitudes: &mut CoarseHistogram,
+    ) {
         let delay = difference(received_at, due_at);
         let slot = &mut self.recent[seq as usize % REMEMBERED];
         if slot.0 > seq && *slot != NOTHING {
@@ -61,10 +69,10 @@ impl Ipdv {
         }
         *slot = (seq, delay);
         if let Some(before) = seq.checked_sub(1).and_then(|seq| self.delay_of(seq)) {
-            self.record(delay.wrapping_sub(before));
+            self.record(delay.wrapping_sub(before), magnitudes);
         }
         if let Some(after) = self.delay_of(seq.wrapping_add(1)) {
-            self.record(after.wrapping_sub(delay));
+            self.record(after.wrapping_sub(delay), magnitudes);
         }
     }
 
@@ -84,11 +92,6 @@ impl Ipdv {
         (self.pairs > 0).then(|| self.sum as f64 / self.pairs as f64)
     }
 
-    /// Magnitudes in nanoseconds, without their signs.
-    pub fn magnitudes(&self) -> &Histogram<u64> {
-        &self.magnitudes
-    }
-
     #[inline]
     fn delay_of(&self, seq: u64) -> Option<i64> {
         let (other, delay) = self.recent[seq as usize % REMEMBERED];
@@ -96,12 +99,12 @@ impl Ipdv {
     }
 
     #[inline]
-    fn record(&mut self, ipdv: i64) {
+    fn record(&mut self, ipdv: i64, magnitudes: &mut CoarseHistogram) {
         self.pairs += 1;
         self.sum += i128::from(ipdv);
         self.min = self.min.min(ipdv);
         self.max = self.max.max(ipdv);
-        self.magnitudes.saturating_record(ipdv.unsigned_abs());
+        magnitudes.saturating_record(ipdv.unsigned_abs());
     }
 }
 

@@ -51,6 +51,18 @@ impl ClockPair {
     }
 }
 
+/// How far the wall clock may be from the true time, as the kernel keeps book of it (`maxerror`, ntp_adjtime(3));
+/// `None` if nobody disciplines it.
+pub fn max_error() -> Option<Nanos> {
+    // SAFETY: timex is plain integers, for which all zeroes is a value; modes of zero change nothing.
+    let mut state: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: `state` is a valid timex to write to; with modes of zero no privilege is needed.
+    let result = unsafe { libc::ntp_adjtime(&raw mut state) };
+    let is_disciplined = result >= 0 && state.status & libc::STA_UNSYNC == 0;
+    let micros = u64::try_from(state.maxerror).ok().filter(|_| is_disciplined)?;
+    Some(Nanos(micros * 1000))
+}
+
 /// Sleeps until the monotonic clock shows `until`, or a signal comes.
 pub fn sleep_until(until: Nanos) {
     let until = timespec(until);
@@ -96,6 +108,12 @@ mod tests {
         let until = monotonic() + Nanos::MILLISECOND;
         sleep_until(until);
         assert!(monotonic() >= until);
+    }
+
+    #[test]
+    fn an_undisciplined_clock_has_no_bound() {
+        // Whatever this machine has: a bound is one that a time service would give, or there is none.
+        assert!(max_error().is_none_or(|error| error < Nanos(60 * Nanos::SECOND.0)));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Where datagrams were lost, as far as this host can tell.
 
-use crate::model::drops::HostDrops;
-use crate::model::report::LostBy;
+use crate::model::drops::{HostDrops, LostBy};
 use crate::model::spec::{Role, TrialSpec};
 use crate::net::counters::{Counters, Scope, Side};
 use crate::sys::qdisc;

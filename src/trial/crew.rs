@@ -4,7 +4,8 @@ use super::collector::Delivery;
 use super::control::{Control, TrialClock};
 use super::handover::{GiveBack, Handover, Part};
 use super::plan::{ReceiverPlan, SenderPlan};
-use super::rx_worker::{RxResult, RxWorker};
+use super::rx_worker::{Patience, RxResult, RxWorker};
+use super::stream::Options;
 use super::tx_worker::{TxResult, TxWorker};
 use crate::engine::{RxEngine, TxEngine};
 use crate::error::{Error, Result};
@@ -92,9 +93,17 @@ impl<'a> Crew<'a> {
                 Handover::new(senders + number, self.spec.interval_ns, self.to_collector.clone());
             self.give_back_rx.push(give_back);
             let flows = plan.engine.flows;
-            let idle_timeout = self.spec.idle_timeout_ns;
+            let patience = Patience {
+                loss_threshold: self.spec.loss_threshold_ns,
+                idle_timeout: self.spec.idle_timeout_ns,
+            };
+            let options = Options {
+                loss_distance: self.spec.loss_distance,
+                reorder_density: self.spec.reorder_density,
+                media_rate_bps: self.spec.media_rate_bps,
+            };
             let named = (name.clone(), number);
-            let work = RxWorker::new(named, flows, idle_timeout, engine, self.trial, handover);
+            let work = RxWorker::new(named, flows, patience, options, engine, self.trial, handover);
             Hand { name, cpu: plan.cpu, work }
         });
         hands.collect()

@@ -1,66 +1,31 @@
-//! Whose datagram is it, and what became of its stream: the books that a receiver keeps.
+//! Whose datagram is it: the books that a receiver keeps, a page for each stream.
 
+use super::patterns::PatternHistograms;
+use super::stream::{Key, Options, State, Stream};
 use crate::engine::{Datagram, FlowIndex};
-use crate::model::event::Happening;
+use crate::model::event::{Event, Happening};
 use crate::model::group::Membership;
-use crate::model::report::{LOST_RANGES, LostRange, StreamCounts, StreamEnd, StreamReport};
-use crate::model::snapshot::RxCounts;
-use crate::stats::gaps::{Gap, Gaps};
-use crate::stats::latency::Latency;
-use crate::stats::seq::{Arrival, SeqTracker};
+use crate::model::report::StreamReport;
+use crate::model::snapshot::{ReceiverInterval, RxCounts};
 use crate::units::Nanos;
-use crate::wire::probe::{self, Kind, Probe};
+use crate::wire::probe::{self, Kind, SenderClock, sender_clock};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-/// Sequence numbers that each stream remembers: 16 KiB, and 1.3 s at 100,000 datagrams a second.
-const WINDOW: usize = 1 << 17;
-
-/// Gaps of one stream that may be open at once, 24 bytes each; beyond it the oldest is given up early.
-const MAX_GAPS: usize = 4096;
-
 /// Most streams that are told apart; datagrams of further ones are foreign. Bounds the memory that spoofed
-/// streams can take to 256 MiB.
+/// streams can take to 512 MiB.
 pub const MAX_STREAMS: usize = 16_384;
-
-/// Identity of a stream (RFC 5560 section 2.5): two senders may draw the same session.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Key {
-    source: SocketAddr,
-    session: u32,
-    stream: u16,
-}
-
-struct Stream {
-    key: Key,
-    flow: FlowIndex,
-    tracker: SeqTracker,
-    gaps: Gaps,
-    /// Gaps that were given up, in ascending order.
-    lost: Vec<LostRange>,
-    is_lost_complete: bool,
-    last_heard: Nanos,
-    /// Offered in all, once the sender has said so.
-    sent: Option<u64>,
-    state: State,
-    /// The stream that came after this one the last time: senders go through their groups in turn.
-    successor: u32,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Open,
-    Ended,
-    Silent,
-}
 
 /// The books of one receiver.
 pub struct Ledger {
+    options: Options,
+    own_clock: SenderClock,
     streams: Vec<Stream>,
     by_key: HashMap<Key, u32>,
     /// Stream of the last datagram.
     last: u32,
     open: usize,
+    patterns: PatternHistograms,
     foreign: u64,
     announcements: u64,
     numbered: u64,
@@ -70,23 +35,31 @@ pub struct Ledger {
     first_received: Option<Nanos>,
     last_received: Nanos,
     /// What has happened since it was last asked.
-    happened: Vec<Happening>,
+    happened: Vec<Event>,
 }
 
-impl Default for Ledger {
-    fn default() -> Self {
-        Self::new()
-    }
+/// What closed books say.
+pub struct Closed {
+    /// One row a stream.
+    pub streams: Vec<StreamReport>,
+    /// Histograms of all streams together.
+    pub patterns: PatternHistograms,
+    /// Senders that fell silent, and those that came back.
+    pub happened: Vec<Event>,
 }
 
 impl Ledger {
     /// Empty books. Each new stream takes memory once, when it is first heard.
-    pub fn new() -> Self {
+    /// `own_clock` is the one by which datagrams are received.
+    pub fn new(options: Options, own_clock: SenderClock) -> Self {
         Self {
+            options,
+            own_clock,
             streams: Vec::new(),
             by_key: HashMap::new(),
             last: 0,
             open: 0,
+            patterns: PatternHistograms::new(),
             foreign: 0,
             announcements: 0,
             numbered: 0,
@@ -98,39 +71,32 @@ impl Ledger {
         }
     }
 
-    /// Enters one datagram; `now` is the time of the trial. Delays of first copies go into `one_way_delay`.
+    /// Enters one datagram; `now` is the time of the trial. Delays of first copies go into `interval`.
     #[inline]
-    pub fn enter(&mut self, datagram: &Datagram<'_>, now: Nanos, one_way_delay: &mut Latency) {
-        let decoded = probe::decode(datagram.payload, datagram.received_at);
-        let (Some(probe), Some(flow)) = (decoded, datagram.flow) else {
+    pub fn enter(&mut self, datagram: &Datagram<'_>, now: Nanos, interval: &mut ReceiverInterval) {
+        let Datagram { payload, received_at, source, flow } = *datagram;
+        let (Some(probe), Some(flow)) = (probe::decode(payload, received_at), flow) else {
             self.foreign += 1;
             return;
         };
-        let key = Key { source: datagram.source, session: probe.session, stream: probe.stream };
-        let Some(stream) = self.find(key, flow, now) else {
+        let key = Key { source, session: probe.session, stream: probe.stream };
+        let Some(index) = self.find(key, flow, now) else {
             self.foreign += 1;
             return;
         };
+        let stream = &mut self.streams[index as usize];
         stream.last_heard = now;
         if probe.kind != Kind::Data {
-            self.announced(&probe);
+            self.announcements += 1;
+            let clocks = sender_clock(payload).map(|theirs| [self.own_clock, theirs]);
+            self.open -= usize::from(stream.announced(&probe, clocks));
             return;
         }
-        if probe.intact {
-            let arrival = stream.tracker.observe(probe.seq);
-            if arrival != Arrival::InOrder {
-                stream.out_of_step(probe.seq, arrival, datagram.received_at);
-            }
-            if let Arrival::InOrder | Arrival::Gap { .. } | Arrival::Reordered { .. } = arrival {
-                one_way_delay.record(probe.due_at, datagram.received_at);
-            }
-        } else {
-            stream.tracker.observe_corrupt();
-        }
+        stream.enter(&probe, received_at, payload.len() as u32, interval, &mut self.patterns);
         self.numbered += 1;
-        self.payload_bytes += datagram.payload.len() as u64;
-        self.first_received.get_or_insert(datagram.received_at);
-        self.last_received = self.last_received.max(datagram.received_at);
+        self.payload_bytes += payload.len() as u64;
+        self.first_received.get_or_insert(received_at);
+        self.last_received = self.last_received.max(received_at);
     }
 
     /// Marks streams as silent that nobody has heard of for `timeout`.
@@ -145,16 +111,27 @@ impl Ledger {
 
     /// Gaps that were noticed at or before this time of the wall clock are lost for good.
     pub fn settle(&mut self, until: Nanos) {
-        self.streams.iter_mut().for_each(|stream| stream.settle(until));
+        for stream in &mut self.streams {
+            stream.settle(until, &mut self.patterns);
+        }
     }
 
-    /// Missing numbers that may still come, of all streams.
-    pub fn outstanding(&self) -> u64 {
-        self.streams.iter().map(|stream| stream.gaps.outstanding()).sum()
+    /// Ends an interval in what is measured by intervals.
+    pub fn end_interval(&mut self, length: Nanos) {
+        if self.options.media_rate_bps.is_some() {
+            self.streams.iter_mut().for_each(|stream| stream.end_interval(length));
+        }
+    }
+
+    /// No more will come: what is missing is lost.
+    pub fn finish(&mut self) {
+        for stream in &mut self.streams {
+            stream.finish(self.last_received, &mut self.patterns);
+        }
     }
 
     /// What has happened since this was last asked.
-    pub fn happened(&mut self) -> Vec<Happening> {
+    pub fn happened(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.happened)
     }
 
@@ -176,15 +153,18 @@ impl Ledger {
     /// All streams added up. Takes time proportional to their number.
     pub fn counts(&self) -> RxCounts {
         let mut sum = RxCounts { foreign: self.foreign, ..RxCounts::default() };
-        for stream in &self.streams {
-            sum.add(&stream_counts(&stream.tracker).counts());
-        }
+        self.streams.iter().for_each(|stream| sum.add(&stream.counts().counts()));
         sum
     }
 
-    /// Missing up to the highest number of each stream. Takes time proportional to their number.
-    pub fn missing(&self) -> u64 {
-        self.streams.iter().map(|stream| stream.tracker.missing()).sum()
+    /// Lost for good, of all streams. Takes time proportional to their number.
+    pub fn lost(&self) -> u64 {
+        self.streams.iter().map(Stream::lost).sum()
+    }
+
+    /// Missing numbers that may still come, of all streams.
+    pub fn outstanding(&self) -> u64 {
+        self.streams.iter().map(Stream::outstanding).sum()
     }
 
     /// Numbered datagrams entered.
@@ -207,17 +187,16 @@ impl Ledger {
         self.first_received.map(|first| (first, self.last_received))
     }
 
-    /// Closes the books: one row a stream. `flows` are the receiver's groups.
-    pub fn close(self, flows: &[Membership]) -> (Vec<StreamReport>, Vec<Happening>) {
+    /// Closes the finished books. `flows` are the receiver's groups.
+    pub fn close(self, flows: &[Membership]) -> Closed {
         let happened = self.silences();
-        let last = self.last_received;
-        let rows = self.streams.into_iter().map(|stream| row(stream, flows, last)).collect();
-        (rows, happened)
+        let streams = self.streams.into_iter().map(|stream| stream.row(flows)).collect();
+        Closed { streams, patterns: self.patterns, happened }
     }
 
-    /// The stream of a key; a new one if it is the first time. `None`: too many.
+    /// Number of the stream of a key; a new one if it is the first time. `None`: too many.
     #[inline]
-    fn find(&mut self, key: Key, flow: FlowIndex, now: Nanos) -> Option<&mut Stream> {
+    fn find(&mut self, key: Key, flow: FlowIndex, now: Nanos) -> Option<u32> {
         let last = self.streams.get(self.last as usize);
         let hint = last.map_or(0, |last| if last.key == key { self.last } else { last.successor });
         let index = match self.streams.get(hint as usize) {
@@ -233,7 +212,7 @@ impl Ledger {
             stream.state = State::Open;
             self.open += 1;
         }
-        Some(stream)
+        Some(index)
     }
 
     #[cold]
@@ -243,7 +222,8 @@ impl Ledger {
         }
         if self.streams.len() == MAX_STREAMS {
             if !std::mem::replace(&mut self.is_over_limit, true) {
-                self.happened.push(Happening::TooManyStreams { limit: MAX_STREAMS as u64 });
+                let what = Happening::TooManyStreams { limit: MAX_STREAMS as u64 };
+                self.happened.push(Event { at_ns: now, what });
             }
             return None;
         }
@@ -254,57 +234,23 @@ impl Ledger {
             .take(64)
             .any(|known| known.key.session == key.session && known.key.source == key.source);
         if is_new_sender {
-            self.happened.push(Happening::StreamHeard {
+            let what = Happening::StreamHeard {
                 session: session_name(key.session),
                 stream: key.stream,
                 source: key.source.to_string(),
-            });
+            };
+            self.happened.push(Event { at_ns: now, what });
         }
         let index = self.streams.len() as u32;
-        self.streams.push(Stream {
-            key,
-            flow,
-            tracker: SeqTracker::new(WINDOW),
-            gaps: Gaps::new(MAX_GAPS),
-            lost: Vec::new(),
-            is_lost_complete: true,
-            last_heard: now,
-            sent: None,
-            state: State::Open,
-            successor: index,
-        });
+        self.streams.push(Stream::new(key, flow, now, index, &self.options));
         self.by_key.insert(key, index);
         self.open += 1;
         Some(index)
     }
 
-    /// Enters an announcement of the stream found last.
-    #[cold]
-    fn announced(&mut self, probe: &Probe) {
-        self.announcements += 1;
-        let stream = &mut self.streams[self.last as usize];
-        match probe.kind {
-            // Only someone who was there before the first datagram can hear this.
-            Kind::Start => {
-                // Overtaken by datagrams, it makes the head lost in hindsight, where no gap was noted.
-                stream.is_lost_complete &= stream.tracker.first().is_none_or(|first| first == 0);
-                stream.tracker.begin_at(0);
-            }
-            // A stream that is heard of only now has been running: what comes from here on counts.
-            Kind::Progress if stream.tracker.first().is_none() => {
-                stream.tracker.begin_at(probe.seq);
-            }
-            Kind::End if stream.state != State::Ended => {
-                stream.sent = Some(probe.seq);
-                stream.state = State::Ended;
-                self.open -= 1;
-            }
-            Kind::Progress | Kind::End | Kind::Data => {}
-        }
-    }
-
-    /// Senders that fell silent, each once, and those of them whose host came back with a new session.
-    fn silences(&self) -> Vec<Happening> {
+    /// Senders that fell silent, each once, and those of them whose host came back with a new session: one
+    /// that was not there before.
+    fn silences(&self) -> Vec<Event> {
         let mut happened = Vec::new();
         let mut told: Vec<(u32, SocketAddr)> = Vec::new();
         for gone in self.streams.iter().filter(|stream| stream.state == State::Silent) {
@@ -313,115 +259,27 @@ impl Ledger {
                 continue;
             }
             told.push((session, source));
-            let address = source.to_string();
-            happened
-                .push(Happening::SenderSilent { session: session_name(session), source: address });
+            let (session, address) = (session_name(session), source.to_string());
+            let what = Happening::SenderSilent { session, source: address };
+            happened.push(Event { at_ns: gone.last_heard, what });
             let back = self.streams.iter().find(|other| {
-                other.key.session != session
+                other.key.session != gone.key.session
                     && other.key.source.ip() == source.ip()
-                    && other.last_heard > gone.last_heard
+                    && other.first_heard > gone.last_heard
             });
-            if let Some(back) = back {
-                happened.push(Happening::SenderRestarted {
-                    session: session_name(back.key.session),
-                    source: back.key.source.to_string(),
-                });
+            if let Some(Stream { key: Key { source, session, .. }, first_heard, .. }) = back {
+                let (session, source) = (session_name(*session), source.to_string());
+                let what = Happening::SenderRestarted { session, source };
+                happened.push(Event { at_ns: *first_heard, what });
             }
         }
         happened
     }
 }
 
-impl Stream {
-    /// Enters what was not simply the next number.
-    #[cold]
-    fn out_of_step(&mut self, seq: u64, arrival: Arrival, received_at: Nanos) {
-        match arrival {
-            Arrival::Gap { missing } => {
-                let gap = Gap { first_seq: seq - missing, len: missing, noticed_at: received_at };
-                if let Some(oldest) = self.gaps.open(gap) {
-                    self.lose(oldest);
-                }
-            }
-            Arrival::Reordered { .. } => drop(self.gaps.fill(seq)),
-            _ => {}
-        }
-    }
-
-    fn settle(&mut self, until: Nanos) {
-        while let Some(gap) = self.gaps.settle(until) {
-            self.lose(gap);
-        }
-    }
-
-    /// Everything that was sent and has not come is lost. `noticed_at` is when the end was.
-    fn settle_all(&mut self, noticed_at: Nanos) {
-        let first_unseen = self.tracker.highest().map(|highest| highest + 1);
-        self.settle(Nanos(u64::MAX));
-        let first = first_unseen.or(self.tracker.first());
-        if let (Some(sent), Some(first_seq)) = (self.sent, first)
-            && sent > first_seq
-        {
-            self.lose(Gap { first_seq, len: sent - first_seq, noticed_at });
-        }
-    }
-
-    fn lose(&mut self, Gap { first_seq, len, noticed_at }: Gap) {
-        let is_full = self.lost.len() == LOST_RANGES;
-        match self.lost.last_mut() {
-            Some(last) if last.first_seq + last.len == first_seq => last.len += len,
-            _ if is_full => self.is_lost_complete = false,
-            _ => self.lost.push(LostRange { first_seq, len, at_ns: noticed_at }),
-        }
-    }
-}
-
 /// A session as it is printed.
 pub fn session_name(session: u32) -> String {
     format!("{session:06x}")
-}
-
-fn row(mut stream: Stream, flows: &[Membership], noticed_at: Nanos) -> StreamReport {
-    let lost = stream.tracker.finish(stream.sent);
-    stream.settle_all(noticed_at);
-    let counts = stream_counts(&stream.tracker);
-    let first_seq = stream.tracker.first().unwrap_or(0);
-    let sent = stream.sent.map(|sent| sent.saturating_sub(first_seq));
-    let known = counts.unique + lost;
-    let flow = &flows[stream.flow as usize];
-    StreamReport {
-        session: session_name(stream.key.session),
-        stream: stream.key.stream,
-        source: stream.key.source.to_string(),
-        group: flow.group.to_string(),
-        port: flow.port,
-        sent,
-        first_seq,
-        highest_seq: stream.tracker.highest(),
-        counts,
-        lost,
-        loss_ratio: (known > 0).then(|| lost as f64 / known as f64),
-        before_join: first_seq,
-        lost_ranges: stream.lost,
-        lost_ranges_complete: stream.is_lost_complete,
-        end: match stream.state {
-            State::Ended => StreamEnd::Announced,
-            State::Silent => StreamEnd::Silent,
-            State::Open => StreamEnd::ReceiverStopped,
-        },
-    }
-}
-
-fn stream_counts(tracker: &SeqTracker) -> StreamCounts {
-    let counters = tracker.counters();
-    StreamCounts {
-        received: counters.received,
-        unique: counters.unique,
-        duplicates: counters.duplicates,
-        reordered: counters.reordered,
-        too_late: counters.too_late,
-        corrupt: counters.corrupt,
-    }
 }
 
 #[cfg(test)]

@@ -2,21 +2,23 @@
 
 use super::control::{Control, Heard, TrialClock};
 use super::handover::{Handover, Interval};
-use super::ledger::Ledger;
+use super::ledger::{Closed, Ledger};
+use super::stream::Options;
 use super::tx_worker::HICCUP;
 use crate::engine::{RxCounters, RxEngine};
-use crate::model::event::Happening;
+use crate::model::event::{Event, Happening};
 use crate::model::group::Membership;
-use crate::model::report::{BufferGrant, StreamReport};
+use crate::model::report::BufferGrant;
 use crate::model::snapshot::{ReceiverInterval, RxCounts};
+use crate::net::host;
 use crate::units::Nanos;
 use std::time::Duration;
 
 /// A poll ends at least so often, to look at the clock and the stop sign.
 const TICK: Nanos = Nanos(20_000_000);
 
-/// Silent streams are looked for so often.
-const SILENCE_EVERY: Nanos = Nanos(250_000_000);
+/// Silent streams and gaps that nothing will fill any more are looked for so often.
+const LOOK_EVERY: Nanos = Nanos(250_000_000);
 
 /// What is still in the socket buffers when a receiver is told to stop is read for at most so long.
 const LAST_READ: Nanos = Nanos(200_000_000);
@@ -29,19 +31,28 @@ pub(super) struct RxWorker {
     trial: TrialClock,
     handover: Handover<ReceiverInterval>,
     flows: Vec<Membership>,
-    idle_timeout: Nanos,
+    patience: Patience,
     ledger: Ledger,
     /// As of the last interval that ended.
     told: Told,
-    next_silence: Nanos,
+    next_look: Nanos,
     longest_stall: Nanos,
+}
+
+/// How long a receiver waits for what.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    /// For a missing number, before it is lost.
+    pub(super) loss_threshold: Nanos,
+    /// For a silent sender, before it is gone.
+    pub(super) idle_timeout: Nanos,
 }
 
 /// Sums that an interval is the difference to.
 #[derive(Default)]
 struct Told {
     counts: RxCounts,
-    missing: u64,
+    lost: u64,
     payload_bytes: u64,
     dropped: u64,
     at: Nanos,
@@ -49,10 +60,8 @@ struct Told {
 
 /// What a receiver found in all, but for what the collector got interval by interval.
 pub(super) struct RxResult {
-    /// One row a stream.
-    pub(super) streams: Vec<StreamReport>,
-    /// What happened to its senders.
-    pub(super) happened: Vec<Happening>,
+    /// What its books say.
+    pub(super) closed: Closed,
     /// All that arrived on the port and was not ours.
     pub(super) foreign: u64,
     /// Announcements heard.
@@ -74,9 +83,13 @@ impl Interval for ReceiverInterval {
         self.counts = RxCounts::default();
         self.payload_bytes = 0;
         self.lost = 0;
+        self.outstanding = 0;
         self.socket_drops = 0;
         self.streams = 0;
         self.one_way_delay.clear();
+        self.relative_delay.clear();
+        self.host_delay.clear();
+        self.sender_lateness.clear();
     }
 }
 
@@ -84,7 +97,8 @@ impl RxWorker {
     pub(super) fn new(
         (name, number): (String, usize),
         flows: Vec<Membership>,
-        idle_timeout: Nanos,
+        patience: Patience,
+        options: Options,
         engine: Box<dyn RxEngine>,
         trial: TrialClock,
         handover: Handover<ReceiverInterval>,
@@ -96,10 +110,10 @@ impl RxWorker {
             trial,
             handover,
             flows,
-            idle_timeout,
-            ledger: Ledger::new(),
+            patience,
+            ledger: Ledger::new(options, host::own_clock()),
             told: Told::default(),
-            next_silence: SILENCE_EVERY,
+            next_look: LOOK_EVERY,
             longest_stall: Nanos(0),
         }
     }
@@ -133,10 +147,12 @@ impl RxWorker {
     fn receive(&mut self, wait: Duration) -> std::io::Result<(Nanos, usize)> {
         let batch = self.engine.poll(wait)?;
         let now = self.trial.now();
-        let one_way_delay = &mut self.handover.current.one_way_delay;
+        let read_at = self.trial.wall(now);
+        let interval = &mut *self.handover.current;
         let mut count = 0;
         for datagram in batch.datagrams() {
-            self.ledger.enter(&datagram, now, one_way_delay);
+            interval.host_delay.record(datagram.received_at, read_at);
+            self.ledger.enter(&datagram, now, interval);
             count += 1;
         }
         Ok((now, count))
@@ -144,9 +160,11 @@ impl RxWorker {
 
     #[inline]
     fn keep_house(&mut self, now: Nanos, control: &Control) {
-        if now >= self.next_silence {
-            self.next_silence = now + SILENCE_EVERY;
-            self.ledger.look_for_silence(now, self.idle_timeout);
+        if now >= self.next_look {
+            self.next_look = now + LOOK_EVERY;
+            self.ledger.look_for_silence(now, self.patience.idle_timeout);
+            let wall = self.trial.wall(now);
+            self.ledger.settle(wall.saturating_sub(self.patience.loss_threshold));
         }
         if now >= self.handover.next_end() {
             self.close_interval(now);
@@ -164,24 +182,27 @@ impl RxWorker {
 
     /// Brings the books into the interval that is being gathered.
     fn close_interval(&mut self, now: Nanos) {
-        for what in self.ledger.happened() {
-            self.handover.note(now, what);
+        for Event { at_ns, what } in self.ledger.happened() {
+            self.handover.note(at_ns, what);
         }
         let counts = self.ledger.counts();
-        let missing = self.ledger.missing();
+        let lost = self.ledger.lost();
         let payload_bytes = self.ledger.payload_bytes();
         let dropped = self.engine.counters().dropped;
         let current = &mut *self.handover.current;
         current.counts.add(&counts.since(&self.told.counts));
-        current.lost += missing as i64 - self.told.missing as i64;
+        current.lost += lost as i64 - self.told.lost as i64;
+        current.outstanding = self.ledger.outstanding();
         current.payload_bytes += payload_bytes - self.told.payload_bytes;
         current.socket_drops += dropped - self.told.dropped;
-        current.streams = self.ledger.heard_since(self.told.at) as u64;
-        self.told = Told { counts, missing, payload_bytes, dropped, at: now };
+        current.streams = current.streams.max(self.ledger.heard_since(self.told.at) as u64);
+        self.ledger.end_interval(now.saturating_sub(self.told.at));
+        self.told = Told { counts, lost, payload_bytes, dropped, at: now };
     }
 
     fn finish(mut self, control: &Control) -> RxResult {
         let now = self.trial.now();
+        self.ledger.finish();
         self.close_interval(now);
         self.keep_house(now, control);
         let foreign = self.ledger.counts().foreign;
@@ -191,10 +212,9 @@ impl RxWorker {
         let counters = self.engine.counters();
         let buffer = self.engine.receive_buffer();
         self.handover.finish(now);
-        let (streams, happened) = self.ledger.close(&self.flows);
+        let closed = self.ledger.close(&self.flows);
         RxResult {
-            streams,
-            happened,
+            closed,
             foreign,
             announcements,
             payload_bytes,

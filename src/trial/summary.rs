@@ -4,13 +4,16 @@ use super::blame::{self, HostCounted};
 use super::collector::{Collector, SenderSums};
 use super::crew::Done;
 use super::ledger::session_name;
+use super::patterns::PatternHistograms;
 use super::rx_worker::RxResult;
 use super::tx_worker::TxResult;
 use super::validity::{self, Evidence};
+use crate::model::drops::LostBy;
 use crate::model::event::{Event, Happening};
+use crate::model::metrics::{ClockRelation, Patterns};
 use crate::model::report::{
-    BufferGrant, Distribution, LostBy, OneWayDelay, ReceiverReport, SenderReport, StreamReport,
-    Totals, TrialReport, TxLedger,
+    BufferGrant, Distribution, OneWayDelay, ReceiverReport, SenderReport, StreamReport, Totals,
+    TrialReport, TxLedger,
 };
 use crate::model::snapshot::RxCounts;
 use crate::model::spec::{Role, TrialSpec};
@@ -39,20 +42,24 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
         collector.note(Nanos(0), Happening::NotPinned { worker: name, cpu });
     }
     for rx in &mut gathered.rx {
-        for what in std::mem::take(&mut rx.result.happened) {
-            collector.note(gathered.now, what);
-        }
+        collector.happened(std::mem::take(&mut rx.result.closed.happened));
     }
     let unstamped = gathered.rx.iter().map(|rx| rx.result.counters.unstamped).sum();
     if unstamped > 0 {
         collector.note(gathered.now, Happening::NoKernelTimestamp { datagrams: unstamped });
     }
-    let (sent, one_way_delay, events) = collector.into_sums();
+    let (sent, received, events) = collector.into_sums();
     let sender = gathered.sender(&sent);
     let receiver = gathered.receiver();
     let streams = gathered.streams();
     let totals = receiver.as_ref().map(|_| gathered.totals(&streams));
-    let one_way_delay = receiver.as_ref().map(|_| gathered.one_way_delay(&one_way_delay));
+    let has_receiver = receiver.is_some();
+    let relative = &received.relative_delay;
+    let is_relative = relative.count() > 0;
+    let absolute = &received.one_way_delay;
+    let is_absolute = !is_relative || absolute.count() + absolute.negative > 0;
+    let one_way_delay =
+        (has_receiver && is_absolute).then(|| gathered.one_way_delay(absolute, &streams));
     let evidence = Evidence {
         rate: gathered.spec.load.map(|load| load.rate),
         sender: sender.as_ref(),
@@ -77,6 +84,10 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
         streams,
         totals,
         one_way_delay_ns: one_way_delay,
+        relative_delay_ns: (has_receiver && is_relative).then(|| Distribution::of(relative)),
+        host_delay_ns: has_receiver.then(|| Distribution::of(&received.host_delay)),
+        sender_lateness_ns: has_receiver.then(|| Distribution::of(&received.sender_lateness)),
+        patterns: has_receiver.then(|| gathered.patterns()),
         spec: gathered.spec.clone(),
     }
 }
@@ -154,10 +165,16 @@ impl Gathered<'_> {
     }
 
     fn streams(&mut self) -> Vec<StreamReport> {
-        let rows = self.rx.iter_mut().map(|rx| std::mem::take(&mut rx.result.streams));
+        let rows = self.rx.iter_mut().map(|rx| std::mem::take(&mut rx.result.closed.streams));
         let mut rows: Vec<_> = rows.flatten().collect();
         rows.sort_by(|a, b| (&a.session, a.stream).cmp(&(&b.session, b.stream)));
         rows
+    }
+
+    fn patterns(&self) -> Patterns {
+        let mut sum = PatternHistograms::new();
+        self.rx.iter().for_each(|rx| sum.add(&rx.result.closed.patterns));
+        sum.report()
     }
 
     fn totals(&self, streams: &[StreamReport]) -> Totals {
@@ -191,13 +208,20 @@ impl Gathered<'_> {
         blame::dropped_after_taking(&self.host.sending, no_room + also)
     }
 
-    fn one_way_delay(&self, delay: &Latency) -> OneWayDelay {
-        let clock = match self.spec.role {
-            Role::Run => "one host, CLOCK_REALTIME, kernel receive time",
-            _ => "two hosts' CLOCK_REALTIME, not compared; kernel receive time",
+    fn one_way_delay(&self, delay: &Latency, streams: &[StreamReport]) -> OneWayDelay {
+        let clocks = || streams.iter().map(|stream| stream.clock);
+        let comparable = || clocks().filter(|clock| clock.relation.is_comparable());
+        let error = comparable().filter_map(|clock| clock.error_ns).max().unwrap_or_default();
+        let clock = match comparable().map(|clock| clock.relation).max() {
+            Some(ClockRelation::Disciplined) => {
+                format!(
+                    "two hosts' CLOCK_REALTIME, both disciplined, ±{error}; kernel receive time"
+                )
+            }
+            _ => "one host, CLOCK_REALTIME, kernel receive time".to_owned(),
         };
         OneWayDelay {
-            clock: clock.to_owned(),
+            clock,
             distribution: Distribution::of(delay),
             negative: delay.negative,
             negative_max_ns: delay.negative_max,

@@ -7,10 +7,11 @@ use super::plan::SenderPlan;
 use crate::engine::{Committed, FlowIndex, TxEngine};
 use crate::model::event::Happening;
 use crate::model::snapshot::{SenderInterval, TxCounts};
+use crate::net::host;
 use crate::stats::latency::Latency;
 use crate::stats::schedule::Schedule;
 use crate::units::Nanos;
-use crate::wire::probe::{EXTENDED_LEN, Encoder, Kind};
+use crate::wire::probe::{ANNOUNCEMENT_LEN, Encoder, Kind, SenderClock};
 use std::collections::BTreeMap;
 
 /// Every stream says so often how much it has offered, so that a receiver can tell silence from a lost sender.
@@ -52,6 +53,7 @@ pub(super) struct TxWorker {
     next: Option<Nanos>,
     /// Flows of the slots being filled.
     flows: Vec<FlowIndex>,
+    clock: SenderClock,
     next_progress: Nanos,
     progress_turn: FlowIndex,
     result: TxResult,
@@ -116,6 +118,7 @@ impl TxWorker {
             pending: Vec::with_capacity(plan.engine.batch),
             next: None,
             flows: Vec::with_capacity(plan.engine.batch),
+            clock: host::own_clock(),
             next_progress: PROGRESS_EVERY,
             progress_turn: 0,
             result: TxResult::default(),
@@ -153,6 +156,9 @@ impl TxWorker {
     /// Sends what is due until the end of the offered load. Returns how long that took.
     fn offer(&mut self, control: &Control) -> Nanos {
         let mut now = pacer::wait_until(&self.trial, Nanos(1), control);
+        if now > HICCUP {
+            self.note_stall(now, now);
+        }
         let overtime = Nanos(self.end.0.saturating_add(OVERTIME.0));
         while now < overtime && !control.senders_stopped() {
             self.take_due(now);
@@ -281,9 +287,9 @@ impl TxWorker {
     fn announce(&mut self, flow: usize, kind: Kind) -> Result<(), i32> {
         let now = self.trial.wall(self.trial.now());
         let stream = &self.streams[flow];
-        let mut slots = self.engine.reserve(1, EXTENDED_LEN);
+        let mut slots = self.engine.reserve(1, ANNOUNCEMENT_LEN);
         for slot in slots.iter_mut() {
-            stream.encoder.encode(slot, kind, stream.offered, now, Nanos(0));
+            stream.encoder.announce(slot, kind, stream.offered, now, &self.clock);
         }
         let refused = self.engine.commit(&[flow as FlowIndex]).refused;
         self.result.also_refused += u64::from(refused.is_some());

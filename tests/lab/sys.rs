@@ -154,7 +154,7 @@ pub(super) fn lock(file: &File) -> io::Result<()> {
     check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX) })
 }
 
-/// Sends a signal to a child that was not waited for yet.
+/// Sends a signal to a child.
 pub(super) fn signal(pid: u32, signal: c_int) -> io::Result<()> {
     // SAFETY: no memory is passed; the caller names a child that it has not waited for, so the
     // number cannot belong to another process yet.

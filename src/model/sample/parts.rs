@@ -1,6 +1,6 @@
 //! What the made-up reports are put together from.
 
-use crate::model::drops::HostDrops;
+use crate::model::drops::{HostDrops, LostBy};
 use crate::model::environment::{Environment, Interface, Offloads, Rings};
 use crate::model::event::{Event, Happening};
 use crate::model::group::Membership;
@@ -119,6 +119,12 @@ pub(super) fn stream(number: u16, sent: u64, lost: u64) -> StreamReport {
         lost_ranges: Vec::new(),
         lost_ranges_complete: true,
         end: StreamEnd::Announced,
+        order: OrderReport::default(),
+        loss: LossReport::default(),
+        copies: CopiesReport::default(),
+        variation: VariationReport::default(),
+        density: None,
+        media: None,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Each quantity on a trial whose numbers are known.
 
 use super::*;
-use crate::model::drops::HostDrops;
-use crate::model::report::{LostBy, OneWayDelay, ReceiverReport, SenderReport, Totals, TxLedger};
+use crate::model::drops::{HostDrops, LostBy};
+use crate::model::report::{OneWayDelay, ReceiverReport, SenderReport, Totals, TxLedger};
 use crate::model::snapshot::RxCounts;
 use crate::model::spec::{Role, StopWhen, TrialSpec};
 use crate::stats::latency::Latency;
@@ -85,7 +85,7 @@ fn spec() -> TrialSpec {
         groups: Vec::new(),
         interface: 0,
         load: None,
-        stop: StopWhen { time_ns: None, count: None },
+        stop: StopWhen { time_ns: None, count: None, with_senders: false },
         ttl: 1,
         loopback: true,
         dscp: 0,

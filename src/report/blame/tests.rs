@@ -1,6 +1,6 @@
 use super::*;
-use crate::model::drops::HostDrops;
-use crate::model::report::{BufferGrant, LostBy};
+use crate::model::drops::{HostDrops, LostBy};
+use crate::model::report::BufferGrant;
 use crate::model::sample;
 
 /// A run that lost a hundred, `receiver` changed as a test wants it.

@@ -1,9 +1,45 @@
 use super::*;
 use proptest::prelude::*;
 
+/// A stream with histograms of its own.
+struct Followed {
+    pattern: LossPattern,
+    histograms: LossHistograms,
+}
+
+impl Followed {
+    fn new(delta: u64) -> Self {
+        Self { pattern: LossPattern::new(delta), histograms: LossHistograms::new() }
+    }
+
+    fn lost_range(&mut self, first_seq: u64, count: u64, at: Nanos) {
+        self.pattern.lost_range(first_seq, count, at, &mut self.histograms);
+    }
+
+    fn finish(&mut self) {
+        self.pattern.finish(&mut self.histograms);
+    }
+
+    fn distances(&self) -> &CoarseHistogram {
+        &self.histograms.distances
+    }
+
+    fn period_lengths(&self) -> &CoarseHistogram {
+        &self.histograms.lengths
+    }
+}
+
+impl std::ops::Deref for Followed {
+    type Target = LossPattern;
+
+    fn deref(&self) -> &LossPattern {
+        &self.pattern
+    }
+}
+
 /// One call for each lost number.
-fn follow(lost: &[u64], delta: u64) -> LossPattern {
-    let mut pattern = LossPattern::new(delta);
+fn follow(lost: &[u64], delta: u64) -> Followed {
+    let mut pattern = Followed::new(delta);
     lost.iter().for_each(|&seq| pattern.lost_range(seq, 1, Nanos(seq)));
     pattern.finish();
     pattern
@@ -29,7 +65,7 @@ fn rfc_3357_sections_5_4_3_and_6_5() {
 /// V22: r r r x r r x x x r x r r x x x. Inter-loss-period lengths 0, 3, 2, 3.
 #[test]
 fn rfc_3357_section_4() {
-    let mut pattern = LossPattern::new(99);
+    let mut pattern = Followed::new(99);
     for (first_seq, count) in [(3, 1), (6, 3), (10, 1), (13, 3)] {
         pattern.lost_range(first_seq, count, Nanos(first_seq));
     }
@@ -50,7 +86,7 @@ fn rfc_3357_section_6_1() {
 
 #[test]
 fn nothing_lost() {
-    let mut pattern = LossPattern::new(99);
+    let mut pattern = Followed::new(99);
     pattern.lost_range(5, 0, Nanos(0));
     pattern.finish();
     assert_eq!((pattern.lost(), pattern.periods()), (0, 0));
@@ -60,7 +96,7 @@ fn nothing_lost() {
 
 #[test]
 fn the_longest_are_kept() {
-    let mut pattern = LossPattern::new(0);
+    let mut pattern = Followed::new(0);
     // Lengths 1 to 40 and 1 to 40 again.
     (0..80).for_each(|n| pattern.lost_range(n * 100, n % 40 + 1, Nanos(n)));
     pattern.finish();
@@ -74,7 +110,7 @@ proptest! {
     /// However the lost numbers are cut into ranges, the pattern is that of RFC 3357's definitions.
     #[test]
     fn agrees_with_the_definitions(ranges in prop::collection::vec((0u64..4, 1u64..5), 0..60), delta in 0u64..5) {
-        let mut pattern = LossPattern::new(delta);
+        let mut pattern = Followed::new(delta);
         let mut lost: Vec<u64> = Vec::new();
         let mut next = 7;
         for (gap, count) in ranges {

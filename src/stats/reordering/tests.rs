@@ -5,10 +5,39 @@ use proptest::prelude::*;
 /// What each reordered arrival was, by its number.
 type Found = Vec<(u64, Reordered)>;
 
+/// A stream with histograms of its own.
+struct Followed {
+    reordering: Reordering,
+    histograms: OrderHistograms,
+}
+
+impl Followed {
+    fn new(discontinuities: usize) -> Self {
+        let reordering = Reordering::new(discontinuities);
+        Self { reordering, histograms: OrderHistograms::new() }
+    }
+
+    fn observe(&mut self, seq: u64, arrival: Arrival, at: Nanos, len: u32) -> Option<Reordered> {
+        self.reordering.observe(seq, arrival, at, len, &mut self.histograms)
+    }
+
+    fn counters(&self) -> ReorderingCounters {
+        self.reordering.counters()
+    }
+
+    fn extents(&self) -> &CoarseHistogram {
+        &self.histograms.extents
+    }
+
+    fn gaps(&self) -> &CoarseHistogram {
+        &self.histograms.gaps
+    }
+}
+
 /// Arrivals of 100 bytes at these milliseconds, as a receiver would feed them.
-fn follow_timed(arrivals: &[(u64, u64)]) -> (Reordering, Found) {
+fn follow_timed(arrivals: &[(u64, u64)]) -> (Followed, Found) {
     let mut tracker = SeqTracker::new(1024);
-    let mut reordering = Reordering::new(64);
+    let mut reordering = Followed::new(64);
     let mut found = Vec::new();
     for &(seq, at_ms) in arrivals {
         let arrival = tracker.observe(seq);
@@ -20,7 +49,7 @@ fn follow_timed(arrivals: &[(u64, u64)]) -> (Reordering, Found) {
 }
 
 /// The same where the times do not matter: a millisecond apart.
-fn follow(arrivals: &[u64]) -> (Reordering, Found) {
+fn follow(arrivals: &[u64]) -> (Followed, Found) {
     let timed: Vec<_> = arrivals.iter().zip(0..).map(|(&seq, at_ms)| (seq, at_ms)).collect();
     follow_timed(&timed)
 }
@@ -117,7 +146,7 @@ fn rfc_4737_section_7_4() {
 #[test]
 fn rfc_4737_section_4_6_4() {
     let run_lengths = |lengths: [u64; 3]| {
-        let mut reordering = Reordering::new(8);
+        let mut reordering = Followed::new(8);
         let mut seq = 100;
         for (late, len) in lengths.into_iter().enumerate() {
             for _ in 0..len {
@@ -197,7 +226,7 @@ fn a_block_that_comes_late_is_one_run() {
     let (reordering, found) = follow(&arrivals);
     assert_eq!(found.len(), 500);
     assert!(found.iter().all(|(_, what)| what.byte_offset == Some(49_000)));
-    assert_eq!(reordering.runs.len(), 4);
+    assert_eq!(reordering.reordering.runs.len(), 4);
 }
 
 #[test]
@@ -244,7 +273,7 @@ proptest! {
         let arrivals: Vec<_> =
             arrivals.into_iter().zip(0..).map(|(seq, at)| (seq, at, (at % 7) as u32)).collect();
         let mut tracker = SeqTracker::new(1024);
-        let mut reordering = Reordering::new(1024);
+        let mut reordering = Followed::new(1024);
         let mut found = Vec::new();
         for &(seq, at_ms, len) in &arrivals {
             let arrival = tracker.observe(seq);
@@ -273,7 +302,7 @@ proptest! {
         begin in prop::option::of(0u64..10),
     ) {
         let mut tracker = SeqTracker::new(64);
-        let mut reordering = Reordering::new(3);
+        let mut reordering = Followed::new(3);
         if let Some(begin) = begin {
             tracker.begin_at(begin);
         }

@@ -2,33 +2,34 @@ use super::*;
 use proptest::prelude::*;
 
 /// Delays in sending order, `None` for lost, arriving in that order a second apart.
-fn follow(delays: &[Option<u64>]) -> (Ipdv, Latency) {
+fn follow(delays: &[Option<u64>]) -> (Ipdv, CoarseHistogram, Latency) {
     let mut ipdv = Ipdv::new();
+    let mut magnitudes = magnitudes();
     let mut latency = Latency::new();
     for (seq, delay) in (0..).zip(delays) {
         let Some(delay) = delay else { continue };
         let due_at = Nanos(seq * Nanos::SECOND.0);
         let received_at = due_at + Nanos(*delay);
-        ipdv.observe(seq, due_at, received_at);
+        ipdv.observe(seq, due_at, received_at, &mut magnitudes);
         latency.record(due_at, received_at);
     }
-    (ipdv, latency)
+    (ipdv, magnitudes, latency)
 }
 
 /// All magnitudes, ascending; exact up to 255.
-fn magnitudes(ipdv: &Ipdv) -> Vec<u64> {
-    let recorded = ipdv.magnitudes().iter_recorded();
-    recorded
+fn recorded(magnitudes: &CoarseHistogram) -> Vec<u64> {
+    magnitudes
+        .iter_recorded()
         .flat_map(|step| vec![step.value_iterated_to(); step.count_at_value() as usize])
         .collect()
 }
 
 /// The IPDV and, at these percentiles, the PDV of some delays.
 fn check(delays: &[Option<u64>], ipdv: &[i64], pdv_at: &[(f64, u64)]) {
-    let (measured, latency) = follow(delays);
+    let (measured, magnitudes, latency) = follow(delays);
     let mut expected: Vec<_> = ipdv.iter().map(|ipdv| ipdv.unsigned_abs()).collect();
     expected.sort_unstable();
-    assert_eq!(magnitudes(&measured), expected, "{delays:?}");
+    assert_eq!(recorded(&magnitudes), expected, "{delays:?}");
     assert_eq!(measured.sum, i128::from(ipdv.iter().sum::<i64>()), "{delays:?}");
     let range = ipdv.iter().min().copied().zip(ipdv.iter().max().copied());
     assert_eq!(measured.range(), range, "{delays:?}");
@@ -73,7 +74,7 @@ fn rfc_5481_section_5_2() {
 #[test]
 fn rfc_5481_section_6_3() {
     let delays: Vec<_> = (0..=60).map(|second| Some(1_000_000 + second * 50_000)).collect();
-    let (ipdv, latency) = follow(&delays);
+    let (ipdv, _, latency) = follow(&delays);
     assert_eq!(pdv(&latency, 100.0), Some(Nanos(3_000_000)));
     assert_eq!(ipdv.range(), Some((50_000, 50_000)));
     assert_eq!(ipdv.mean(), Some(50_000.0));
@@ -148,10 +149,11 @@ proptest! {
         expected.sort_unstable();
         came.sort_unstable();
         let mut ipdv = Ipdv::new();
+        let mut magnitudes = magnitudes();
         for (_, seq, delay) in came {
-            ipdv.observe(seq, Nanos(1000), Nanos(1000 + delay));
+            ipdv.observe(seq, Nanos(1000), Nanos(1000 + delay), &mut magnitudes);
         }
-        prop_assert_eq!(magnitudes(&ipdv), expected);
+        prop_assert_eq!(recorded(&magnitudes), expected);
     }
 
     /// With |D| constant at d, J is d(1 - (15/16)^n) (RFC 3550 section 6.4.1); nothing panics on any times.

@@ -1,9 +1,10 @@
 use super::*;
+use crate::model::report::{StreamCounts, StreamEnd};
 use crate::wire::probe::Encoder;
 
 struct Receiver {
     ledger: Ledger,
-    delay: Latency,
+    interval: ReceiverInterval,
     now: Nanos,
 }
 
@@ -16,7 +17,9 @@ const BOB: Sender = Sender("10.0.0.2:1000", 0xb0b, 0);
 
 impl Receiver {
     fn new() -> Self {
-        Self { ledger: Ledger::new(), delay: Latency::new(), now: Nanos(0) }
+        let options = Options { loss_distance: 99, reorder_density: Some(8), media_rate_bps: None };
+        let interval = ReceiverInterval::default();
+        Self { ledger: Ledger::new(options), interval, now: Nanos(0) }
     }
 
     fn hear(
@@ -41,12 +44,14 @@ impl Receiver {
             source: source.parse().unwrap(),
             flow: Some(0),
         };
-        self.ledger.enter(&datagram, self.now, &mut self.delay);
+        self.ledger.enter(&datagram, self.now, &mut self.interval);
     }
 
-    fn close(self) -> (Vec<StreamReport>, Vec<Happening>) {
+    fn close(mut self) -> (Vec<StreamReport>, Vec<Event>) {
         let group = "239.1.1.1".parse().unwrap();
-        let (rows, happened) = self.ledger.close(&[Membership { source: None, group, port: 5000 }]);
+        self.ledger.finish();
+        let group = Membership { source: None, group, port: 5000 };
+        let Closed { streams: rows, happened, .. } = self.ledger.close(&[group]);
         for row in &rows {
             let StreamCounts { received, unique, duplicates, too_late, corrupt, .. } = row.counts;
             assert_eq!(received, unique + duplicates + too_late + corrupt, "{row:?}");
@@ -132,7 +137,23 @@ fn a_killed_sender_leaves_its_tail_unknown_and_its_return_is_noticed() {
     assert_eq!((rows[1].sent, rows[1].end), (Some(10), StreamEnd::Announced));
     let gone = Happening::SenderSilent { session: "0a11ce".into(), source: ALICE.0.into() };
     let back = Happening::SenderRestarted { session: "0a11cf".into(), source: second.0.into() };
-    assert_eq!(happened, [gone, back]);
+    let event = |at, what| Event { at_ns: Nanos(at), what };
+    assert_eq!(happened, [event(0, gone), event(5, back)]);
+}
+
+#[test]
+fn a_sender_that_was_there_all_the_time_is_nobodys_return() {
+    let neighbour = Sender("10.0.0.1:2000", 0xa11cf, 0);
+    let mut receiver = Receiver::new();
+    receiver.hear(neighbour, Kind::Start, [0]);
+    receiver.now = Nanos(5);
+    receiver.hear(ALICE, Kind::Start, [0]);
+    receiver.now = Nanos(90);
+    receiver.hear(neighbour, Kind::Data, 0..10).hear(neighbour, Kind::End, [10]);
+    receiver.ledger.look_for_silence(Nanos(100), Nanos(50));
+    let (_, happened) = receiver.close();
+    let gone = Happening::SenderSilent { session: "0a11ce".into(), source: ALICE.0.into() };
+    assert_eq!(happened, [Event { at_ns: Nanos(5), what: gone }]);
 }
 
 #[test]
@@ -175,7 +196,7 @@ fn what_is_not_ours_is_foreign_and_what_is_damaged_is_corrupt() {
     receiver.hear_bytes(ALICE.0, &payload);
     receiver.hear(ALICE, Kind::End, [4]);
     assert_eq!(receiver.ledger.counts().foreign, 2);
-    assert_eq!(receiver.delay.count(), 3);
+    assert_eq!(receiver.interval.one_way_delay.count(), 3);
     let row = receiver.only_row();
     assert_eq!((row.counts.corrupt, row.lost), (1, 1), "a corrupt datagram is a lost one");
 }
@@ -189,7 +210,8 @@ fn spoofed_streams_are_bounded_and_counted() {
     assert_eq!(receiver.ledger.streams(), MAX_STREAMS);
     assert_eq!(receiver.ledger.counts().foreign, 10);
     let over = Happening::TooManyStreams { limit: MAX_STREAMS as u64 };
-    assert_eq!(receiver.ledger.happened().iter().filter(|what| **what == over).count(), 1);
+    let happened = receiver.ledger.happened();
+    assert_eq!(happened.iter().filter(|event| event.what == over).count(), 1);
 }
 
 /// A million datagrams of noise, a part of it with a true header over random numbers: nothing panics, and

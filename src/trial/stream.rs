@@ -1,0 +1,436 @@
+//! One stream: what has come of it, and what that says.
+
+use crate::engine::FlowIndex;
+use crate::model::group::Membership;
+use crate::model::metrics::{
+    CopiesReport, DensityReport, LossReport, MediaReport, OrderReport, VariationReport,
+};
+use crate::model::report::{LOST_RANGES, LostRange, StreamCounts, StreamEnd, StreamReport};
+use crate::model::snapshot::ReceiverInterval;
+use crate::stats::density::{BufferOccupancyDensity, ReorderDensity};
+use crate::stats::duplication::Duplication;
+use crate::stats::gaps::{Gap, Gaps};
+use crate::stats::loss_pattern::LossPattern;
+use crate::stats::mdi::Mdi;
+use crate::stats::reordering::Reordering;
+use crate::stats::seq::{Arrival, SeqTracker};
+use crate::stats::variation::{Ipdv, RtpJitter};
+use crate::trial::clocks::Clock;
+use crate::trial::patterns::PatternHistograms;
+use crate::units::Nanos;
+use crate::wire::probe::{Kind, Probe, SenderClock};
+use std::net::SocketAddr;
+
+/// Sequence numbers that each stream remembers: 16 KiB, and 1.3 s at 100,000 datagrams a second.
+const WINDOW: usize = 1 << 17;
+
+/// Gaps of one stream that may be open at once, 24 bytes each; beyond it the oldest is given up early.
+const MAX_GAPS: usize = 4096;
+
+/// Discontinuities in which a reordered datagram finds the one that overtook it, 32 bytes each.
+const DISCONTINUITIES: usize = 64;
+
+/// Identity of a stream (RFC 5560 section 2.5): two senders may draw the same session.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) source: SocketAddr,
+    pub(super) session: u32,
+    pub(super) stream: u16,
+}
+
+/// What is to be found out beside what always is.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Losses at most so far from the one before are noticeable (RFC 3357 section 6.1).
+    pub loss_distance: u64,
+    /// Threshold of the reorder density (RFC 5236), if wanted.
+    pub reorder_density: Option<u16>,
+    /// Bits of media a second of each stream (RFC 4445), if known.
+    pub media_rate_bps: Option<u64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Open,
+    Ended,
+    Silent,
+}
+
+/// One sequence-number space of one sender.
+pub(super) struct Stream {
+    pub(super) key: Key,
+    flow: FlowIndex,
+    pub(super) state: State,
+    pub(super) first_heard: Nanos,
+    pub(super) last_heard: Nanos,
+    /// The stream that came after this one the last time: senders go through their groups in turn.
+    pub(super) successor: u32,
+    tracker: SeqTracker,
+    gaps: Gaps,
+    /// Offered in all, once the sender has said so.
+    sent: Option<u64>,
+    /// Lost in all, once the books are closed.
+    lost: Option<u64>,
+    /// Gaps that were given up, in ascending order.
+    lost_ranges: Vec<LostRange>,
+    is_lost_complete: bool,
+    order: Reordering,
+    loss: LossPattern,
+    loss_distance: u64,
+    /// Made when the first copy comes.
+    copies: Option<Box<Duplication>>,
+    ipdv: Ipdv,
+    jitter: RtpJitter,
+    clock: Clock,
+    /// When the last datagram came, and when it had left.
+    last: Option<(Nanos, Nanos)>,
+    train: u64,
+    train_max: u64,
+    density: Option<Box<(ReorderDensity, BufferOccupancyDensity, u16)>>,
+    media: Option<Box<Media>>,
+}
+
+/// Media delivery index of the intervals so far.
+struct Media {
+    index: Mdi,
+    report: MediaReport,
+    /// Lost and reordered when the last interval ended.
+    told: u64,
+}
+
+impl Stream {
+    /// A stream that is heard for the first time. Most of its memory is the window of the tracker; what only
+    /// troubled streams need is taken when trouble comes.
+    pub(super) fn new(key: Key, flow: FlowIndex, now: Nanos, own: u32, options: &Options) -> Self {
+        Self {
+            key,
+            flow,
+            state: State::Open,
+            first_heard: now,
+            last_heard: now,
+            successor: own,
+            tracker: SeqTracker::new(WINDOW),
+            gaps: Gaps::new(MAX_GAPS),
+            sent: None,
+            lost: None,
+            lost_ranges: Vec::new(),
+            is_lost_complete: true,
+            order: Reordering::new(DISCONTINUITIES),
+            loss: LossPattern::new(options.loss_distance),
+            loss_distance: options.loss_distance,
+            copies: None,
+            ipdv: Ipdv::new(),
+            jitter: RtpJitter::default(),
+            clock: Clock::default(),
+            last: None,
+            train: 0,
+            train_max: 0,
+            density: options.reorder_density.map(|threshold| {
+                let occupancy = BufferOccupancyDensity::new(threshold);
+                Box::new((ReorderDensity::new(threshold), occupancy, threshold))
+            }),
+            media: options.media_rate_bps.map(|rate| Box::new(Media::new(rate))),
+        }
+    }
+
+    /// Enters a numbered datagram.
+    #[inline]
+    pub(super) fn enter(
+        &mut self,
+        probe: &Probe,
+        received_at: Nanos,
+        payload_len: u32,
+        interval: &mut ReceiverInterval,
+        patterns: &mut PatternHistograms,
+    ) {
+        if !probe.intact {
+            self.tracker.observe_corrupt();
+            return;
+        }
+        let Probe { seq, due_at, lateness, .. } = *probe;
+        let arrival = self.tracker.observe(seq);
+        let left_at = due_at + lateness.unwrap_or_default();
+        self.jitter.observe(left_at, received_at);
+        if arrival != Arrival::InOrder {
+            self.out_of_step(seq, arrival, received_at, patterns);
+        }
+        if !matches!(arrival, Arrival::InOrder | Arrival::Gap { .. } | Arrival::Reordered { .. }) {
+            return;
+        }
+        self.clock.record(due_at, received_at, interval);
+        if let Some(lateness) = lateness {
+            interval.sender_lateness.record(Nanos(0), lateness);
+        }
+        self.order.observe(seq, arrival, received_at, payload_len, &mut patterns.order);
+        self.ipdv.observe(seq, due_at, received_at, &mut patterns.ipdv);
+        if arrival == Arrival::InOrder {
+            self.note_gap(left_at, received_at, patterns);
+        }
+        self.last = Some((left_at, received_at));
+        if self.density.is_some() || self.media.is_some() {
+            self.enter_optional(seq, received_at, payload_len);
+        }
+    }
+
+    /// Enters an announcement. Says whether it ends the stream.
+    pub(super) fn announced(&mut self, probe: &Probe, clocks: Option<[SenderClock; 2]>) -> bool {
+        if let Some([own, theirs]) = clocks {
+            self.clock.compare(&own, &theirs);
+        }
+        match probe.kind {
+            // Only someone who was there before the first datagram can hear this.
+            Kind::Start => {
+                // Overtaken by datagrams, it makes the head lost in hindsight, where no gap was noted.
+                self.is_lost_complete &= self.tracker.first().is_none_or(|first| first == 0);
+                self.tracker.begin_at(0);
+            }
+            // A stream that is heard of only now has been running: what comes from here on counts.
+            Kind::Progress if self.tracker.first().is_none() => self.tracker.begin_at(probe.seq),
+            Kind::End if self.state != State::Ended => {
+                self.sent = Some(probe.seq);
+                self.state = State::Ended;
+                return true;
+            }
+            Kind::Progress | Kind::End | Kind::Data => {}
+        }
+        false
+    }
+
+    /// Gaps that were noticed at or before this time are lost for good.
+    pub(super) fn settle(&mut self, until: Nanos, patterns: &mut PatternHistograms) {
+        self.clock.draw_line();
+        while let Some(gap) = self.gaps.settle(until) {
+            self.lose(gap, patterns);
+        }
+    }
+
+    /// Ends an interval of the media delivery index.
+    pub(super) fn end_interval(&mut self, length: Nanos) {
+        if let Some(media) = &mut self.media {
+            let troubled = self.tracker.missing() + self.tracker.counters().reordered;
+            media.end_interval(troubled, length);
+        }
+    }
+
+    /// No more will come. What is missing is lost, and what was sent after the last that came.
+    pub(super) fn finish(&mut self, noticed_at: Nanos, patterns: &mut PatternHistograms) {
+        self.lost = Some(self.tracker.finish(self.sent));
+        self.settle(Nanos(u64::MAX), patterns);
+        let after_highest = self.tracker.highest().map(|highest| highest + 1);
+        let first_seq = after_highest.or(self.tracker.first());
+        if let Some((sent, first_seq)) = self.sent.zip(first_seq)
+            && sent > first_seq
+        {
+            self.lose(Gap { first_seq, len: sent - first_seq, noticed_at }, patterns);
+        }
+        self.loss.finish(&mut patterns.loss);
+        if let Some(density) = &mut self.density {
+            density.0.finish();
+        }
+    }
+
+    /// What has arrived.
+    pub(super) fn counts(&self) -> StreamCounts {
+        let counters = self.tracker.counters();
+        StreamCounts {
+            received: counters.received,
+            unique: counters.unique,
+            duplicates: counters.duplicates,
+            reordered: counters.reordered,
+            too_late: counters.too_late,
+            corrupt: counters.corrupt,
+        }
+    }
+
+    /// Missing and given up.
+    pub(super) fn lost(&self) -> u64 {
+        let missing = || self.tracker.missing().saturating_sub(self.gaps.outstanding());
+        self.lost.unwrap_or_else(missing)
+    }
+
+    /// Missing, and may still come.
+    pub(super) fn outstanding(&self) -> u64 {
+        self.gaps.outstanding()
+    }
+
+    /// The row of a stream whose books are closed.
+    pub(super) fn row(self, flows: &[Membership]) -> StreamReport {
+        let counts = self.counts();
+        let lost = self.lost();
+        let first_seq = self.tracker.first().unwrap_or(0);
+        let known = counts.unique + lost;
+        let flow = &flows[self.flow as usize];
+        StreamReport {
+            session: super::ledger::session_name(self.key.session),
+            stream: self.key.stream,
+            source: self.key.source.to_string(),
+            group: flow.group.to_string(),
+            port: flow.port,
+            sent: self.sent.map(|sent| sent.saturating_sub(first_seq)),
+            first_seq,
+            highest_seq: self.tracker.highest(),
+            counts,
+            lost,
+            loss_ratio: (known > 0).then(|| lost as f64 / known as f64),
+            before_join: first_seq,
+            end: match self.state {
+                State::Ended => StreamEnd::Announced,
+                State::Silent => StreamEnd::Silent,
+                State::Open => StreamEnd::ReceiverStopped,
+            },
+            order: self.order_report(),
+            loss: self.loss_report(),
+            copies: self.copies_report(),
+            variation: self.variation_report(),
+            clock: self.clock.report(),
+            density: self.density.as_deref().map(|(d, o, threshold)| density(d, o, *threshold)),
+            media: self.media.map(|media| media.report),
+            lost_ranges: self.lost_ranges,
+            lost_ranges_complete: self.is_lost_complete,
+        }
+    }
+
+    /// Enters what was not simply the next number.
+    #[cold]
+    fn out_of_step(
+        &mut self,
+        seq: u64,
+        arrival: Arrival,
+        received_at: Nanos,
+        patterns: &mut PatternHistograms,
+    ) {
+        match arrival {
+            Arrival::Gap { missing } => {
+                let gap = Gap { first_seq: seq - missing, len: missing, noticed_at: received_at };
+                if let Some(oldest) = self.gaps.open(gap) {
+                    self.lose(oldest, patterns);
+                }
+            }
+            Arrival::Reordered { .. } => drop(self.gaps.fill(seq)),
+            Arrival::Duplicate => {
+                let copies = self.copies.get_or_insert_with(|| Box::new(Duplication::new(WINDOW)));
+                copies.observe(seq, self.tracker.highest().unwrap_or(seq));
+            }
+            _ => {}
+        }
+    }
+
+    /// How far apart two datagrams that follow one another left and came.
+    #[inline]
+    fn note_gap(&mut self, left_at: Nanos, received_at: Nanos, patterns: &mut PatternHistograms) {
+        let Some((last_left, last_received)) = self.last else { return };
+        let departed = left_at.saturating_sub(last_left);
+        patterns.note_gap(departed, received_at.saturating_sub(last_received));
+        self.train = if departed == Nanos(0) { self.train + 1 } else { 0 };
+        self.train_max = self.train_max.max(self.train);
+    }
+
+    fn enter_optional(&mut self, seq: u64, received_at: Nanos, payload_len: u32) {
+        if let Some(density) = &mut self.density {
+            density.0.observe(seq);
+            density.1.observe(seq);
+        }
+        if let Some(media) = &mut self.media {
+            media.index.observe(received_at, payload_len);
+        }
+    }
+
+    fn lose(&mut self, gap: Gap, patterns: &mut PatternHistograms) {
+        let Gap { first_seq, len, noticed_at } = gap;
+        self.loss.lost_range(first_seq, len, noticed_at, &mut patterns.loss);
+        let is_full = self.lost_ranges.len() == LOST_RANGES;
+        match self.lost_ranges.last_mut() {
+            Some(last) if last.first_seq + last.len == first_seq => last.len += len,
+            _ if is_full => self.is_lost_complete = false,
+            _ => self.lost_ranges.push(LostRange { first_seq, len, at_ns: noticed_at }),
+        }
+    }
+
+    fn order_report(&self) -> OrderReport {
+        let counters = self.order.counters();
+        OrderReport {
+            ratio: counters.ratio(),
+            degree_1: counters.degree_1(),
+            degree_3: counters.degree_3(),
+            extent_max: counters.extent_max,
+            extent_unknown: counters.extent_unknown,
+            late_max_ns: counters.late_max,
+            byte_offset_max: counters.byte_offset_max,
+            discontinuities: counters.discontinuities,
+            discontinuity_size: counters.discontinuity_size,
+            reordering_discontinuities: counters.reordering_discontinuities,
+            run_mean: counters.run_mean(),
+            run_variation: counters.run_variation(),
+        }
+    }
+
+    fn loss_report(&self) -> LossReport {
+        let longest = self.loss.longest().iter().map(|period| LostRange {
+            first_seq: period.first_seq,
+            len: period.len,
+            at_ns: period.at,
+        });
+        LossReport {
+            periods: self.loss.periods(),
+            period_max: self.loss.longest().first().map_or(0, |period| period.len),
+            period_mean: self.loss.mean_period(),
+            noticeable_distance: self.loss_distance,
+            noticeable_rate: self.loss.noticeable_rate(),
+            longest: longest.collect(),
+        }
+    }
+
+    fn copies_report(&self) -> CopiesReport {
+        let unique = self.counts().unique;
+        let none = (unique > 0).then_some(0.0);
+        self.copies.as_ref().map_or(
+            CopiesReport { fraction: none, replicated_rate: none },
+            |copies| CopiesReport {
+                fraction: copies.fraction(unique),
+                replicated_rate: copies.replicated_rate(unique),
+            },
+        )
+    }
+
+    fn variation_report(&self) -> VariationReport {
+        let range = self.ipdv.range();
+        VariationReport {
+            ipdv_pairs: self.ipdv.pairs(),
+            ipdv_min_ns: range.map(|(min, _)| min),
+            ipdv_max_ns: range.map(|(_, max)| max),
+            ipdv_mean_ns: self.ipdv.mean(),
+            rtp_jitter_ns: self.jitter.exact(),
+            // `train` counts the followers of a first datagram.
+            sent_train_max: if self.last.is_some() { self.train_max + 1 } else { 0 },
+        }
+    }
+}
+
+impl Media {
+    fn new(media_rate_bps: u64) -> Self {
+        // A media packet of a transport stream has 188 bytes (ISO 13818-1); seven fill a datagram.
+        let index = Mdi::new(media_rate_bps, 7);
+        Self { index, report: MediaReport { media_rate_bps, ..MediaReport::default() }, told: 0 }
+    }
+
+    fn end_interval(&mut self, troubled: u64, length: Nanos) {
+        let index = self.index.end_interval(troubled.saturating_sub(self.told), length);
+        self.told = troubled;
+        let report = &mut self.report;
+        report.delay_factor_max_ns = report.delay_factor_max_ns.max(index.delay_factor);
+        report.media_loss_rate_max = report.media_loss_rate_max.max(index.media_loss_rate);
+    }
+}
+
+fn density(d: &ReorderDensity, o: &BufferOccupancyDensity, threshold: u16) -> DensityReport {
+    let places = -i32::from(threshold)..=i32::from(threshold);
+    let displacement = places.filter_map(|k| Some((k, d.density(k).filter(|share| *share > 0.0)?)));
+    let held =
+        (0..=threshold).filter_map(|k| Some((k, o.density(k).filter(|share| *share > 0.0)?)));
+    DensityReport {
+        threshold,
+        displacement: displacement.collect(),
+        occupancy: held.collect(),
+        occupancy_mean: o.mean(),
+    }
+}
