@@ -24,9 +24,7 @@ impl Tool {
     fn new(host: &Host, name: &str, verb: &str, words: &str) -> Self {
         let path = |what: &str| {
             let file = format!("mcast-bench-{name}-{verb}-{what}-{}", std::process::id());
-            let path = std::env::temp_dir().join(file);
-            let _ = fs::remove_file(&path);
-            path
+            std::env::temp_dir().join(file)
         };
         let (human, ready) = (path("human"), path("ready"));
         let mut command = host.command(lab::tool());
@@ -46,10 +44,16 @@ impl Tool {
     /// What it reported, for machines and for people, there in one line.
     fn reported(&self, output: &Output) -> (Value, String) {
         let human = fs::read_to_string(&self.human).unwrap_or_default();
+        (lab::json(output), human.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+}
+
+impl Drop for Tool {
+    fn drop(&mut self) {
         for file in [&self.human, &self.ready] {
+            // One that it never wrote is not there.
             let _ = fs::remove_file(file);
         }
-        (lab::json(output), human.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 }
 
