@@ -90,6 +90,7 @@ fn lists_are_complete() {
         &formats,
         &[
             "mod",
+            "blame",
             "compare",
             "golden",
             "load",

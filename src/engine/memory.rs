@@ -148,7 +148,7 @@ impl TxEngine for MemoryTx {
     }
 
     fn counters(&mut self) -> TxCounters {
-        TxCounters { calls: self.calls }
+        TxCounters { calls: self.calls, cut_short: 0 }
     }
 }
 

@@ -103,6 +103,9 @@ impl TxEngine for MmsgTx {
                 Ok(sent) => {
                     self.counters.calls += 1;
                     taken += sent;
+                    // "If an error occurs after at least one message has been sent, the call succeeds ... The
+                    // error code is lost", sendmmsg(2).
+                    self.counters.cut_short += u64::from(taken < flows.len());
                 }
                 Err(error) => {
                     return Committed { taken, refused: Some(error.raw_os_error().unwrap_or(0)) };

@@ -114,6 +114,9 @@ pub struct Committed {
 pub struct TxCounters {
     /// Calls to the kernel that sent something.
     pub calls: u64,
+    /// Calls that ended early because the next datagram was refused. It was tried again, and only if it was
+    /// refused again does it show in [`Committed`].
+    pub cut_short: u64,
 }
 
 /// Receives.

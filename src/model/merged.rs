@@ -2,7 +2,7 @@
 //! (`report/merged.schema.json`).
 
 use super::delay::{Distribution, OneWayDelay};
-use super::report::LostBy;
+use super::drops::LostBy;
 use super::snapshot::RxCounts;
 use crate::units::Nanos;
 use serde::{Deserialize, Serialize};

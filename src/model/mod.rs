@@ -8,6 +8,7 @@ pub mod snapshot;
 pub mod event;
 pub mod environment;
 pub mod delay;
+pub mod drops;
 pub mod metrics;
 pub mod report;
 pub mod merged;

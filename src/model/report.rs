@@ -1,6 +1,7 @@
 //! How a run went. Serialized as it stands: this is the JSON that scripts rely on (`report/schema.json`).
 
 use super::delay::{Distribution, OneWayDelay};
+use super::drops::{HostDrops, LostBy};
 use super::environment::Environment;
 use super::event::Event;
 use super::limit::Limit;
@@ -99,6 +100,12 @@ pub struct SenderReport {
     pub train_max: u64,
     /// Calls to the kernel that sent something.
     pub send_calls: u64,
+    /// Datagrams that a queue of this host dropped after the kernel had taken them: they count as offered.
+    pub dropped_after_taking: u64,
+    /// Kind of the interface's root qdisc at the end; `null` where that is not known.
+    pub qdisc: Option<String>,
+    /// What this host's counters of drops say.
+    pub host_drops: HostDrops,
     /// Longest time a sender did nothing although something was due.
     pub longest_stall_ns: Nanos,
     /// Sender threads and the cores they ran on (`null`: not pinned).
@@ -139,6 +146,8 @@ pub struct ReceiverReport {
     pub sockets: usize,
     /// Calls to the kernel that received something.
     pub receive_calls: u64,
+    /// What this host's counters of drops say.
+    pub host_drops: HostDrops,
     /// Longest time a receiver did not look at its sockets.
     pub longest_stall_ns: Nanos,
     /// Receiver threads and the cores they ran on (`null`: not pinned).
@@ -296,17 +305,6 @@ pub struct Totals {
     pub announcements: u64,
 }
 
-/// Where datagrams were lost: the parts add up to the lost ones.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LostBy {
-    /// The receive buffer of our own socket was full (`SO_MEMINFO`).
-    pub receiver_socket: u64,
-    /// This host dropped them before the socket: its backlog was full.
-    pub receiver_host: u64,
-    /// Neither: the network, or a host before this one.
-    pub elsewhere: u64,
-}
-
 /// Why a trial must not be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
@@ -368,6 +366,20 @@ pub enum Warning {
         /// The errno that was seen most.
         errno: String,
         /// How many datagrams it refused.
+        datagrams: u64,
+    },
+    /// The sending host dropped in a queue of its own.
+    SendingHostDropped {
+        /// `qdisc tbf`, `interface`.
+        place: String,
+        /// Packets that it dropped there, those of others among them.
+        packets: u64,
+        /// Those of them that it had not refused: they count as offered.
+        after_taking: u64,
+    },
+    /// The reverse-path filter of the receiving host dropped datagrams.
+    ReversePathFiltered {
+        /// How many, those of others among them.
         datagrams: u64,
     },
     /// Datagrams left later than they were due.

@@ -4,6 +4,7 @@ mod parts;
 mod patterns;
 
 use super::delay::{Distribution, OneWayDelay};
+use super::drops::LostBy;
 use super::event::{Event, Happening};
 use super::limit::{Bound, Fails, Limit, Quantity};
 use super::metrics::{ClockRelation, ClockReport};
@@ -49,6 +50,7 @@ pub(crate) fn lossy() -> RunReport {
     trial.warnings = vec![
         Warning::ReceiveBufferSmall { grant },
         Warning::Refused { errno: "ENOBUFS".into(), datagrams: 1_000 },
+        Warning::SendingHostDropped { place: "qdisc mq".into(), packets: 1_000, after_taking: 0 },
         Warning::NegativeDelay { datagrams: 17 },
     ];
     trial.events = vec![
@@ -61,9 +63,17 @@ pub(crate) fn lossy() -> RunReport {
     ];
     let mut sender = sender(1_000_000, 998_976);
     sender.counts.refused = BTreeMap::from([("ENOBUFS".into(), 1_000), ("EPERM".into(), 24)]);
+    sender.host_drops = host_drops(&[("interface.tx_dropped", 0), ("qdisc.drops", 1_000)]);
     trial.sender = Some(sender);
     let mut receiver = receiver();
     receiver.receive_buffer = grant;
+    receiver.host_drops = host_drops(&[
+        ("UdpInErrors", 91),
+        ("UdpMemErrors", 0),
+        ("UdpRcvbufErrors", 91),
+        ("interface.rx_dropped", 3),
+        ("softnet.time_squeeze", 12),
+    ]);
     trial.receiver = Some(receiver);
     let mut streams: Vec<_> = (0..4).map(|n| stream(n, 249_744, 90)).collect();
     for stream in &mut streams {

@@ -1,8 +1,10 @@
 //! Interfaces by name, index or address.
 
 use crate::error::{Error, Result};
-use crate::model::environment::Interface;
+use crate::model::environment::{Interface, Offloads, Rings};
+use crate::sys::ethtool::{self, Offload};
 use crate::sys::netdev::{InterfaceAddress, interface_addresses};
+use crate::sys::qdisc;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -51,6 +53,14 @@ pub fn loopback() -> Result<Interface> {
     resolve(&found.name)
 }
 
+/// The name of the interface of an index, in the namespace of this process.
+pub fn name(index: u32) -> Option<String> {
+    let all = interface_addresses().ok()?;
+    all.into_iter()
+        .find(|entry| read_number(&entry.name, "ifindex") == Some(index))
+        .map(|entry| entry.name)
+}
+
 /// The first IPv4 address of the interface of an index.
 pub fn ipv4_address(index: u32) -> Option<Ipv4Addr> {
     let all = interface_addresses().ok()?;
@@ -66,20 +76,68 @@ fn addresses() -> Result<Vec<InterfaceAddress>> {
     interface_addresses().map_err(|error| Error::os("cannot list the interfaces", error))
 }
 
+/// What the interface says of itself; what it does not say is left out.
 fn describe(name: &str) -> Interface {
-    let driver = fs::read_link(sysfs(name, "device/driver")).ok();
+    let index = read_number(name, "ifindex").unwrap_or_default();
+    let device = ethtool::Device::open(name).ok();
+    let offload = |offload| device.as_ref()?.offload(offload).ok();
+    let rings = device.as_ref().and_then(|device| device.rings().ok());
     Interface {
         name: name.to_owned(),
-        index: read_number(name, "ifindex").unwrap_or_default(),
+        index,
         mtu: read_number(name, "mtu"),
-        driver: driver.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned())),
+        driver: device.as_ref().and_then(|device| device.driver().ok()),
         speed_mbps: read_number(name, "speed"),
+        operstate: read_text(name, "operstate"),
+        flags: read_text(name, "flags").as_deref().map(flag_names).unwrap_or_default(),
+        rx_queues: queues(name, "rx-"),
+        tx_queues: queues(name, "tx-"),
+        rings: rings.map(|ethtool::Rings { rx, rx_max, tx, tx_max }| Rings {
+            rx,
+            rx_max,
+            tx,
+            tx_max,
+        }),
+        offloads: Offloads {
+            gro: offload(Offload::Gro),
+            gso: offload(Offload::Gso),
+            rx_checksum: offload(Offload::RxChecksum),
+            tx_checksum: offload(Offload::TxChecksum),
+        },
+        qdisc: qdisc::root(index).ok().map(|root| root.kind),
     }
+}
+
+/// The flags of a hexadecimal number, by the names of netdevice(7), that say something about multicast.
+fn flag_names(hex: &str) -> Vec<String> {
+    const NAMES: [(libc::c_int, &str); 8] = [
+        (libc::IFF_UP, "UP"),
+        (libc::IFF_BROADCAST, "BROADCAST"),
+        (libc::IFF_LOOPBACK, "LOOPBACK"),
+        (libc::IFF_POINTOPOINT, "POINTOPOINT"),
+        (libc::IFF_NOARP, "NOARP"),
+        (libc::IFF_PROMISC, "PROMISC"),
+        (libc::IFF_ALLMULTI, "ALLMULTI"),
+        (libc::IFF_MULTICAST, "MULTICAST"),
+    ];
+    let bits = i32::from_str_radix(hex.trim_start_matches("0x"), 16).unwrap_or(0);
+    let set = NAMES.iter().filter(|(flag, _)| bits & flag != 0);
+    set.map(|(_, name)| (*name).to_owned()).collect()
+}
+
+fn queues(name: &str, kind: &str) -> Option<usize> {
+    let entries = fs::read_dir(sysfs(name, "queues")).ok()?;
+    let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+    Some(names.filter(|name| name.to_string_lossy().starts_with(kind)).count())
+}
+
+fn read_text(name: &str, file: &str) -> Option<String> {
+    fs::read_to_string(sysfs(name, file)).ok().map(|text| text.trim().to_owned())
 }
 
 /// A number from sysfs; `None` also for the `-1` of a speed that is not known.
 fn read_number<T: std::str::FromStr>(name: &str, file: &str) -> Option<T> {
-    fs::read_to_string(sysfs(name, file)).ok()?.trim().parse().ok()
+    read_text(name, file)?.parse().ok()
 }
 
 fn sysfs(name: &str, file: &str) -> PathBuf {
@@ -96,6 +154,22 @@ mod tests {
         for text in [loopback.name.as_str(), &loopback.index.to_string(), "127.0.0.1"] {
             assert_eq!(resolve(text).unwrap(), loopback, "{text}");
         }
+    }
+
+    #[test]
+    fn loopback_says_what_it_is() {
+        let loopback = loopback().unwrap();
+        assert_eq!(loopback.flags, ["UP", "LOOPBACK"]);
+        assert_eq!(loopback.offloads.tx_checksum, Some(true));
+        assert_eq!((loopback.rx_queues, loopback.rings), (Some(1), None));
+        assert!(loopback.qdisc.is_some());
+        assert_eq!(name(loopback.index), Some(loopback.name));
+    }
+
+    #[test]
+    fn flags_have_names() {
+        assert_eq!(flag_names("0x1003"), ["UP", "BROADCAST", "MULTICAST"]);
+        assert!(flag_names("").is_empty() && flag_names("zebra").is_empty());
     }
 
     #[test]

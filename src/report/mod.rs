@@ -18,6 +18,7 @@ pub mod hlog;
 pub mod human;
 pub mod json;
 pub mod jsonl;
+pub mod blame;
 pub mod warnings;
 
 pub mod load;

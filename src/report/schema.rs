@@ -147,6 +147,8 @@ fn everything() -> RunReport {
     ];
     report.trial.warnings.extend([
         Warning::SharedCore { cpu: 0 },
+        Warning::SendingHostDropped { place: "qdisc tbf".into(), packets: 2, after_taking: 1 },
+        Warning::ReversePathFiltered { datagrams: 1 },
         Warning::SenderLate { p99_ns: length_ns },
         Warning::TailUnknown { streams: 1 },
         Warning::Hiccup { worker: worker.clone(), length_ns },

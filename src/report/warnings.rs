@@ -1,16 +1,18 @@
 //! What a warning or a reason for invalidity means, and what to do about it.
 
-use crate::model::report::{InvalidReason, TrialReport, Warning};
+use super::blame;
+use crate::model::drops::Place;
+use crate::model::report::{InvalidReason, RunReport, TrialReport, Warning};
 use crate::units::Nanos;
 use crate::units::human::grouped;
 use crate::units::text::{bytes, count, percent};
 
 /// Something that a person is to understand and to act on.
-pub trait Explained {
+pub trait Explained<T = RunReport> {
     /// What it means, as a clause: no capital, no full stop.
     fn sentence(&self) -> String;
-    /// What to do about it, in the same form.
-    fn advice(&self) -> String;
+    /// What to do about it on the machine of `report`, in the same form.
+    fn advice(&self, report: &T) -> String;
 }
 
 impl Explained for InvalidReason {
@@ -44,13 +46,17 @@ impl Explained for InvalidReason {
         }
     }
 
-    fn advice(&self) -> String {
+    fn advice(&self, report: &RunReport) -> String {
         match self {
+            Self::NothingHeard => return blame::of_silence(report),
             Self::OfferedLoadMissed { .. } => {
                 "lower --rate, use more --threads or a larger --batch, or pin the sender with --cpu"
             }
             Self::ApparatusDropped { .. } => {
-                "use a larger --rcvbuf or more --threads, pin the receiver with --cpu, or lower --rate"
+                return blame::shares(report)
+                    .iter()
+                    .max_by_key(|share| share.own_datagrams())
+                    .map_or_else(|| "lower --rate".into(), |share| share.advice(report));
             }
             Self::Stalled { .. } => {
                 "keep other work off its core: pin it with --cpu, and leave a core for the rest"
@@ -60,10 +66,6 @@ impl Explained for InvalidReason {
             }
             Self::WorkerFailed { .. } => {
                 "see whether the interface is still there and up (ip link), and repeat"
-            }
-            Self::NothingHeard => {
-                "check that sender and receiver name the same group, port and interface, that --ttl \
-                 reaches across routers, and that no firewall or IGMP snooping is in the way"
             }
         }
         .into()
@@ -85,6 +87,21 @@ impl Explained for Warning {
                 let datagrams = count(*datagrams, "datagram");
                 format!("the kernel refused {datagrams} with {errno}: {}", refusal(errno).0)
             }
+            Self::SendingHostDropped { place, packets, after_taking } => {
+                let fate = match after_taking {
+                    0 => "all of which it had refused, so none counts as offered".to_owned(),
+                    _ => format!(
+                        "{} of which it had taken: those count as offered, and not the network lost them",
+                        grouped(*after_taking)
+                    ),
+                };
+                format!("the sending host dropped {} in {place}, {fate}", grouped(*packets))
+            }
+            Self::ReversePathFiltered { datagrams } => format!(
+                "the reverse-path filter of this host dropped {}: no route to their sender leads out \
+                 through the interface that they came in by",
+                count(*datagrams, "datagram")
+            ),
             Self::SenderLate { p99_ns } => {
                 format!(
                     "the sender was late: 1 % of its datagrams left more than {p99_ns} after they were due"
@@ -105,13 +122,25 @@ impl Explained for Warning {
         }
     }
 
-    fn advice(&self) -> String {
+    fn advice(&self, report: &RunReport) -> String {
         match self {
             Self::ReceiveBufferSmall { grant } => {
                 format!("sysctl -w net.core.rmem_max={}, or run with CAP_NET_ADMIN", grant.asked)
             }
             Self::SharedCore { .. } => "give each its own core with --cpu".into(),
+            Self::Refused { errno, .. } if errno == "ENOBUFS" => blame::of_full_queue(report),
             Self::Refused { errno, .. } => refusal(errno).1.into(),
+            Self::SendingHostDropped { after_taking: 0, .. } => {
+                "these are the refusals as the queue counts them: no loss, and not the network's".into()
+            }
+            Self::SendingHostDropped { place, .. } if place.starts_with("qdisc") => {
+                blame::of_full_queue(report)
+            }
+            Self::SendingHostDropped { .. } => {
+                let interface = &report.environment.interface.name;
+                format!("see ip -s link show dev {interface}, and ethtool -S {interface}")
+            }
+            Self::ReversePathFiltered { .. } => blame::of_place(Place::ReversePath, report),
             Self::SenderLate { .. } => {
                 "pin the sender to a core of its own with --cpu, or lower --rate".into()
             }
@@ -133,10 +162,7 @@ impl Explained for Warning {
 /// What an errno of a send means, and what to do.
 fn refusal(errno: &str) -> (&'static str, &'static str) {
     match errno {
-        "ENOBUFS" => (
-            "the queue of the sending interface was full",
-            "lower --rate, or lengthen the queue: ip link set dev IFACE txqueuelen 10000",
-        ),
+        "ENOBUFS" => ("the queue of the sending interface was full", "lower --rate"),
         "EAGAIN" | "EWOULDBLOCK" => (
             "the socket's send buffer was full",
             "lower --rate, or sysctl -w net.core.wmem_max to a larger value",
@@ -199,7 +225,8 @@ mod tests {
     use crate::model::sample;
 
     fn check(explained: &dyn Explained, sentence: &str, advice: &str) {
-        assert_eq!((&*explained.sentence(), &*explained.advice()), (sentence, advice));
+        let advised = explained.advice(&sample::run());
+        assert_eq!((&*explained.sentence(), &*advised), (sentence, advice));
     }
 
     #[test]
@@ -220,7 +247,9 @@ mod tests {
     #[test]
     fn an_unknown_errno_has_advice_too() {
         let warning = Warning::Refused { errno: "EOWNERDEAD".into(), datagrams: 2 };
-        assert!(warning.sentence().contains("EOWNERDEAD") && !warning.advice().is_empty());
+        assert!(
+            warning.sentence().contains("EOWNERDEAD") && !warning.advice(&sample::run()).is_empty()
+        );
     }
 
     #[test]

@@ -6,9 +6,11 @@
 
 pub mod clock;
 pub mod cmsg;
+pub mod ethtool;
 pub mod mmsg;
 pub mod netdev;
 pub mod poll;
+pub mod qdisc;
 pub mod sched;
 pub mod sockopt;
 

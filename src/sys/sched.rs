@@ -37,10 +37,18 @@ pub fn keep_off(cpus: &[usize]) -> io::Result<()> {
     if rest.is_empty() {
         return Ok(());
     }
+    keep_to(&rest)
+}
+
+/// Lets the calling thread run on these cores only.
+///
+/// # Errors
+/// Those of sched_setaffinity(2).
+pub fn keep_to(cpus: &[usize]) -> io::Result<()> {
     // SAFETY: cpu_set_t is an array of integers, for which all zeroes is a value.
     let mut set: libc::cpu_set_t = unsafe { zeroed() };
-    for cpu in rest {
-        // SAFETY: CPU_SET writes the set within its size; `allowed_cpus` returns none beyond it.
+    for &cpu in cpus.iter().filter(|&&cpu| cpu < libc::CPU_SETSIZE as usize) {
+        // SAFETY: CPU_SET writes the set within its size, and `cpu` is below CPU_SETSIZE.
         unsafe { libc::CPU_SET(cpu, &mut set) };
     }
     // SAFETY: the set is ours and of the size given; pid 0 is the calling thread.
@@ -67,5 +75,7 @@ mod tests {
         keep_off(&[*kept]).unwrap();
         let expected = if rest.is_empty() { all.as_slice() } else { rest };
         assert_eq!(allowed_cpus().unwrap(), expected);
+        keep_to(&all).unwrap();
+        assert_eq!(allowed_cpus().unwrap(), all);
     }
 }

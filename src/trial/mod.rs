@@ -14,6 +14,7 @@ pub mod stream;
 mod clocks;
 mod handover;
 mod collector;
+mod blame;
 mod summary;
 pub mod validity;
 

@@ -1,6 +1,7 @@
 //! Carries out a trial on this machine.
 
 use super::TrialRunner;
+use super::blame::Watched;
 use super::collector::{Collector, Delivery};
 use super::control::{Control, TrialClock};
 use super::crew::{Crew, Hand, join_all};
@@ -13,7 +14,6 @@ use crate::model::Observer;
 use crate::model::event::Happening;
 use crate::model::report::TrialReport;
 use crate::model::spec::{Role, TrialSpec};
-use crate::net::counters::HostDrops;
 use crate::net::timestamp::Timestamps;
 use crate::sys::clock::{self, ClockPair};
 use crate::sys::sched;
@@ -56,6 +56,8 @@ impl TrialRunner for LocalRunner {
         let tx_plans: Vec<_> = senders.iter().map(|sender| sender.engine.clone()).collect();
         let rx_plans: Vec<_> = receivers.iter().map(|receiver| receiver.engine.clone()).collect();
         let sender_cpus: Vec<_> = senders.iter().filter_map(|sender| sender.cpu).collect();
+        // Before any socket is open: what they drop is among what the host counts.
+        let watched = engine.has_network().then(|| Watched::begin(spec));
         let halves = engine.open(&tx_plans, &rx_plans)?;
         (self.ready)()?;
         self.wait_for_start(spec);
@@ -64,7 +66,6 @@ impl TrialRunner for LocalRunner {
         let clocks = ClockPair::read();
         let lead = if senders.is_empty() { Nanos(0) } else { START_LEAD + Nanos::MILLISECOND };
         let trial = TrialClock::starting_at(clocks.monotonic + lead, clocks);
-        let drops_before = HostDrops::read();
         observer.on_start(spec, trial.wall(Nanos(0)));
         let control = Control::new(receivers.len());
         let (to_collector, deliveries) = bounded(2 * (senders.len() + receivers.len()));
@@ -86,6 +87,8 @@ impl TrialRunner for LocalRunner {
             Ok((join_all(tx), join_all(rx)))
         })?;
         collector.finish();
+        // The trial is over, and this thread is its caller's.
+        drop(sched::keep_to(&cpus));
 
         let by_ns = clocks.stepped_since();
         if by_ns.unsigned_abs() > STEP {
@@ -100,7 +103,7 @@ impl TrialRunner for LocalRunner {
                 interrupted: self.interrupt.load(Ordering::Relaxed),
                 tx,
                 rx,
-                host_drops: HostDrops::read().since(&drops_before),
+                host: watched.map(Watched::end).unwrap_or_default(),
             },
             collector,
         ))

@@ -1,5 +1,6 @@
 //! What the workers found becomes one report.
 
+use super::blame::{self, HostCounted};
 use super::collector::{Collector, SenderSums};
 use super::crew::Done;
 use super::ledger::session_name;
@@ -9,14 +10,14 @@ use super::trains::Trains;
 use super::tx_worker::TxResult;
 use super::validity::{self, Evidence};
 use crate::model::delay::{Distribution, OneWayDelay};
+use crate::model::drops::LostBy;
 use crate::model::event::{Event, Happening};
 use crate::model::metrics::{ClockRelation, Patterns};
 use crate::model::report::{
-    BufferGrant, LostBy, ReceiverReport, SenderReport, StreamReport, Totals, TrialReport, TxLedger,
+    BufferGrant, ReceiverReport, SenderReport, StreamReport, Totals, TrialReport, TxLedger,
 };
 use crate::model::snapshot::RxCounts;
 use crate::model::spec::{Role, TrialSpec};
-use crate::net::counters::HostDrops;
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use crate::units::rate::DatagramRate;
@@ -32,8 +33,8 @@ pub(super) struct Gathered<'a> {
     pub(super) interrupted: bool,
     pub(super) tx: Vec<Done<TxResult>>,
     pub(super) rx: Vec<Done<RxResult>>,
-    /// Dropped by this host while the trial ran.
-    pub(super) host_drops: HostDrops,
+    /// What this host counted meanwhile.
+    pub(super) host: HostCounted,
 }
 
 /// Adds up, judges, and says it.
@@ -148,6 +149,9 @@ impl Gathered<'_> {
             gaps_ns: trains.gaps(),
             train_max: trains.longest(),
             send_calls: results().map(|tx| tx.calls).sum(),
+            dropped_after_taking: self.dropped_after_taking(),
+            qdisc: self.host.qdisc.clone(),
+            host_drops: self.host.sending.clone(),
             longest_stall_ns: results().map(|tx| tx.longest_stall).max().unwrap_or_default(),
             cpus: self.tx.iter().map(|tx| tx.cpu).collect(),
         })
@@ -161,6 +165,7 @@ impl Gathered<'_> {
             receive_buffer: least.unwrap_or(BufferGrant::default()),
             sockets: results().map(|rx| rx.buffer.1).sum(),
             receive_calls: results().map(|rx| rx.counters.calls).sum(),
+            host_drops: self.host.receiving.clone(),
             longest_stall_ns: results().map(|rx| rx.longest_stall).max().unwrap_or_default(),
             cpus: self.rx.iter().map(|rx| rx.cpu).collect(),
         })
@@ -198,15 +203,16 @@ impl Gathered<'_> {
         }
     }
 
-    /// What a counter of this host claims is taken first. It may have dropped what was not ours too, so never
-    /// more than was lost. A socket also drops what was damaged on the way: that is nothing it had no room for.
     fn lost_by(&self, lost: u64) -> LostBy {
-        let HostDrops { backlog, damaged } = self.host_drops;
-        let socket: u64 = self.rx.iter().map(|rx| rx.result.counters.dropped).sum();
-        let receiver_socket = socket.saturating_sub(damaged).min(lost);
-        let receiver_host = backlog.min(lost - receiver_socket);
-        let elsewhere = lost - receiver_socket - receiver_host;
-        LostBy { receiver_socket, receiver_host, elsewhere }
+        let by_sockets = self.rx.iter().map(|rx| rx.result.counters.dropped).sum();
+        blame::lost_by(lost, by_sockets, &self.host.receiving)
+    }
+
+    fn dropped_after_taking(&self) -> u64 {
+        let results = || self.tx.iter().map(|tx| &tx.result);
+        let no_room: u64 = results().filter_map(|tx| tx.refused.get(&libc::ENOBUFS)).sum();
+        let also: u64 = results().map(|tx| tx.also_refused).sum();
+        blame::dropped_after_taking(&self.host.sending, no_room + also)
     }
 
     fn one_way_delay(&self, delay: &Latency, streams: &[StreamReport]) -> OneWayDelay {

@@ -71,6 +71,8 @@ struct Stream {
 pub(super) struct TxResult {
     /// Refused, by error number.
     pub(super) refused: BTreeMap<i32, u64>,
+    /// Refusals beside those: of announcements, and of datagrams that were taken, or refused, when tried again.
+    pub(super) also_refused: u64,
     /// Calls to the kernel that sent something.
     pub(super) calls: u64,
     /// Longest time the loop stood still.
@@ -133,7 +135,9 @@ impl TxWorker {
         self.count_what_was_not_tried();
         let offered_until = self.trial.now();
         self.announce_end();
-        self.result.calls = self.engine.counters().calls;
+        let counters = self.engine.counters();
+        self.result.calls = counters.calls;
+        self.result.also_refused += counters.cut_short;
         self.handover.finish(offered_until);
         self.result
     }
@@ -291,7 +295,9 @@ impl TxWorker {
         for slot in slots.iter_mut() {
             stream.encoder.announce(slot, kind, stream.offered, now, &self.clock);
         }
-        self.engine.commit(&[flow as FlowIndex]).refused.map_or(Ok(()), Err)
+        let refused = self.engine.commit(&[flow as FlowIndex]).refused;
+        self.result.also_refused += u64::from(refused.is_some());
+        refused.map_or(Ok(()), Err)
     }
 
     #[cold]

@@ -1,6 +1,7 @@
 //! May this trial be used? (RFC 3918 section 5.1: a trial whose apparatus failed MUST be considered invalid.)
 
 use crate::model::delay::OneWayDelay;
+use crate::model::drops::{LostBy, Place};
 use crate::model::event::{Event, Happening};
 use crate::model::report::{
     InvalidReason, ReceiverReport, SenderReport, StreamReport, Totals, Warning,
@@ -51,12 +52,9 @@ pub fn invalid_reasons(evidence: &Evidence<'_>) -> Vec<InvalidReason> {
         }
     }
     if let Some(totals) = evidence.totals {
-        let lost_by = totals.lost_by;
-        if lost_by.receiver_socket + lost_by.receiver_host > 0 {
-            reasons.push(InvalidReason::ApparatusDropped {
-                receiver_socket: lost_by.receiver_socket,
-                receiver_host: lost_by.receiver_host,
-            });
+        let LostBy { receiver_socket, receiver_host, .. } = totals.lost_by;
+        if receiver_socket + receiver_host > 0 {
+            reasons.push(InvalidReason::ApparatusDropped { receiver_socket, receiver_host });
         }
         // Where announcements came and nothing else did, all is lost: that is a result.
         if totals.counts.received + totals.lost == 0 {
@@ -99,11 +97,17 @@ pub fn warnings(evidence: &Evidence<'_>) -> Vec<Warning> {
         {
             warnings.push(Warning::SharedCore { cpu });
         }
+        // A sender of which nothing passed the filter was never heard, so none of its datagrams counts as lost.
+        let datagrams = receiver.host_drops.at(Place::ReversePath);
+        if datagrams > evidence.totals.map_or(0, |totals| totals.lost_by.receiver_host) {
+            warnings.push(Warning::ReversePathFiltered { datagrams });
+        }
     }
     if let Some(sender) = evidence.sender {
         if let Some((errno, &datagrams)) = sender.counts.refused.iter().max_by_key(|(_, n)| **n) {
             warnings.push(Warning::Refused { errno: errno.clone(), datagrams });
         }
+        warnings.extend(dropped_by_sender(sender));
         if let Some(p99_ns) = sender.lateness_ns.p99.filter(|late| *late > LATE) {
             warnings.push(Warning::SenderLate { p99_ns });
         }
@@ -123,6 +127,26 @@ pub fn warnings(evidence: &Evidence<'_>) -> Vec<Warning> {
         }
     }
     warnings
+}
+
+/// A warning for each place on the sending host that dropped.
+fn dropped_by_sender(sender: &SenderReport) -> impl Iterator<Item = Warning> {
+    let of = |name| sender.host_drops.get(name).unwrap_or(0);
+    let (by_qdisc, by_interface) = (of("qdisc.drops"), of("interface.tx_dropped"));
+    let kind = sender.qdisc.as_deref().unwrap_or("of an unknown kind");
+    let by_qdisc = Warning::SendingHostDropped {
+        place: format!("qdisc {kind}"),
+        packets: by_qdisc,
+        after_taking: sender.dropped_after_taking.saturating_sub(by_interface),
+    };
+    let by_interface = Warning::SendingHostDropped {
+        place: "its interface".to_owned(),
+        packets: by_interface,
+        after_taking: by_interface,
+    };
+    [by_qdisc, by_interface].into_iter().filter(
+        |warning| matches!(warning, Warning::SendingHostDropped { packets, .. } if *packets > 0),
+    )
 }
 
 fn stalls<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = (&'static str, Nanos)> + use<'a> {

@@ -80,10 +80,10 @@ impl Datagram {
         2 * 8..HEADER * 8
     }
 
-    /// Flips one bit of the payload. `checksum_pending` says that the hardware would have filled
-    /// in the UDP checksum (it is not there yet, and nobody will verify it); otherwise the checksum
-    /// is brought to agree with the flipped bit, unless the sender has sent none.
-    pub(super) fn flip(&self, frame: &mut [u8], bit: usize, checksum_pending: bool) {
+    /// Flips one bit of the payload. The UDP checksum is brought to agree with it, unless it stays:
+    /// because the hardware would have filled it in (it is not there yet, and nobody will verify
+    /// it), or because it is meant to be wrong. If the sender has sent none it stays too.
+    pub(super) fn flip(&self, frame: &mut [u8], bit: usize, checksum_stays: bool) {
         let byte = self.payload.start + bit / 8;
         let udp = self.payload.start - UDP;
         // The sum is over 16-bit words from the UDP header on; an odd last byte is a high half.
@@ -94,7 +94,7 @@ impl Datagram {
         let new = word_at(&frame[word]);
 
         let checksum = u16_at(frame, udp + 6).unwrap_or(0);
-        if checksum_pending || checksum == 0 {
+        if checksum_stays || checksum == 0 {
             return;
         }
         // RFC 1624 section 3: HC' = ~(~HC + ~m + m').

@@ -19,6 +19,8 @@ pub(crate) enum Action {
     Delay(Duration),
     /// One bit behind the first 30 bytes of payload is flipped, and the UDP checksum made to agree.
     Corrupt,
+    /// One bit behind the first 30 bytes of payload is flipped, and the UDP checksum does not agree.
+    Spoil,
     /// One bit of our header is flipped (not of its checksum), and the UDP checksum made to agree.
     CorruptHeader,
 }

@@ -289,7 +289,7 @@ impl Desk {
                 books.counts.forwarded += 1;
                 out.give(frame);
             }
-            Some(Action::Corrupt | Action::CorruptHeader) => {
+            Some(Action::Corrupt | Action::CorruptHeader | Action::Spoil) => {
                 books.counts.corrupted += 1;
                 note(&mut books.corrupted);
                 let in_header = action == Some(Action::CorruptHeader);
@@ -298,8 +298,13 @@ impl Desk {
                     return Err(format!("the plan corrupts datagram {index}, which is too short"));
                 }
                 let bit = bits.start + self.plan.bit(id.1, index, bits.len());
-                let pending = frame[0] & CHECKSUM_PENDING != 0;
-                datagram.flip(&mut frame[VIRTIO_HEADER..], bit, pending);
+                let is_spoiled = action == Some(Action::Spoil);
+                if is_spoiled {
+                    // Without the promise that hardware fills it in, the receiver verifies what is there.
+                    frame[0] = 0;
+                }
+                let stays = is_spoiled || frame[0] & CHECKSUM_PENDING != 0;
+                datagram.flip(&mut frame[VIRTIO_HEADER..], bit, stays);
             }
         }
         books.counts.forwarded += 1;

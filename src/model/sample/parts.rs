@@ -2,7 +2,8 @@
 
 use super::patterns;
 use crate::model::delay::{Distribution, OneWayDelay};
-use crate::model::environment::{Environment, Interface};
+use crate::model::drops::{HostDrops, LostBy};
+use crate::model::environment::{Environment, Interface, Offloads, Rings};
 use crate::model::event::{Event, Happening};
 use crate::model::group::Membership;
 use crate::model::metrics::{ClockRelation, ClockReport, LossReport};
@@ -32,21 +33,39 @@ pub(super) fn load() -> Load {
 
 pub(super) fn environment() -> Environment {
     Environment {
+        commit: Some("39dcdae1f0a2".into()),
         host: Some("lab-1".into()),
         kernel: Some("Linux 6.8.0-60-generic".into()),
         cpu: Some("AMD EPYC 7763 64-Core Processor".into()),
         cpus: 8,
         governor: Some("performance".into()),
+        isolated_cpus: Some("2-3".into()),
         clock_source: Some("tsc".into()),
         rmem_max: Some(212_992),
         wmem_max: Some(212_992),
         netdev_max_backlog: Some(1_000),
+        sysctls: BTreeMap::from(
+            [("net.ipv4.conf.all.rp_filter", "0"), ("net.ipv4.conf.eth1.rp_filter", "1")]
+                .map(|(name, value)| (name.into(), value.into())),
+        ),
         interface: Interface {
             name: "eth1".into(),
             index: 3,
             mtu: Some(1_500),
             driver: Some("ixgbe".into()),
             speed_mbps: Some(10_000),
+            operstate: Some("up".into()),
+            flags: ["UP", "BROADCAST", "MULTICAST"].map(String::from).into(),
+            rx_queues: Some(8),
+            tx_queues: Some(8),
+            rings: Some(Rings { rx: 512, rx_max: 4_096, tx: 512, tx_max: 4_096 }),
+            offloads: Offloads {
+                gro: Some(true),
+                gso: Some(true),
+                rx_checksum: Some(true),
+                tx_checksum: Some(false),
+            },
+            qdisc: Some("mq".into()),
         },
     }
 }
@@ -63,6 +82,9 @@ pub(super) fn sender(intended: u64, offered: u64) -> SenderReport {
         gaps_ns: patterns::gaps(offered.saturating_sub(1)),
         train_max: offered.min(8),
         send_calls: offered / 64,
+        dropped_after_taking: 0,
+        qdisc: Some("mq".into()),
+        host_drops: host_drops(&[("interface.tx_dropped", 0), ("qdisc.drops", 0)]),
         longest_stall_ns: Nanos(402_000),
         cpus: vec![Some(2)],
     }
@@ -74,9 +96,14 @@ pub(super) fn receiver() -> ReceiverReport {
         receive_buffer: BufferGrant { asked: 8 << 20, granted: 16 << 20, forced: true },
         sockets: 1,
         receive_calls: 400_000,
+        host_drops: host_drops(&[("UdpInErrors", 0), ("UdpRcvbufErrors", 0)]),
         longest_stall_ns: Nanos(530_000),
         cpus: vec![Some(3)],
     }
+}
+
+pub(super) fn host_drops(counters: &[(&str, u64)]) -> HostDrops {
+    HostDrops(counters.iter().map(|&(name, count)| (name.to_owned(), count)).collect())
 }
 
 pub(super) fn stream(number: u16, sent: u64, lost: u64) -> StreamReport {

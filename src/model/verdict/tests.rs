@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::model::delay::{OneWayDelay, Pdv};
+use crate::model::drops::{HostDrops, LostBy};
 use crate::model::metrics::Buckets;
-use crate::model::report::{LostBy, ReceiverReport, SenderReport, Totals, TxLedger};
+use crate::model::report::{ReceiverReport, SenderReport, Totals, TxLedger};
 use crate::model::snapshot::RxCounts;
 use crate::model::spec::{Role, StopWhen, TrialSpec};
 use crate::stats::latency::Latency;
@@ -70,6 +71,9 @@ fn report() -> TrialReport {
 
 fn sender() -> SenderReport {
     SenderReport {
+        dropped_after_taking: 0,
+        qdisc: None,
+        host_drops: HostDrops::default(),
         engine: "memory".into(),
         session: "0000ab".into(),
         counts: TxLedger {

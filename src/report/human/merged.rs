@@ -45,7 +45,7 @@ fn write(merged: &MergedReport, out: &mut dyn Write) -> io::Result<()> {
     write_streams(&merged.streams, &mut page)?;
     if !merged.warnings.is_empty() {
         page.section("Warnings", "")?;
-        merged.warnings.iter().try_for_each(|warning| page.explained(warning))?;
+        merged.warnings.iter().try_for_each(|warning| page.explained(warning, merged))?;
     }
     if !merged.skipped.is_empty() {
         page.section("Skipped", "not in these numbers")?;

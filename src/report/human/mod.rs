@@ -3,6 +3,8 @@
 mod compared;
 mod merged;
 mod delay;
+mod lost;
+mod origin;
 mod page;
 mod patterns;
 mod streams;
@@ -10,12 +12,10 @@ mod verdict;
 
 use super::warnings::bottleneck;
 use super::{AtEnd, ReportFormat, ReportWriter};
-use crate::model::environment::Environment;
 use crate::model::event::{Event, Happening};
 use crate::model::report::{
     LimitResult, ReceiverReport, RunReport, SenderReport, Totals, TrialReport,
 };
-use crate::model::spec::TrialSpec;
 use crate::units::Nanos;
 use crate::units::human::grouped;
 use crate::units::text::{bits_per_second, count, per_second, percent};
@@ -53,6 +53,7 @@ pub fn write(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     if let (Some(receiver), Some(totals)) = (&trial.receiver, &trial.totals) {
         write_receiver(receiver, totals, trial, &mut page)?;
     }
+    lost::write(report, &mut page)?;
     delay::write(trial, &mut page)?;
     patterns::write(trial, &mut page)?;
     streams::write(&trial.streams, &mut page)?;
@@ -60,9 +61,9 @@ pub fn write(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     if let Some(bottleneck) = bottleneck(trial) {
         page.section("Limited by", &bottleneck)?;
     }
-    write_warnings(trial, &mut page)?;
+    write_warnings(report, &mut page)?;
     write_events(&trial.events, &mut page)?;
-    write_origin(report, &mut page)
+    origin::write(report, &mut page)
 }
 
 fn write_sender(sender: &SenderReport, page: &mut Page<'_>) -> io::Result<()> {
@@ -114,14 +115,6 @@ fn write_receiver(
     page.number("received", counts.received, &rates(totals.forwarding_rate_pps, bits))?;
     page.number("unique", counts.unique, "")?;
     page.number("lost", totals.lost, &totals.loss_ratio.map(percent).unwrap_or_default())?;
-    if totals.lost > 0 {
-        // Named even when zero: that our own host dropped nothing is half the news.
-        let by = totals.lost_by;
-        let [socket, host, elsewhere] =
-            [by.receiver_socket, by.receiver_host, by.elsewhere].map(grouped);
-        let places = format!("own socket {socket} + own host {host} + elsewhere {elsewhere}");
-        page.text("", "", &places)?;
-    }
     page.number("duplicates", counts.duplicates, "")?;
     page.number("reordered", counts.reordered, "")?;
     page.number("too late", counts.too_late, noted(counts.too_late, "to be told from duplicates"))?;
@@ -145,6 +138,11 @@ fn rates(datagrams: f64, payload_bits: f64) -> String {
 fn joined<const N: usize>(parts: [String; N]) -> String {
     let parts = parts.into_iter().filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join(", ")
+}
+
+/// `GRO on`; nothing where it is not known.
+fn on_off(name: &str, is_on: Option<bool>) -> String {
+    is_on.map_or(String::new(), |is_on| format!("{name} {}", if is_on { "on" } else { "off" }))
 }
 
 fn noted(number: u64, note: &str) -> &str {
@@ -174,12 +172,13 @@ fn write_limits(limits: &[LimitResult], page: &mut Page<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn write_warnings(trial: &TrialReport, page: &mut Page<'_>) -> io::Result<()> {
-    if trial.warnings.is_empty() {
+fn write_warnings(report: &RunReport, page: &mut Page<'_>) -> io::Result<()> {
+    let warnings = &report.trial.warnings;
+    if warnings.is_empty() {
         return Ok(());
     }
     page.section("Warnings", "")?;
-    trial.warnings.iter().try_for_each(|warning| page.explained(warning))
+    warnings.iter().try_for_each(|warning| page.explained(warning, report))
 }
 
 /// Events that a reader should know; that streams were heard is in the table of streams.
@@ -198,42 +197,6 @@ fn write_events(events: &[Event], page: &mut Page<'_>) -> io::Result<()> {
         0 => Ok(()),
         more => page.paragraph(&format!("... and {more} more (all of them in --report json)")),
     }
-}
-
-/// How to take it again.
-fn write_origin(report: &RunReport, page: &mut Page<'_>) -> io::Result<()> {
-    let Environment { host, kernel, cpu, cpus, interface, .. } = &report.environment;
-    let trial = &report.trial;
-    let lasted = match trial.duration_ns {
-        Nanos(0) => String::new(),
-        duration => format!("{duration} from "),
-    };
-    let (start, version) = (&trial.started_at, &report.version);
-    page.section("Measured", &format!("{lasted}{start}, mcast-bench {version}"))?;
-    page.row("command", &report.command)?;
-    page.row("load", &load(&trial.spec))?;
-    page.row("host", &joined([host, kernel].map(|known| known.clone().unwrap_or_default())))?;
-    page.row("CPU", &joined([cpu.clone().unwrap_or_default(), count(*cpus as u64, "CPU")]))?;
-    if !interface.name.is_empty() {
-        let mtu = interface.mtu.map(|mtu| format!("MTU {mtu}")).unwrap_or_default();
-        let driver = interface.driver.as_ref().map(|driver| format!("driver {driver}"));
-        page.row("interface", &joined([interface.name.clone(), mtu, driver.unwrap_or_default()]))?;
-    }
-    Ok(())
-}
-
-fn load(spec: &TrialSpec) -> String {
-    let groups = match &spec.groups[..] {
-        [] => String::new(),
-        [one] => one.to_string(),
-        [first, .., last] => {
-            format!("{} groups, {first} to {last}", grouped(spec.groups.len() as u64))
-        }
-    };
-    let payload = spec.load.map(|load| {
-        format!("{} of UDP payload, TTL {}", count(load.payload_len.into(), "byte"), spec.ttl)
-    });
-    joined([groups, payload.unwrap_or_default()])
 }
 
 #[cfg(test)]

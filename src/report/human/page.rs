@@ -47,9 +47,9 @@ impl<'a> Page<'a> {
     }
 
     /// What it means, and on lines of its own what to do.
-    pub(super) fn explained(&mut self, what: &dyn Explained) -> io::Result<()> {
+    pub(super) fn explained<T>(&mut self, what: &dyn Explained<T>, report: &T) -> io::Result<()> {
         self.wrapped("  - ", &what.sentence())?;
-        self.wrapped("    -> ", &what.advice())
+        self.wrapped("    -> ", &what.advice(report))
     }
 
     /// Cells of equal width, aligned to the right.

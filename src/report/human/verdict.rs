@@ -16,7 +16,7 @@ pub(super) fn write(report: &RunReport, page: &mut Page<'_>) -> io::Result<()> {
     if !trial.valid {
         news.push("these numbers must not be used, because".into());
         page.wrapped("INVALID: ", &news.join("; "))?;
-        return trial.invalid_reasons.iter().try_for_each(|reason| page.explained(reason));
+        return trial.invalid_reasons.iter().try_for_each(|reason| page.explained(reason, report));
     }
     let failed = report.limits.iter().filter(|limit| !limit.held).count();
     if failed > 0 {

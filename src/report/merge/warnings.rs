@@ -1,7 +1,7 @@
 //! What a reader of a merged report should know before using its numbers.
 
 use super::Merge;
-use crate::model::merged::{MemberReport, MergeWarning, MergedSender};
+use crate::model::merged::{MemberReport, MergeWarning, MergedReport, MergedSender};
 use crate::report::warnings::Explained;
 use crate::units::human::grouped;
 use crate::units::text::count;
@@ -62,7 +62,7 @@ fn sent_differs(sender: &MergedSender) -> Option<MergeWarning> {
     })
 }
 
-impl Explained for MergeWarning {
+impl Explained<MergedReport> for MergeWarning {
     fn sentence(&self) -> String {
         match self {
             Self::Invalid { files } => {
@@ -110,7 +110,7 @@ impl Explained for MergeWarning {
         }
     }
 
-    fn advice(&self) -> String {
+    fn advice(&self, _merged: &MergedReport) -> String {
         match self {
             Self::Invalid { .. } => "mcast-bench report show FILE says why",
             Self::Skipped { .. } => "see what is wrong with them in `skipped` of --report json",

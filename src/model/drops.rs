@@ -1,0 +1,179 @@
+//! What a host's own counters say was dropped on it while a trial ran, and what of that may have been ours.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How far the host's counters of drops rose while a trial ran.
+///
+/// | Name | Of | From |
+/// |---|---|---|
+/// | `UdpRcvbufErrors`, `Ip6InDiscards`, ... as nstat(8) has them | network namespace | `/proc/net/{snmp,snmp6,netstat}` |
+/// | `softnet.dropped`, `softnet.cpu3.dropped`, ... | whole host | `/proc/net/softnet_stat` |
+/// | `interface.rx_missed_errors`, ... | the interface | `/sys/class/net/IFACE/statistics/` |
+/// | `nic.` and what its driver calls it | the interface | `ethtool -S` |
+/// | `qdisc.drops`, `qdisc.overlimits` | the interface | `tc -s qdisc` |
+///
+/// A counter that this kernel does not have, or that was set back, is not there: not known. Those of single CPUs
+/// and of the driver are there only if they rose. All of them count everybody's datagrams, not only ours; and they
+/// count what the kernel handles as one, which for datagrams joined by GRO or not yet cut by GSO is fewer than
+/// there were. Of the engines none asks for either.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HostDrops(pub BTreeMap<String, u64>);
+
+/// Where datagrams were lost: the parts add up to the lost ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostBy {
+    /// The receive buffers of our own sockets were full (`SO_MEMINFO`).
+    pub receiver_socket: u64,
+    /// This host dropped them before the socket, at one [`Place`] or another. Its counters
+    /// may have counted datagrams of others too, so this is the most that it can have been.
+    pub receiver_host: u64,
+    /// Neither: the network, or a host before this one.
+    pub elsewhere: u64,
+}
+
+/// A place on the receiving host, before the socket, at which datagrams are dropped. In the order of the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The interface found no free buffer in its receive ring.
+    Ring,
+    /// The queue of a CPU was full (`net.core.netdev_max_backlog`), or its flow limit was reached.
+    Backlog,
+    /// The kernel had no memory for the packet.
+    Packet,
+    /// The reverse-path filter: no route to the sender leads out through this interface.
+    ReversePath,
+    /// All UDP sockets together had taken the memory they may (`net.ipv4.udp_mem`).
+    UdpMemory,
+}
+
+impl Place {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Ring, Self::Backlog, Self::Packet, Self::ReversePath, Self::UdpMemory];
+}
+
+impl HostDrops {
+    /// How far a counter rose; `None` if that is not known.
+    pub fn get(&self, name: &str) -> Option<u64> {
+        self.0.get(name).copied()
+    }
+
+    /// The counters that rose.
+    pub fn risen(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(name, &count)| (name.as_str(), count)).filter(|(_, count)| *count > 0)
+    }
+
+    fn sum(&self, names: &[&str]) -> u64 {
+        names.iter().filter_map(|name| self.get(name)).sum()
+    }
+
+    /// What was dropped at a place, each packet once.
+    ///
+    /// Not counted anywhere: `InErrors` and `NoPorts`, the sums of others and what nobody listened to;
+    /// `IpInAddrErrors` and `InNoRoutes`, which only unicast meets (`ip_error`, net/ipv4/route.c);
+    /// `Ip6InDiscards`, which grows by what a source filter refuses too (`ip6_protocol_deliver_rcu`,
+    /// net/ipv6/ip6_input.c); `interface.rx_dropped` for itself and the driver's own counters, see below.
+    pub fn at(&self, place: Place) -> u64 {
+        match place {
+            // Three names for the same event in different drivers, some of which fill in several
+            // (<linux/if_link.h>, struct rtnl_link_stats64). The driver's own counters repeat them in detail, so
+            // they are shown and not added.
+            Place::Ring => ["rx_missed_errors", "rx_fifo_errors", "rx_over_errors"]
+                .iter()
+                .filter_map(|name| self.get(&format!("interface.{name}")))
+                .max()
+                .unwrap_or(0),
+            // The backlogs are the whole host's, but each such drop also counts in rx_dropped of the interface
+            // (enqueue_to_backlog, net/core/dev.c), and that has frames of unknown protocols as well: so neither
+            // says how many were ours, and both say how many at most. `flow_limit` is among `dropped`.
+            Place::Backlog => {
+                let dropped = self.get("softnet.dropped").unwrap_or(0);
+                self.get("interface.rx_dropped").map_or(dropped, |most| most.min(dropped))
+            }
+            Place::Packet => self.sum(&["IpInDiscards"]),
+            Place::ReversePath => self.sum(&["TcpExtIPReversePathFilter"]),
+            Place::UdpMemory => self.sum(&["UdpMemErrors", "Udp6MemErrors"]),
+        }
+    }
+
+    /// What was broken when it came: the IP header, or a checksum. This host dropped it, too, but that it could
+    /// not be used is the doing of the way that it came.
+    pub fn damaged(&self) -> u64 {
+        self.sum(&[
+            "IpInHdrErrors",
+            "IpExtInTruncatedPkts",
+            "UdpInCsumErrors",
+            "Ip6InHdrErrors",
+            "Ip6InTruncatedPkts",
+            "Udp6InCsumErrors",
+        ])
+    }
+
+    /// What was dropped before any socket.
+    pub fn before_sockets(&self) -> u64 {
+        Place::ALL.iter().map(|place| self.at(*place)).sum()
+    }
+
+    /// How many of `drops`, which sockets of ours have counted, were for want of room in their buffers.
+    ///
+    /// A socket's counter also has what it found damaged and what it got no memory for (`sk_drops` in
+    /// `__udp_enqueue_schedule_skb`, net/ipv4/udp.c, and `__sk_queue_drop_skb`, net/core/datagram.c).
+    /// `RcvbufErrors` has the buffers alone, but those of all sockets of the namespace.
+    pub fn of_full_buffers(&self, drops: u64) -> u64 {
+        let all = [self.get("UdpRcvbufErrors"), self.get("Udp6RcvbufErrors")];
+        match all.iter().flatten().sum() {
+            _ if all == [None, None] => drops,
+            all => drops.min(all),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drops(counters: &[(&str, u64)]) -> HostDrops {
+        HostDrops(counters.iter().map(|&(name, count)| (name.to_owned(), count)).collect())
+    }
+
+    #[test]
+    fn each_drop_is_counted_once() {
+        let all = drops(&[
+            ("UdpInErrors", 99),
+            ("UdpRcvbufErrors", 91),
+            ("UdpInCsumErrors", 5),
+            ("UdpMemErrors", 3),
+            ("IpInAddrErrors", 7),
+            ("TcpExtIPReversePathFilter", 11),
+            ("interface.rx_missed_errors", 20),
+            ("interface.rx_fifo_errors", 20),
+            ("nic.rx_no_buffer", 20),
+        ]);
+        assert_eq!((all.before_sockets(), all.damaged()), (3 + 11 + 20, 5));
+        assert_eq!(HostDrops::default().before_sockets(), 0);
+    }
+
+    #[test]
+    fn backlogs_of_other_interfaces_are_not_ours() {
+        let backlog = |counters| drops(counters).at(Place::Backlog);
+        assert_eq!(backlog(&[("softnet.dropped", 10), ("interface.rx_dropped", 4)]), 4);
+        assert_eq!(backlog(&[("softnet.dropped", 4), ("interface.rx_dropped", 10)]), 4);
+        assert_eq!(backlog(&[("softnet.dropped", 4)]), 4);
+        assert_eq!(backlog(&[("interface.rx_dropped", 10)]), 0);
+    }
+
+    #[test]
+    fn a_socket_counts_more_than_full_buffers() {
+        assert_eq!(drops(&[("UdpRcvbufErrors", 91)]).of_full_buffers(96), 91);
+        assert_eq!(drops(&[("Udp6RcvbufErrors", 200)]).of_full_buffers(96), 96);
+        assert_eq!(drops(&[]).of_full_buffers(96), 96);
+    }
+
+    #[test]
+    fn json_is_names_and_numbers() {
+        let drops = drops(&[("UdpInErrors", 1)]);
+        assert_eq!(serde_json::to_string(&drops).unwrap(), r#"{"UdpInErrors":1}"#);
+    }
+}

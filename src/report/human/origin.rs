@@ -1,0 +1,118 @@
+//! What was measured, with what, and on what machine: how to take it again.
+
+use super::page::Page;
+use super::{joined, on_off};
+use crate::model::environment::{Environment, Interface};
+use crate::model::report::{BufferGrant, RunReport};
+use crate::model::spec::TrialSpec;
+use crate::units::Nanos;
+use crate::units::human::grouped;
+use crate::units::text::{bits_per_second, bytes, count};
+use std::io;
+
+pub(super) fn write(report: &RunReport, page: &mut Page<'_>) -> io::Result<()> {
+    let trial = &report.trial;
+    let Environment { commit, host, kernel, interface, .. } = &report.environment;
+    let lasted = match trial.duration_ns {
+        Nanos(0) => String::new(),
+        duration => format!("{duration} from "),
+    };
+    let commit = commit.as_ref().map(|commit| format!(", commit {commit}")).unwrap_or_default();
+    let (start, version) = (&trial.started_at, &report.version);
+    page.section("Measured", &format!("{lasted}{start}, mcast-bench {version}{commit}"))?;
+    page.row("command", &report.command)?;
+    page.row("load", &load(&trial.spec))?;
+    page.row("host", &joined([host, kernel].map(|known| known.clone().unwrap_or_default())))?;
+    page.row("CPU", &cpu(&report.environment))?;
+    if !interface.name.is_empty() {
+        page.row("interface", &hardware(interface))?;
+        page.row("", &software(interface))?;
+    }
+    if let Some(receiver) = &trial.receiver {
+        page.row("buffer", &buffer(&receiver.receive_buffer))?;
+    }
+    page.row("sysctls", &sysctls(&report.environment))
+}
+
+fn load(spec: &TrialSpec) -> String {
+    let groups = match &spec.groups[..] {
+        [] => String::new(),
+        [one] => one.to_string(),
+        [first, .., last] => {
+            format!("{} groups, {first} to {last}", grouped(spec.groups.len() as u64))
+        }
+    };
+    let payload = spec.load.map(|load| {
+        format!("{} of UDP payload, TTL {}", count(load.payload_len.into(), "byte"), spec.ttl)
+    });
+    joined([groups, payload.unwrap_or_default()])
+}
+
+fn cpu(environment: &Environment) -> String {
+    let Environment { cpu, cpus, governor, isolated_cpus, clock_source, .. } = environment;
+    let isolated = isolated_cpus.as_ref().filter(|cpus| !cpus.is_empty());
+    joined([
+        cpu.clone().unwrap_or_default(),
+        count(*cpus as u64, "CPU"),
+        isolated.map(|cpus| format!("isolated {cpus}")).unwrap_or_default(),
+        governor.as_ref().map(|governor| format!("governor {governor}")).unwrap_or_default(),
+        clock_source.as_ref().map(|source| format!("clock {source}")).unwrap_or_default(),
+    ])
+}
+
+fn hardware(interface: &Interface) -> String {
+    let Interface { name, driver, speed_mbps, operstate, .. } = interface;
+    joined([
+        name.clone(),
+        operstate.clone().filter(|state| state != "unknown").unwrap_or_default(),
+        interface.mtu.map(|mtu| format!("MTU {mtu}")).unwrap_or_default(),
+        driver.as_ref().map(|driver| format!("driver {driver}")).unwrap_or_default(),
+        speed_mbps.map(|mbps| bits_per_second(mbps as f64 * 1e6)).unwrap_or_default(),
+    ])
+}
+
+fn software(interface: &Interface) -> String {
+    let Interface { rx_queues, tx_queues, rings, offloads, qdisc, .. } = interface;
+    let queues = rx_queues.zip(*tx_queues).map(|(rx, tx)| format!("queues rx {rx} tx {tx}"));
+    let rings = rings
+        .map(|ring| format!("rings rx {}/{} tx {}/{}", ring.rx, ring.rx_max, ring.tx, ring.tx_max));
+    joined([
+        qdisc.as_ref().map(|qdisc| format!("qdisc {qdisc}")).unwrap_or_default(),
+        queues.unwrap_or_default(),
+        rings.unwrap_or_default(),
+        on_off("GRO", offloads.gro),
+        on_off("GSO", offloads.gso),
+        on_off("rx checksum", offloads.rx_checksum),
+        on_off("tx checksum", offloads.tx_checksum),
+    ])
+}
+
+fn buffer(grant: &BufferGrant) -> String {
+    // The kernel doubles what is set; half of it is what compares to the bytes asked for.
+    let (granted, asked) = (bytes(grant.granted as u64 / 2), bytes(grant.asked as u64));
+    let forced = if grant.forced { ", beyond rmem_max" } else { "" };
+    format!("to receive: {granted} of {asked}{forced}")
+}
+
+/// Those that explain most losses; all of them are in the JSON.
+fn sysctls(environment: &Environment) -> String {
+    let Environment { rmem_max, wmem_max, netdev_max_backlog, .. } = environment;
+    let numbers = [
+        ("rmem_max", rmem_max),
+        ("wmem_max", wmem_max),
+        ("netdev_max_backlog", netdev_max_backlog),
+    ];
+    let numbers =
+        numbers.iter().filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?)));
+    let interface = &environment.interface.name;
+    let others = [
+        "net.core.netdev_budget".to_owned(),
+        "net.ipv4.conf.all.rp_filter".to_owned(),
+        format!("net.ipv4.conf.{interface}.rp_filter"),
+    ];
+    let others = others.iter().filter_map(|full| {
+        let name = ["net.core.", "net.ipv4."].iter().find_map(|head| full.strip_prefix(head));
+        Some(format!("{} {}", name.unwrap_or(full), environment.sysctls.get(full)?))
+    });
+    numbers.chain(others).collect::<Vec<_>>().join(", ")
+}
