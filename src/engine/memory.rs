@@ -24,8 +24,25 @@ struct Parcel {
     arena: Box<[u8]>,
     payload_len: usize,
     source: SocketAddr,
-    /// Where each payload goes: group and port.
-    destinations: Vec<SocketAddr>,
+    /// The receiver's number of the group that each payload goes to; `None` is not one of its groups.
+    flows: Vec<Option<FlowIndex>>,
+}
+
+/// A receiver as a sender sees it.
+struct Route {
+    /// The receiver's number of each of the sender's groups.
+    flows: Vec<Option<FlowIndex>>,
+    to: Sender<Parcel>,
+}
+
+impl Route {
+    fn new(sender: &TxPlan, receiver: &RxPlan, to: Sender<Parcel>) -> Self {
+        let number = |flow: &Membership| {
+            let joined = |own: &Membership| own.destination() == flow.destination();
+            receiver.flows.iter().position(joined).map(|number| number as FlowIndex)
+        };
+        Self { flows: sender.flows.iter().map(number).collect(), to }
+    }
 }
 
 impl Engine for Memory {
@@ -46,12 +63,10 @@ impl Engine for Memory {
         let (to_spares, spares) = bounded(QUEUE_LEN * rx.len().max(1));
         let mut halves = Halves::default();
         for (number, plan) in (1..).zip(tx) {
-            let members = |plan: &&RxPlan| plan.flows.clone();
-            let queues = queues.iter().map(|(plan, (to, _))| (members(plan), to.clone()));
+            let routes = queues.iter().map(|(rx, (to, _))| Route::new(plan, rx, to.clone()));
             halves.tx.push(Box::new(MemoryTx {
                 source: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), number),
-                flows: plan.flows.clone(),
-                receivers: queues.collect(),
+                routes: routes.collect(),
                 arena: vec![0; plan.batch * plan.payload_len.max(1)].into(),
                 payload_len: plan.payload_len,
                 capacity: plan.batch,
@@ -59,9 +74,8 @@ impl Engine for Memory {
                 calls: 0,
             }));
         }
-        for (plan, (_, from)) in &queues {
+        for (_, (_, from)) in &queues {
             halves.rx.push(Box::new(MemoryRx {
-                flows: plan.flows.clone(),
                 from: from.clone(),
                 lent: None,
                 metas: Vec::with_capacity(1024),
@@ -75,8 +89,7 @@ impl Engine for Memory {
 
 struct MemoryTx {
     source: SocketAddr,
-    flows: Vec<Membership>,
-    receivers: Vec<(Vec<Membership>, Sender<Parcel>)>,
+    routes: Vec<Route>,
     arena: Box<[u8]>,
     payload_len: usize,
     capacity: usize,
@@ -92,7 +105,7 @@ impl MemoryTx {
             arena: vec![0; self.arena.len()].into(),
             payload_len: 0,
             source: self.source,
-            destinations: Vec::with_capacity(self.capacity),
+            flows: Vec::with_capacity(self.capacity),
         })
     }
 }
@@ -106,23 +119,22 @@ impl TxEngine for MemoryTx {
     }
 
     fn commit(&mut self, flows: &[FlowIndex]) -> Committed {
-        if self.receivers.iter().any(|(_, to)| to.is_full()) {
+        if self.routes.iter().any(|route| route.to.is_full()) {
             return Committed { taken: 0, refused: Some(libc::ENOBUFS) };
         }
         self.calls += 1;
-        let is_sent_to = |members: &[Membership]| {
-            flows.iter().any(|&flow| is_member(members, self.flows[flow as usize]))
-        };
-        let receivers = 0..self.receivers.len();
-        let mut receivers = receivers.filter(|&n| is_sent_to(&self.receivers[n].0)).peekable();
-        while let Some(receiver) = receivers.next() {
+        let is_heard =
+            |route: &Route| flows.iter().any(|&flow| route.flows[flow as usize].is_some());
+        let routes = 0..self.routes.len();
+        let mut routes = routes.filter(|&n| is_heard(&self.routes[n])).peekable();
+        while let Some(route) = routes.next() {
             let mut parcel = self.spare();
+            let route = &self.routes[route];
             parcel.payload_len = self.payload_len;
             parcel.source = self.source;
-            parcel.destinations.clear();
-            let sent_to = flows.iter().map(|&flow| self.flows[flow as usize].destination());
-            parcel.destinations.extend(sent_to);
-            if receivers.peek().is_none() {
+            parcel.flows.clear();
+            parcel.flows.extend(flows.iter().map(|&flow| route.flows[flow as usize]));
+            if routes.peek().is_none() {
                 // The last receiver gets the slots themselves, in exchange for others.
                 std::mem::swap(&mut parcel.arena, &mut self.arena);
             } else {
@@ -130,7 +142,7 @@ impl TxEngine for MemoryTx {
                 parcel.arena[..used].copy_from_slice(&self.arena[..used]);
             }
             // Another sender may have filled the queue since; then these are lost, as on a network.
-            drop(self.receivers[receiver].1.try_send(parcel));
+            drop(route.to.try_send(parcel));
         }
         Committed { taken: flows.len(), refused: None }
     }
@@ -140,12 +152,7 @@ impl TxEngine for MemoryTx {
     }
 }
 
-fn is_member(members: &[Membership], flow: Membership) -> bool {
-    members.iter().any(|member| member.destination() == flow.destination())
-}
-
 struct MemoryRx {
-    flows: Vec<Membership>,
     from: Receiver<Parcel>,
     lent: Option<Parcel>,
     metas: Vec<RxMeta>,
@@ -170,16 +177,14 @@ impl RxEngine for MemoryRx {
         };
         self.calls += 1;
         let received_at = clock::realtime();
-        for (slot, to) in parcel.destinations.iter().enumerate() {
-            let joined = self.flows.iter().position(|flow| flow.destination() == *to);
-            let Some(flow) = joined else { continue };
+        for (slot, flow) in parcel.flows.iter().enumerate().filter(|(_, flow)| flow.is_some()) {
             self.metas.push(RxMeta {
                 offset: (slot * parcel.payload_len) as u32,
                 len: parcel.payload_len as u32,
                 segment_len: 0,
                 received_at,
                 source: parcel.source,
-                flow: Some(flow as FlowIndex),
+                flow: *flow,
             });
         }
         let parcel = self.lent.insert(parcel);

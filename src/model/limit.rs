@@ -1,5 +1,6 @@
 //! Limits a trial must hold: `--fail-if 'loss>0.01%'`.
 
+use crate::stats::percentile::WHOLE;
 use crate::units::Nanos;
 use crate::units::duration::{format_duration, parse_duration};
 use crate::units::number::{self, Misfit, Number};
@@ -43,7 +44,7 @@ pub enum Quantity {
 }
 
 /// The hundredth percentile, in thousandths of a per cent.
-pub const MAXIMUM: u32 = 100_000;
+pub const MAXIMUM: u32 = WHOLE;
 
 /// Which side of the bound is a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

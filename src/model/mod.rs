@@ -2,16 +2,16 @@
 //!
 //! Plain data with public fields; the only types that are written to and read from JSON.
 
-pub mod environment;
-pub mod event;
 pub mod group;
-pub mod limit;
+pub mod spec;
+pub mod snapshot;
+pub mod event;
+pub mod environment;
 pub mod report;
+pub mod limit;
+pub mod verdict;
 #[cfg(test)]
 pub(crate) mod sample;
-pub mod snapshot;
-pub mod spec;
-pub mod verdict;
 
 use crate::units::Nanos;
 use event::Event;

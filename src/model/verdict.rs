@@ -1,8 +1,8 @@
 //! Whether a trial held a limit.
 
-use super::limit::{Bound, Fails, Limit, MAXIMUM, Quantity};
+use super::limit::{Bound, Fails, Limit, Quantity};
 use super::report::{Distribution, LimitResult, TrialReport};
-use crate::units::Nanos;
+use crate::stats::percentile::{Percentile, percentile_with_losses};
 
 /// What was measured, in the unit of the limit.
 enum Measured {
@@ -73,30 +73,16 @@ fn delay(quantity: Quantity, report: &TrialReport) -> Option<Measured> {
     }
 }
 
-/// The smallest delay that `percentile` thousandths of a per cent of all datagrams did not exceed
-/// (RFC 2330 section 11.3), the `lost` ones standing above all others.
+/// `percentile` of all datagrams, the `lost` ones standing above all others; `None` when none was received.
 fn percentile_with_lost(delays: &Distribution, lost: u64, percentile: u32) -> Option<Measured> {
     if delays.count == 0 {
         return None;
     }
-    let all = u128::from(delays.count) + u128::from(lost);
-    let rank = (all * u128::from(percentile)).div_ceil(u128::from(MAXIMUM));
-    if rank > u128::from(delays.count) {
-        return Some(Measured::Infinite);
-    }
-    let value = if percentile == MAXIMUM {
-        delays.max
-    } else {
-        // By rank, not by quantile: a quantile in `f64` may round to the next rank.
-        let histogram = delays.histogram().ok()?;
-        let mut seen = 0;
-        let step = histogram.iter_recorded().find(|step| {
-            seen += u128::from(step.count_since_last_iteration());
-            seen >= rank
-        })?;
-        Nanos(step.value_iterated_to()).min(delays.max)
-    };
-    Some(Measured::Finite(Bound::Time(value)))
+    let histogram = delays.histogram().ok()?;
+    Some(match percentile_with_losses(&histogram, delays.max, lost, percentile)? {
+        Percentile::Finite(delay) => Measured::Finite(Bound::Time(delay)),
+        Percentile::Infinite => Measured::Infinite,
+    })
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@
 //! A number that leaps ahead by a whole window or more is believed only when a second one confirms it. One
 //! damaged or hostile datagram therefore moves nothing; it counts as corrupt.
 
+use super::bits::Bits;
+
 /// What one arrival was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
@@ -50,8 +52,8 @@ pub struct SeqCounters {
 /// Follows one stream of sequence numbers.
 #[derive(Debug)]
 pub struct SeqTracker {
-    /// Bit `seq % window` says whether `seq` came, for all of `next_expected - window .. next_expected`.
-    seen: Box<[u64]>,
+    /// Whether `seq` came, for all of `next_expected - window .. next_expected`.
+    seen: Bits,
     counters: SeqCounters,
     /// Lowest number that counts; `None` before anything is known.
     first: Option<u64>,
@@ -66,9 +68,8 @@ pub struct SeqTracker {
 impl SeqTracker {
     /// Remembers the last `window` numbers, a power of two of at least 64. The only allocation.
     pub fn new(window: usize) -> Self {
-        assert!(window.is_power_of_two() && window >= 64, "window of {window}");
         Self {
-            seen: vec![0; window / 64].into(),
+            seen: Bits::new(window),
             counters: SeqCounters::default(),
             first: None,
             next_expected: 0,
@@ -154,9 +155,9 @@ impl SeqTracker {
             return;
         }
         let first = self.first.unwrap_or(sent);
-        let remembered = self.next_expected.saturating_sub(self.window());
+        let remembered = self.next_expected.saturating_sub(self.seen.len());
         let denied = (sent.max(remembered)..self.next_expected)
-            .filter(|&seq| self.is_seen(seq))
+            .filter(|&seq| self.seen.get(seq))
             .count() as u64;
         let room = sent.saturating_sub(first);
         let unique = (self.counters.unique - denied).min(room);
@@ -175,21 +176,21 @@ impl SeqTracker {
         }
         if seq >= self.next_expected {
             let missing = seq - self.next_expected;
-            if missing >= self.window() {
+            if missing >= self.seen.len() {
                 return self.leap_to(seq);
             }
             self.advance_to(seq);
             return Arrival::Gap { missing };
         }
         let late_by = self.next_expected - 1 - seq;
-        if late_by >= self.window() {
+        if late_by >= self.seen.len() {
             return self.fall_back_to(seq);
         }
-        if self.is_seen(seq) {
+        if self.seen.get(seq) {
             self.counters.duplicates += 1;
             return Arrival::Duplicate;
         }
-        self.mark(seq);
+        self.seen.set(seq);
         self.counters.unique += 1;
         self.counters.reordered += 1;
         self.first = self.first.map(|first| first.min(seq));
@@ -199,7 +200,7 @@ impl SeqTracker {
     /// Takes `seq`, less than a window above all others, as the highest so far.
     fn advance_to(&mut self, seq: u64) {
         if seq > self.next_expected {
-            self.forget(self.next_expected, seq - 1);
+            self.seen.clear(self.next_expected, seq - 1);
         }
         self.take_as_highest(seq);
     }
@@ -207,14 +208,14 @@ impl SeqTracker {
     /// The bit of `seq` is the one of `seq - window`; setting it is all the forgetting there is to do.
     #[inline]
     fn take_as_highest(&mut self, seq: u64) {
-        self.mark(seq);
+        self.seen.set(seq);
         self.next_expected = seq + 1;
         self.counters.unique += 1;
     }
 
     /// A number at least a window ahead: an outage, or nonsense. Two that lie close together are an outage.
     fn leap_to(&mut self, seq: u64) -> Arrival {
-        let window = self.window();
+        let window = self.seen.len();
         let Some(earlier) = self.leap.take_if(|leap| leap.abs_diff(seq) < window && *leap != seq)
         else {
             self.leap = Some(seq);
@@ -224,7 +225,7 @@ impl SeqTracker {
         self.counters.corrupt -= 1;
         self.before_leap.get_or_insert((self.counters, self.next_expected));
         let missing = earlier - self.next_expected;
-        self.seen.fill(0);
+        self.seen.clear_all();
         self.next_expected = earlier;
         self.advance_to(earlier);
         match self.observe_unexpected(seq) {
@@ -239,54 +240,13 @@ impl SeqTracker {
             self.counters.too_late += 1;
             return Arrival::TooLate;
         }
-        self.seen.fill(0);
+        self.seen.clear_all();
         self.counters.corrupt += 1;
         self.counters.unique -= 1;
         self.first = Some(seq);
         self.next_expected = seq;
         self.advance_to(seq);
         Arrival::InOrder
-    }
-
-    fn window(&self) -> u64 {
-        self.seen.len() as u64 * 64
-    }
-
-    /// Word of the ring and bit in it for a number.
-    #[inline]
-    fn place(&self, seq: u64) -> (usize, u64) {
-        ((seq / 64) as usize & (self.seen.len() - 1), 1 << (seq % 64))
-    }
-
-    #[inline]
-    fn mark(&mut self, seq: u64) {
-        let (word, bit) = self.place(seq);
-        self.seen[word] |= bit;
-    }
-
-    fn is_seen(&self, seq: u64) -> bool {
-        let (word, bit) = self.place(seq);
-        self.seen[word] & bit != 0
-    }
-
-    /// Clears the bits of `from..=to`, at most a window, which the numbers one window below have left set.
-    fn forget(&mut self, from: u64, to: u64) {
-        let (first_word, first_bit) = self.place(from);
-        let upper = !(first_bit - 1);
-        let (_, last_bit) = self.place(to);
-        let lower = last_bit | (last_bit - 1);
-        let words = to / 64 - from / 64;
-        if words == 0 {
-            self.seen[first_word] &= !(upper & lower);
-            return;
-        }
-        self.seen[first_word] &= !upper;
-        for word in from / 64 + 1..to / 64 {
-            let (word, _) = self.place(word * 64);
-            self.seen[word] = 0;
-        }
-        let (last_word, _) = self.place(to);
-        self.seen[last_word] &= !lower;
     }
 }
 

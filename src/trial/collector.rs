@@ -63,6 +63,8 @@ struct Pending {
     rx: Option<ReceiverInterval>,
     /// Latest end of a part.
     ended: Nanos,
+    /// When the last sender ended, if that was in this interval.
+    senders_ended: Option<Nanos>,
 }
 
 impl<'a> Collector<'a> {
@@ -95,6 +97,9 @@ impl<'a> Collector<'a> {
             Delivery::Tx(part) => {
                 let pending = self.pending.entry(part.index.max(self.next)).or_default();
                 pending.ended = pending.ended.max(part.ended);
+                if part.is_last {
+                    pending.senders_ended = pending.senders_ended.max(Some(part.ended));
+                }
                 let sum = pending.tx.get_or_insert_default();
                 sum.counts.add(&part.gathered.counts);
                 sum.payload_bytes += part.gathered.payload_bytes;
@@ -187,7 +192,9 @@ impl<'a> Collector<'a> {
         let Some(skipped) = self.skipped.or((!is_silent).then_some(index)) else { return };
         self.skipped = Some(skipped);
         let start = Nanos(index * self.interval.0);
-        let length = end.saturating_sub(start);
+        // The last interval of the offered load ends with it, or its rates would come out too low.
+        let ended = pending.senders_ended.filter(|_| self.senders_are_done());
+        let length = ended.map_or(end, |ended| ended.min(end)).saturating_sub(start);
         // What a worker brought so late that its interval had been told already stands in one without length.
         if length == Nanos(0) && is_idle {
             return;

@@ -1,16 +1,16 @@
 //! One trial from its beginning to its end: join, warm up, offer, drain, leave, judge.
 
-mod collector;
-mod control;
-mod crew;
-mod handover;
-pub mod ledger;
-mod pacer;
-mod plan;
 mod runner;
-mod rx_worker;
-mod summary;
+mod plan;
+mod crew;
+mod control;
 mod tx_worker;
+mod pacer;
+mod rx_worker;
+pub mod ledger;
+mod handover;
+mod collector;
+mod summary;
 pub mod validity;
 
 pub use runner::LocalRunner;

@@ -5,6 +5,7 @@ use crate::model::report::{LostBy, OneWayDelay, ReceiverReport, SenderReport, To
 use crate::model::snapshot::RxCounts;
 use crate::model::spec::{Role, StopWhen, TrialSpec};
 use crate::stats::latency::Latency;
+use crate::units::Nanos;
 use std::collections::BTreeMap;
 
 const MS: u64 = 1_000_000;
@@ -80,7 +81,7 @@ fn spec() -> TrialSpec {
         groups: Vec::new(),
         interface: 0,
         load: None,
-        stop: StopWhen { time_ns: None, count: None },
+        stop: StopWhen { time_ns: None, count: None, with_senders: false },
         ttl: 1,
         loopback: true,
         dscp: 0,

@@ -1,0 +1,84 @@
+//! Receiving through the kernel: each engine, and a bare `recvmmsg` loop beside them, over loopback.
+//!
+//! Each round fills the socket, untimed, and then reads it empty.
+#![allow(missing_docs)] // criterion's macros make public items
+
+mod bare;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use mcast_bench::engine::{ENGINES, FlowIndex, RxPlan, TxEngine, TxPlan};
+use mcast_bench::model::group::Membership;
+use mcast_bench::net::interface;
+use mcast_bench::net::socket::{join, open_receiver};
+use mcast_bench::net::timestamp::Timestamps;
+use std::time::{Duration, Instant};
+
+const PAYLOAD_LEN: usize = 1316;
+const ROUND: usize = 512;
+const BUFFER: usize = 8 << 20;
+
+/// Fills the socket, then times `read`, which says how many it got.
+fn time(rounds: u64, tx: &mut dyn TxEngine, mut read: impl FnMut() -> usize) -> Duration {
+    let flows = [0 as FlowIndex; 64];
+    let mut total = Duration::ZERO;
+    for _ in 0..rounds {
+        for _ in 0..ROUND / flows.len() {
+            tx.reserve(flows.len(), PAYLOAD_LEN);
+            assert_eq!(tx.commit(&flows).taken, flows.len());
+        }
+        let mut left = ROUND;
+        let before = Instant::now();
+        while left > 0 {
+            left -= read();
+        }
+        total += before.elapsed();
+    }
+    total
+}
+
+fn receive(criterion: &mut Criterion) {
+    let _timestamps = Timestamps::warm_up().expect("receive timestamps");
+    let interface = interface::loopback().expect("a loopback interface").index;
+    let flow =
+        Membership { source: None, group: "239.255.77.77".parse().expect("a group"), port: 5778 };
+    let tx_plan = TxPlan {
+        flows: vec![flow],
+        interface,
+        ttl: 1,
+        loopback: true,
+        dscp: 0,
+        payload_len: PAYLOAD_LEN,
+        batch: 64,
+    };
+    let rx_plan = RxPlan { flows: vec![flow], interface, receive_buffer: BUFFER, batch: 64 };
+    let mut group = criterion.benchmark_group("engine_rx");
+    group.throughput(Throughput::Elements(ROUND as u64));
+    for engine in ENGINES.iter().filter(|engine| engine.has_network()) {
+        let tx_plans = std::slice::from_ref(&tx_plan);
+        {
+            let mut halves = engine.open(tx_plans, &[]).expect("an engine");
+            let (socket, _) = open_receiver(flow.destination(), BUFFER).expect("a socket");
+            join(&socket, interface, &flow).expect("a group to join");
+            let mut bare = bare::Batch::new(&socket, 64, PAYLOAD_LEN, None);
+            group.bench_function(BenchmarkId::new("bare", 64), |bencher| {
+                bencher.iter_custom(|rounds| {
+                    time(rounds, &mut *halves.tx[0], || bare.receive().unwrap_or(0))
+                });
+            });
+        }
+        let mut halves = engine.open(tx_plans, std::slice::from_ref(&rx_plan)).expect("an engine");
+        let (tx, rx) = (&mut halves.tx[0], &mut halves.rx[0]);
+        group.bench_function(BenchmarkId::new(engine.name(), 64), |bencher| {
+            bencher.iter_custom(|rounds| {
+                time(rounds, &mut **tx, || {
+                    let batch = rx.poll(Duration::ZERO).expect("a socket that works");
+                    batch.datagrams().filter(|datagram| datagram.flow.is_some()).count()
+                })
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, receive);
+criterion_main!(benches);

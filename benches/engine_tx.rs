@@ -1,0 +1,74 @@
+//! Sending through the kernel: each engine, and a bare `sendmmsg` loop beside them.
+//!
+//! Over loopback to a group that nobody has joined, or over the interface in `MCAST_BENCH_IFACE`; in a network
+//! namespace of `scripts/netns.sh` that is a veth pair with another host behind it.
+#![allow(missing_docs)] // criterion's macros make public items
+
+mod bare;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use mcast_bench::engine::{ENGINES, FlowIndex, TxPlan};
+use mcast_bench::model::group::Membership;
+use mcast_bench::net::interface;
+use mcast_bench::net::socket::{SenderOptions, open_sender};
+use mcast_bench::units::Nanos;
+use mcast_bench::wire::probe::{Encoder, Kind};
+
+const PAYLOAD_LEN: usize = 1316;
+
+fn send(criterion: &mut Criterion) {
+    let interface = match std::env::var("MCAST_BENCH_IFACE") {
+        Ok(name) => interface::resolve(&name).expect("MCAST_BENCH_IFACE names an interface"),
+        Err(_) => interface::loopback().expect("a loopback interface"),
+    };
+    let flow =
+        Membership { source: None, group: "239.255.77.77".parse().expect("a group"), port: 5777 };
+    let mut group = criterion.benchmark_group("engine_tx");
+    for batch in [1, 8, 64] {
+        group.throughput(Throughput::Elements(batch as u64));
+        let socket = open_sender(&SenderOptions {
+            interface: interface.index,
+            source: None,
+            v6: false,
+            ttl: 1,
+            loopback: true,
+            dscp: 0,
+        })
+        .expect("a socket");
+        let mut bare =
+            bare::Batch::new(&socket, batch, PAYLOAD_LEN, Some(flow.destination().into()));
+        group.bench_function(BenchmarkId::new("bare", batch), |bencher| {
+            bencher.iter(|| bare.send().expect("the kernel takes it"));
+        });
+        for engine in ENGINES.iter().filter(|engine| engine.has_network()) {
+            let plan = TxPlan {
+                flows: vec![flow],
+                interface: interface.index,
+                ttl: 1,
+                loopback: true,
+                dscp: 0,
+                payload_len: PAYLOAD_LEN,
+                batch,
+            };
+            let mut halves = engine.open(&[plan], &[]).expect("an engine");
+            let encoder = Encoder::new(7, 0, false);
+            let flows = vec![0 as FlowIndex; batch];
+            let mut seq = 0;
+            group.bench_function(BenchmarkId::new(engine.name(), batch), |bencher| {
+                bencher.iter(|| {
+                    let mut slots = halves.tx[0].reserve(batch, PAYLOAD_LEN);
+                    for slot in slots.iter_mut() {
+                        encoder.encode(slot, Kind::Data, seq, Nanos(1 << 60), Nanos(0));
+                        seq += 1;
+                    }
+                    let committed = halves.tx[0].commit(&flows);
+                    assert_eq!(committed.taken, batch, "{committed:?}");
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, send);
+criterion_main!(benches);

@@ -1,0 +1,135 @@
+//! What this program itself costs a datagram, without a kernel: batches of 64 through the memory engine.
+#![allow(missing_docs)] // criterion's macros make public items
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use mcast_bench::engine::memory::Memory;
+use mcast_bench::engine::{Engine, FlowIndex, RxEngine, RxPlan, TxEngine, TxPlan};
+use mcast_bench::model::group::{GroupSpec, Membership, expand_all};
+use mcast_bench::stats::latency::Latency;
+use mcast_bench::stats::schedule::{Constant, Schedule, Turn};
+use mcast_bench::trial::ledger::Ledger;
+use mcast_bench::units::Nanos;
+use mcast_bench::units::rate::DatagramRate;
+use mcast_bench::wire::probe::{Encoder, Kind};
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+const BATCH: usize = 64;
+
+/// One sender, one receiver, and streams for each group.
+struct Bed {
+    tx: Box<dyn TxEngine>,
+    rx: Box<dyn RxEngine>,
+    schedule: Box<dyn Schedule>,
+    streams: Vec<(Encoder, u64)>,
+    turn: usize,
+    flows: Vec<FlowIndex>,
+    payload_len: usize,
+    ledger: Ledger,
+    one_way_delay: Latency,
+    lateness: Latency,
+}
+
+impl Bed {
+    fn new(groups: &str, payload_len: usize) -> Self {
+        let spec: GroupSpec = groups.parse().expect("a group");
+        let flows: Vec<Membership> = expand_all(&[spec], 5777).expect("groups");
+        let tx = TxPlan {
+            flows: flows.clone(),
+            interface: 0,
+            ttl: 1,
+            loopback: true,
+            dscp: 0,
+            payload_len,
+            batch: BATCH,
+        };
+        let streams = (0..flows.len()).map(|n| (Encoder::new(7, n as u16, false), 0)).collect();
+        let rx = RxPlan { flows, interface: 0, receive_buffer: 0, batch: BATCH };
+        let halves = Memory.open(&[tx], &[rx]).expect("memory is always there");
+        let rate = DatagramRate { datagrams: 29_970_000, seconds: 1_001 };
+        Self {
+            tx: halves.tx.into_iter().next().expect("one sender"),
+            rx: halves.rx.into_iter().next().expect("one receiver"),
+            schedule: Box::new(Constant::new(rate, 1, Turn { index: 0, of: 1 })),
+            streams,
+            turn: 0,
+            flows: Vec::with_capacity(BATCH),
+            payload_len,
+            ledger: Ledger::new(),
+            one_way_delay: Latency::new(),
+            lateness: Latency::new(),
+        }
+    }
+
+    /// Schedule, encode, commit, and the record of how late it was: what the transmit loop does.
+    fn send(&mut self) {
+        let now = Nanos(u64::MAX / 4);
+        let mut slots = self.tx.reserve(BATCH, self.payload_len);
+        self.flows.clear();
+        for slot in slots.iter_mut() {
+            let due = self.schedule.next_due(now);
+            let (encoder, seq) = &mut self.streams[self.turn];
+            encoder.encode(slot, Kind::Data, *seq, Nanos(1 << 60) + due, Nanos(100));
+            *seq += 1;
+            self.flows.push(self.turn as FlowIndex);
+            self.lateness.record(due, due + Nanos(100));
+            self.turn += 1;
+            if self.turn == self.streams.len() {
+                self.turn = 0;
+            }
+        }
+        black_box(self.tx.commit(&self.flows));
+    }
+
+    /// Poll, decode, track, record: what the receive loop does.
+    fn receive(&mut self) {
+        let batch = self.rx.poll(Duration::ZERO).expect("memory does not fail");
+        for datagram in batch.datagrams() {
+            self.ledger.enter(&datagram, Nanos(1), &mut self.one_way_delay);
+        }
+    }
+}
+
+/// Times one of the two halves, of as many batches as asked for.
+fn time(
+    bed: &mut Bed,
+    batches: u64,
+    half: impl Fn(&mut Bed),
+    other: impl Fn(&mut Bed),
+    first: bool,
+) -> Duration {
+    let mut total = Duration::ZERO;
+    for _ in 0..batches {
+        if !first {
+            other(bed);
+        }
+        let before = Instant::now();
+        half(bed);
+        total += before.elapsed();
+        if first {
+            other(bed);
+        }
+    }
+    total
+}
+
+fn own_cost(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("own_cost");
+    group.throughput(Throughput::Elements(BATCH as u64));
+    for (groups, payload_len) in
+        [("239.1.1.1", 64), ("239.1.1.1", 1316), ("239.1.1.1+99", 1316), ("239.1.1.1+999", 1316)]
+    {
+        let name = format!("{groups} x {payload_len} B");
+        let mut bed = Bed::new(groups, payload_len);
+        group.bench_function(BenchmarkId::new("sending", &name), |bencher| {
+            bencher.iter_custom(|n| time(&mut bed, n, Bed::send, Bed::receive, true));
+        });
+        group.bench_function(BenchmarkId::new("receiving", &name), |bencher| {
+            bencher.iter_custom(|n| time(&mut bed, n, Bed::receive, Bed::send, false));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, own_cost);
+criterion_main!(benches);
