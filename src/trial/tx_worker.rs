@@ -15,8 +15,12 @@ use crate::units::Nanos;
 use crate::wire::probe::{ANNOUNCEMENT_LEN, Encoder, Kind, SenderClock};
 use std::collections::BTreeMap;
 
-/// Every stream says so often how much it has offered, so that a receiver can tell silence from a lost sender.
-const PROGRESS_EVERY: Nanos = Nanos::SECOND;
+/// Every stream says so often how much it has offered and what clock it has, so that a receiver can tell silence
+/// from a lost sender, and one that comes late soon knows what delays mean.
+const PROGRESS_EVERY: Nanos = Nanos(250_000_000);
+
+/// Of many streams each says it less often: one announcement in this time is the most.
+const PROGRESS_GAP: Nanos = Nanos(2_000_000);
 
 /// Start and end are announced in so many rounds, this far apart: a short outage does not swallow them all.
 const START_ROUNDS: u64 = 5;
@@ -271,7 +275,8 @@ impl TxWorker {
     fn announce_progress(&mut self, now: Nanos) {
         let _ = self.announce(self.progress_turn as usize, Kind::Progress);
         self.progress_turn = (self.progress_turn + 1) % self.streams.len() as FlowIndex;
-        self.next_progress = now + Nanos(PROGRESS_EVERY.0 / self.streams.len() as u64);
+        let gap = Nanos(PROGRESS_EVERY.0 / self.streams.len() as u64).max(PROGRESS_GAP);
+        self.next_progress = now + gap;
     }
 
     /// A full queue may refuse the announcement of the end too; so rounds count only when they got through.
