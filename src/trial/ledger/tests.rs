@@ -16,8 +16,6 @@ const OWN_CLOCK: SenderClock = SenderClock { host: 7, error: None };
 #[derive(Clone, Copy)]
 struct Sender(&'static str, u32, u16);
 
-/// All senders are on the host of the receiver.
-
 const ALICE: Sender = Sender("10.0.0.1:1000", 0xa11ce, 0);
 const BOB: Sender = Sender("10.0.0.2:1000", 0xb0b, 0);
 
