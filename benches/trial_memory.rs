@@ -14,7 +14,7 @@ use mcast_bench::trial::ledger::Ledger;
 use mcast_bench::trial::stream::Options;
 use mcast_bench::units::Nanos;
 use mcast_bench::units::rate::DatagramRate;
-use mcast_bench::wire::probe::{Encoder, Kind, SenderClock};
+use mcast_bench::wire::probe::{Encoder, Kind};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
