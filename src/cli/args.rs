@@ -275,7 +275,7 @@ pub(super) struct ReceivingArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Receiving")]
 pub(super) struct ManyArgs {
-    /// So many receivers, each with all groups, merged into one report [default: 1]
+    /// Receivers, each with all groups; the results are merged [default: 1]
     ///
     /// Each joins all groups with sockets of its own, as if it were another program. The report compares them as
     /// RFC 5644 says; it can be human or json.
