@@ -1,4 +1,6 @@
 //! Tests of the program as its users meet it: its command line, its files, and real sockets.
 
+mod cli;
 mod lab;
+mod ledger;
 mod readme;

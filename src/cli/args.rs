@@ -2,39 +2,47 @@
 
 use crate::model::group::GroupSpec;
 use crate::model::limit::Limit;
+use crate::report::FORMATS;
 use crate::report::output::Target;
 use crate::units::Nanos;
 use crate::units::count::parse_count;
 use crate::units::duration::parse_duration;
 use crate::units::rate::Rate;
 use crate::units::size::Bytes;
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{Arg, ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
 const ABOUT: &str = "Multicast benchmark and load generator: how much a path or a host can take, what it loses, \
                      and how late it is";
 
+const FIRST_STEPS: &str = "\
+Examples:
+  mcast-bench run               what this host can do: needs no arguments, no root and no network
+  mcast-bench recv              in one terminal, and
+  mcast-bench send --rate 10k   in another; with --iface on two hosts
+  mcast-bench run --help        all that can be asked for";
+
 const RUN_EXAMPLES: &str = "\
 Examples:
-  mcast-bench run                           100,000 datagrams a second over loopback, for 10 seconds
-  mcast-bench run --rate max --time 5s      as fast as this host goes
-  mcast-bench run -g 239.1.1.1+9 -P 2       two senders, ten groups
+  mcast-bench run                         100,000 datagrams a second over loopback, for 10 seconds
+  mcast-bench run --rate max --time 5s    as fast as this host goes
+  mcast-bench run -g 239.1.1.1+9 -P 2     two senders, ten groups
   mcast-bench run --fail-if 'loss>0' --fail-if 'p99>200us' -J > result.json";
 
 const SEND_EXAMPLES: &str = "\
 Examples:
-  mcast-bench send --rate 100k --size 1316                  over loopback, to the default group
-  mcast-bench send -I eth1 -g 239.1.1.1:5000 -r 1.5Gbps     through eth1; bits of UDP payload a second
-  mcast-bench send -I eth1 -r 10k --burst 7 -t 0            bursts of 7, until Ctrl-C
-  mcast-bench send -g '192.0.2.1@232.1.1.1:5000' -I eth1    from one source address, for SSM receivers";
+  mcast-bench send --rate 100k --size 1316                over loopback, to the default group
+  mcast-bench send -I eth1 -g 239.1.1.1:5000 -r 1.5Gbps   through eth1; bits of UDP payload a second
+  mcast-bench send -I eth1 -r 10k --burst 7 -t 0          bursts of 7, until Ctrl-C
+  mcast-bench send -I eth1 -g 192.0.2.1@232.1.1.1:5000    from one source address (SSM)";
 
 const RECV_EXAMPLES: &str = "\
 Examples:
-  mcast-bench recv --report hdr                             until the senders it hears have ended
+  mcast-bench recv --report hdr                           until the senders it hears have ended
   mcast-bench recv -I eth1 -g 239.1.1.1:5000 --report json:result.json --report human
-  mcast-bench recv -I eth1 -g '192.0.2.1@232.1.1.1:5000'    source-specific (SSM)
-  mcast-bench recv -t 60s --fail-if 'loss>0.01%'            exit code 3 if more is lost";
+  mcast-bench recv -I eth1 -g 192.0.2.1@232.1.1.1:5000    source-specific (SSM)
+  mcast-bench recv -t 60s --fail-if 'loss>0.01%'          exit code 3 if more is lost";
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -47,7 +55,8 @@ Exit codes:
 
 /// The command line.
 #[derive(Debug, Parser)]
-#[command(name = "mcast-bench", version, about = ABOUT, after_long_help = EXIT_CODES)]
+#[command(name = "mcast-bench", version, about = ABOUT)]
+#[command(after_help = FIRST_STEPS, after_long_help = with_exit_codes(FIRST_STEPS))]
 #[command(disable_help_subcommand = true, max_term_width = 100)]
 pub(super) struct Cli {
     #[command(subcommand)]
@@ -59,17 +68,32 @@ pub(super) struct Cli {
 pub(super) enum Verb {
     /// Send and receive in one process, and say what became of every datagram
     #[command(after_help = RUN_EXAMPLES, after_long_help = with_exit_codes(RUN_EXAMPLES))]
+    #[command(mut_arg("rate", with_default("100k")), mut_arg("time", with_default("10s")))]
     Run(RunArgs),
     /// Send to groups at a rate
     #[command(after_help = SEND_EXAMPLES, after_long_help = with_exit_codes(SEND_EXAMPLES))]
+    #[command(mut_arg("rate", with_default("1k")), mut_arg("time", with_default("10s")))]
+    #[command(mut_arg("threads", |arg| arg.help("Threads that send, each to all groups")))]
     Send(SendArgs),
     /// Join groups and count what arrives, what is missing, and how late it is
     #[command(after_help = RECV_EXAMPLES, after_long_help = with_exit_codes(RECV_EXAMPLES))]
+    #[command(mut_arg("time", with_default("until its senders have ended")))]
+    #[command(mut_arg("threads", |arg| arg.help("Threads that receive, each with groups of its own")))]
     Recv(RecvArgs),
 }
 
 fn with_exit_codes(examples: &str) -> String {
     format!("{examples}\n\n{EXIT_CODES}")
+}
+
+/// Verbs share flags, but not all their defaults. These are decided in `spec`, and told here.
+fn with_default(default: &'static str) -> impl FnOnce(Arg) -> Arg {
+    move |arg| {
+        let short = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        let long = arg.get_long_help().map_or(short.clone(), ToString::to_string);
+        arg.help(format!("{short} [default: {default}]"))
+            .long_help(format!("{long}\n\n[default: {default}]"))
+    }
 }
 
 /// Flags of `run`.
@@ -145,9 +169,13 @@ pub(super) struct GroupArgs {
     pub(super) groups: Vec<GroupSpec>,
     /// UDP port of groups that name none
     #[arg(short, long, value_name = "PORT", default_value = "5777")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) port: u16,
     /// Interface by name, index or address [default: loopback]
-    #[arg(short = 'I', long, value_name = "IFACE", env = "MCAST_BENCH_IFACE")]
+    #[arg(short = 'I', long, value_name = "IFACE", env = "MCAST_BENCH_IFACE", hide_env = true)]
+    #[arg(long_help = "Interface by name, index or address [default: loopback]\n\n\
+                       Without it all traffic stays on this host.\n\n\
+                       [env: MCAST_BENCH_IFACE]")]
     pub(super) iface: Option<String>,
 }
 
@@ -155,15 +183,15 @@ pub(super) struct GroupArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Load")]
 pub(super) struct LoadArgs {
-    /// Rate of all senders together [default: 100k for run, 1k for send]
+    /// Rate of all senders together: `100k`, `1.5Gbps`, `max`
     ///
     /// `100k` is datagrams a second, `1.5Gbps` bits of UDP payload a second, `max` as fast as possible.
-    #[arg(short, long, value_name = "RATE")]
+    #[arg(short, long, value_name = "RATE", allow_negative_numbers = true)]
     pub(super) rate: Option<Rate>,
     /// UDP payload of each datagram, bytes
     ///
     /// From 18, which fits a 64-byte Ethernet frame, to 65507. From 34 on a datagram also says how late it
-    /// was sent.
+    /// was sent. Beyond the MTU of the path it travels as IP fragments.
     #[arg(short, long, value_name = "BYTES", default_value = "1316")]
     pub(super) size: Bytes,
     /// Send this many datagrams back to back, and pause accordingly
@@ -179,10 +207,11 @@ pub(super) struct LoadArgs {
 
 /// How long.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Load")]
+#[command(next_help_heading = "Timing")]
 pub(super) struct StopArgs {
-    /// How long; 0 is until Ctrl-C [default: 10s for senders, until they end for receivers]
+    /// How long; 0 is until Ctrl-C
     #[arg(short, long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(allow_negative_numbers = true)]
     pub(super) time: Option<Nanos>,
     /// How many datagrams, all threads together
     #[arg(short, long, value_name = "N", value_parser = parse_count)]
@@ -215,12 +244,12 @@ pub(super) struct ReceivingArgs {
     /// Beyond net.core.rmem_max only with CAP_NET_ADMIN. The report says what was granted.
     #[arg(short = 'w', long, value_name = "BYTES", default_value = "8MiB")]
     pub(super) rcvbuf: Bytes,
-    /// How long to wait for the rest after the last sender has ended
+    /// Time to wait for the rest after the last sender ended
     ///
     /// What has not come by then is lost (Tmax, RFC 7680 section 2.4).
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     pub(super) loss_threshold: Nanos,
-    /// How long a sender may be silent before it counts as gone
+    /// A sender that is silent for so long counts as gone
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
     pub(super) idle_timeout: Nanos,
 }
@@ -229,11 +258,11 @@ pub(super) struct ReceivingArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Engine")]
 pub(super) struct EngineArgs {
-    /// Sender threads; receiver threads, each with groups of its own
+    /// Threads that send, and that receive: at most one a group
     #[arg(short = 'P', long, value_name = "N", default_value = "1")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) threads: u16,
-    /// Cores to pin threads to, senders first [default: the last ones, sender and receiver apart]
+    /// Cores to pin threads to, senders first [default: from the last one down]
     ///
     /// `2,3` or `2-5`. With more threads than cores they are gone through again.
     #[arg(long, value_name = "LIST", value_parser = parse_cpus)]
@@ -252,16 +281,18 @@ pub(super) struct EngineArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct OutputArgs {
-    /// Report to write, FORMAT or FORMAT:PATH; may be repeated [default: human]
-    #[arg(long = "report", value_name = "FORMAT[:PATH]", long_help = report_help())]
+    // Its help is made from the list of formats.
+    #[arg(long = "report", value_name = "FORMAT[:PATH]")]
+    #[arg(help = report_help(), long_help = report_long_help())]
     pub(super) reports: Vec<Target>,
     /// The same as --report json
     #[arg(short = 'J', long)]
     pub(super) json: bool,
-    /// Length of an interval; 0 prints none
+    /// Time between two lines, from 10ms; 0 prints none
     #[arg(short, long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
+    #[arg(allow_negative_numbers = true)]
     pub(super) interval: Nanos,
-    /// Exit with 3 if this comes true; may be repeated
+    /// Exit code 3 if this is so: 'loss>0.01%', 'p99>200us'; repeatable
     ///
     /// `loss>0`, `loss>0.01%`, `p99>200us`, `max>5ms`, `reordered>0`, `duplicates>0`, `corrupt>0`,
     /// `offered<99%`, `refused>0`, `late-p99>100us`. Lost datagrams count as infinitely late.
@@ -277,6 +308,8 @@ pub(super) struct OutputArgs {
 #[command(next_help_heading = "Launching")]
 pub(super) struct LaunchArgs {
     /// File to write when everything is open and joined
+    ///
+    /// A file that an earlier trial left there is removed first, so that waiting for it is enough.
     #[arg(long, value_name = "PATH")]
     pub(super) ready_file: Option<PathBuf>,
 }
@@ -285,7 +318,7 @@ pub(super) struct LaunchArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Launching")]
 pub(super) struct StartArgs {
-    /// Time of the wall clock at which to start, RFC 3339, such as 2026-01-31T12:00:00Z
+    /// Wall clock time at which to start, such as 2026-01-31T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(super) start_at: Option<SystemTime>,
 }
@@ -332,9 +365,12 @@ fn engine_help() -> String {
 }
 
 fn report_help() -> String {
-    let lines = crate::report::FORMATS
-        .iter()
-        .map(|format| format!("\n  {:8} {}", format.name(), format.about()));
+    let names: Vec<_> = FORMATS.iter().map(|format| format.name()).collect();
+    format!("{}; repeatable [default: human]", names.join(", "))
+}
+
+fn report_long_help() -> String {
+    let lines = FORMATS.iter().map(|format| format!("\n  {:8} {}", format.name(), format.about()));
     format!(
         "Report to write, FORMAT or FORMAT:PATH; may be repeated [default: human]\n\n\
          Without a path it goes to standard output. Files are opened before the trial and get their name when \

@@ -19,9 +19,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help goes to standard output, complaints to standard error; a closed pipe is neither's fault.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage } else { Exit::Fine }.into();
+            return answer(&error).into();
         }
     };
     let result = match cli.verb {
@@ -35,6 +33,30 @@ pub fn main() -> ExitCode {
             Exit::of(&error)
         })
         .into()
+}
+
+/// Help goes to standard output, complaints to standard error; a closed pipe is neither's fault.
+fn answer(error: &clap::Error) -> Exit {
+    use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, ValueValidation};
+    let text = error.render().to_string();
+    let _ = match error.kind() {
+        _ if !error.use_stderr() => error.print(),
+        DisplayHelpOnMissingArgumentOrSubcommand => error.print(),
+        // Our parsers say themselves what values look like.
+        ValueValidation => writeln!(io::stderr(), "{}", first_line(&text)),
+        _ => writeln!(io::stderr(), "{}\nhint: {}", first_line(&text), tip(&text)),
+    };
+    if error.use_stderr() { Exit::Usage } else { Exit::Fine }
+}
+
+/// What is wrong. Clap goes on over several paragraphs, where all our errors are a line and a hint.
+fn first_line(complaint: &str) -> &str {
+    complaint.lines().next().unwrap_or_default()
+}
+
+fn tip(complaint: &str) -> &str {
+    let tip = complaint.lines().find_map(|line| line.trim().strip_prefix("tip: "));
+    tip.unwrap_or("--help shows what there is")
 }
 
 /// The command line as clap sees it; for completions, manuals and tests of the help.

@@ -16,7 +16,9 @@ use crate::trial::{LocalRunner, TrialRunner};
 use crate::units::Nanos;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
+use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -30,8 +32,12 @@ pub(super) fn run(
 ) -> Result<Exit> {
     let targets = targets(output);
     let mut outputs = Outputs::open(&targets, Box::new(io::stdout()))?;
+    // A launcher that waits for the file must not take that of an earlier trial for this one's.
+    launch.ready_file.as_deref().map_or(Ok(()), remove_stale)?;
     let interrupt = interrupt()?;
-    if !output.quiet && groups.iface.is_none() {
+    // Read before the trial, which keeps this thread off the senders' cores.
+    let environment = environment::read(interface.clone());
+    if !output.quiet && groups.iface.is_none() && spec.interface > 0 {
         let name = &interface.name;
         let _ =
             writeln!(io::stderr(), "no --iface: using {name}, so all traffic stays on this host");
@@ -48,7 +54,7 @@ pub(super) fn run(
         schema: SCHEMA.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: command_line(),
-        environment: environment::read(interface),
+        environment,
         trial,
         limits,
     };
@@ -76,6 +82,16 @@ fn targets(output: &OutputArgs) -> Vec<Target> {
         targets.push(format("human"));
     }
     targets
+}
+
+/// Removes a ready file of an earlier trial. Pipes and devices stay.
+fn remove_stale(ready_file: &Path) -> Result<()> {
+    if !fs::symlink_metadata(ready_file).is_ok_and(|file| file.is_file()) {
+        return Ok(());
+    }
+    fs::remove_file(ready_file).map_err(|error| {
+        Error::os(format!("cannot remove the old ready file {}", ready_file.display()), error)
+    })
 }
 
 /// A flag that Ctrl-C sets. A second one ends the program at once.

@@ -1,14 +1,16 @@
 //! Flags become a trial. Every default and every refusal of a bad combination is here.
 
 use super::args::{EngineArgs, GroupArgs, LoadArgs, RecvArgs, RunArgs, SendArgs, StopArgs};
-use crate::engine::{self, ENGINES};
+use crate::engine::{self, ENGINES, Engine};
 use crate::error::{Error, Result};
 use crate::model::environment::Interface;
 use crate::model::group::{GroupSpec, Membership, expand_all};
+use crate::model::limit::{Limit, Quantity};
 use crate::model::spec::{Load, Role, StopWhen, TrialSpec};
 use crate::net::interface;
 use crate::sys::{clock, sched};
 use crate::units::Nanos;
+use crate::units::duration::format_duration;
 use crate::units::rate::Rate;
 use crate::wire::probe;
 use std::net::{IpAddr, Ipv4Addr};
@@ -18,6 +20,10 @@ const DEFAULT_GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(239, 255, 77, 77));
 const DEFAULT_TIME: Nanos = Nanos(10 * Nanos::SECOND.0);
 const RUN_RATE: Rate = Rate::MilliDatagrams(100_000_000);
 const SEND_RATE: Rate = Rate::MilliDatagrams(1_000_000);
+
+/// Shorter ones would measure their own cost; an idle receiver looks at the clock every 20 ms.
+const SHORTEST_INTERVAL: Nanos = Nanos(10 * Nanos::MILLISECOND.0);
+const DAY: Nanos = Nanos(86_400 * Nanos::SECOND.0);
 
 /// Longest UDP payload over IPv4: 65,535 less 20 bytes of IP header and 8 of UDP header (RFC 768, 791).
 const MAX_PAYLOAD: u64 = 65_507;
@@ -34,7 +40,8 @@ pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
     let threads = usize::from(args.engine.threads);
     check_sources(&groups)?;
     check_streams(&groups, threads)?;
-    let interface = interface(&args.groups)?;
+    let engine = engine(&args.engine, Role::Run)?;
+    let interface = interface(&args.groups, engine)?;
     let spec = TrialSpec {
         role: Role::Run,
         interface: interface.index,
@@ -47,15 +54,19 @@ pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
         receiver_threads: threads.min(groups.len()),
         groups,
         cpus: cpus(&args.engine)?,
-        engine: engine_name(&args.engine, Role::Run)?,
+        engine: engine.name().to_owned(),
         batch: args.engine.batch.into(),
         receive_buffer: receive_buffer(args.receiving.rcvbuf.0)?,
-        interval_ns: args.output.interval,
-        loss_threshold_ns: args.receiving.loss_threshold,
-        idle_timeout_ns: args.receiving.idle_timeout,
+        interval_ns: interval(args.output.interval)?,
+        loss_threshold_ns: bounded("--loss-threshold", args.receiving.loss_threshold, Nanos(0))?,
+        idle_timeout_ns: bounded(
+            "--idle-timeout",
+            args.receiving.idle_timeout,
+            Nanos::MILLISECOND,
+        )?,
         start_at_ns: start_at(args.start.start_at)?,
     };
-    if !spec.loopback && engine::by_name(&spec.engine).is_some_and(engine::Engine::has_network) {
+    if !spec.loopback && engine.has_network() {
         return Err(Error::usage("`run` cannot hear itself with --loop off")
             .hint("leave --loop on, or use `send` here and `recv` on another host"));
     }
@@ -68,7 +79,9 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
     let threads = usize::from(args.engine.threads);
     check_sources(&groups)?;
     check_streams(&groups, threads)?;
-    let interface = interface(&args.groups)?;
+    check_limits(&args.output.limits, Role::Send)?;
+    let engine = engine(&args.engine, Role::Send)?;
+    let interface = interface(&args.groups, engine)?;
     let spec = TrialSpec {
         role: Role::Send,
         groups,
@@ -81,10 +94,10 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
         sender_threads: threads,
         receiver_threads: 0,
         cpus: cpus(&args.engine)?,
-        engine: engine_name(&args.engine, Role::Send)?,
+        engine: engine.name().to_owned(),
         batch: args.engine.batch.into(),
         receive_buffer: 0,
-        interval_ns: args.output.interval,
+        interval_ns: interval(args.output.interval)?,
         loss_threshold_ns: Nanos(0),
         idle_timeout_ns: Nanos(0),
         start_at_ns: start_at(args.start.start_at)?,
@@ -98,10 +111,13 @@ pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
     let threads = usize::from(args.engine.threads);
     if threads > groups.len() {
         let groups = groups.len();
-        return Err(Error::usage(format!("{threads} receiver threads for {groups} of groups"))
+        let s = if groups == 1 { "" } else { "s" };
+        return Err(Error::usage(format!("{threads} receiver threads for {groups} group{s}"))
             .hint("the kernel gives every socket every datagram of its groups, so each thread needs groups of its own"));
     }
-    let interface = interface(&args.groups)?;
+    check_limits(&args.output.limits, Role::Recv)?;
+    let engine = engine(&args.engine, Role::Recv)?;
+    let interface = interface(&args.groups, engine)?;
     let spec = TrialSpec {
         role: Role::Recv,
         groups,
@@ -114,12 +130,16 @@ pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
         sender_threads: 0,
         receiver_threads: threads,
         cpus: cpus(&args.engine)?,
-        engine: engine_name(&args.engine, Role::Recv)?,
+        engine: engine.name().to_owned(),
         batch: args.engine.batch.into(),
         receive_buffer: receive_buffer(args.receiving.rcvbuf.0)?,
-        interval_ns: args.output.interval,
-        loss_threshold_ns: args.receiving.loss_threshold,
-        idle_timeout_ns: args.receiving.idle_timeout,
+        interval_ns: interval(args.output.interval)?,
+        loss_threshold_ns: bounded("--loss-threshold", args.receiving.loss_threshold, Nanos(0))?,
+        idle_timeout_ns: bounded(
+            "--idle-timeout",
+            args.receiving.idle_timeout,
+            Nanos::MILLISECOND,
+        )?,
         start_at_ns: None,
     };
     Ok((spec, interface))
@@ -160,8 +180,29 @@ fn check_streams(groups: &[Membership], threads: usize) -> Result<()> {
     )))
 }
 
-fn interface(args: &GroupArgs) -> Result<Interface> {
+/// What is never measured never holds: better said before the trial than after it.
+fn check_limits(limits: &[Limit], role: Role) -> Result<()> {
+    let (verb, other) = if role == Role::Send { ("send", "recv") } else { ("recv", "send") };
+    let is_measured = |limit: &&Limit| match limit.quantity {
+        Quantity::Offered | Quantity::Refused | Quantity::LatenessPercentile(_) => {
+            role != Role::Recv
+        }
+        _ => role != Role::Send,
+    };
+    match limits.iter().find(|limit| !is_measured(limit)) {
+        None => Ok(()),
+        Some(limit) => Err(Error::usage(format!(
+            "`{verb}` cannot hold to --fail-if '{limit}': it does not measure {}",
+            limit.quantity
+        ))
+        .hint(format!("give it to `{other}`, or to `run`"))),
+    }
+}
+
+/// Nameless, with index 0, for an engine that needs none.
+fn interface(args: &GroupArgs, engine: &dyn Engine) -> Result<Interface> {
     match &args.iface {
+        _ if !engine.has_network() => Ok(Interface::default()),
         Some(text) => interface::resolve(text),
         None => interface::loopback(),
     }
@@ -199,7 +240,24 @@ fn stop(args: &StopArgs, is_sender: bool) -> Result<StopWhen> {
         None if is_sender && args.count.is_none() => Some(DEFAULT_TIME),
         None => None,
     };
-    Ok(StopWhen { time_ns, count: args.count })
+    let with_senders = !is_sender && args.time.is_none();
+    Ok(StopWhen { time_ns, count: args.count, with_senders })
+}
+
+fn interval(length: Nanos) -> Result<Nanos> {
+    if length == Nanos(0) {
+        return Ok(length);
+    }
+    bounded("--interval", length, SHORTEST_INTERVAL)
+}
+
+/// `flag` is a time from `least` to a day. Longer ones are slips of the pen, and sums of them would overflow.
+fn bounded(flag: &str, time: Nanos, least: Nanos) -> Result<Nanos> {
+    if (least..=DAY).contains(&time) {
+        return Ok(time);
+    }
+    Err(Error::usage(format!("{flag} {} cannot be", format_duration(time)))
+        .hint(format!("{flag} is from {} to 24h", format_duration(least))))
 }
 
 fn receive_buffer(bytes: u64) -> Result<usize> {
@@ -222,7 +280,7 @@ fn cpus(args: &EngineArgs) -> Result<Vec<usize>> {
     Ok(list.0.clone())
 }
 
-fn engine_name(args: &EngineArgs, role: Role) -> Result<String> {
+fn engine(args: &EngineArgs, role: Role) -> Result<&'static dyn Engine> {
     let Some(engine) = engine::by_name(&args.engine) else {
         let names: Vec<_> = ENGINES.iter().map(|engine| engine.name()).collect();
         return Err(Error::usage(format!("there is no engine `{}`", args.engine))
@@ -232,7 +290,7 @@ fn engine_name(args: &EngineArgs, role: Role) -> Result<String> {
         return Err(Error::usage(format!("engine `{}` reaches no other process", engine.name()))
             .hint("use it with `run`"));
     }
-    Ok(engine.name().to_owned())
+    Ok(engine)
 }
 
 fn start_at(time: Option<SystemTime>) -> Result<Option<Nanos>> {

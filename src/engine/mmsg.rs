@@ -196,9 +196,13 @@ impl MmsgRx {
                 self.counters.unstamped += 1;
                 clock::realtime()
             });
-            let flow = destination(received.control)
-                .and_then(|to| flows.iter().find(|(group, _)| *group == to))
-                .map(|(_, flow)| *flow);
+            let flow = match flows.as_slice() {
+                // Bound to its group, the socket gets nothing else.
+                [(_, only)] => Some(*only),
+                _ => destination(received.control)
+                    .and_then(|to| flows.iter().find(|(group, _)| *group == to))
+                    .map(|(_, flow)| *flow),
+            };
             self.metas.push(RxMeta {
                 offset: (slot * RECEIVE_STRIDE) as u32,
                 len: received.len as u32,
@@ -241,7 +245,7 @@ impl Listener {
     /// Opens a socket for groups of one port and joins them.
     fn open(flows: &[(Membership, FlowIndex)], plan: &RxPlan) -> Result<Self> {
         let groups: Vec<_> = flows.iter().map(|(flow, _)| *flow).collect();
-        let bind = socket::bind_address(&groups);
+        let bind = socket::bind_address(&groups, plan.interface);
         let (socket, grant) = socket::open_receiver(bind, plan.receive_buffer)?;
         for group in &groups {
             socket::join(&socket, plan.interface, group)?;

@@ -253,7 +253,7 @@ pub struct Totals {
 pub struct LostBy {
     /// The receive buffer of our own socket was full (`SO_MEMINFO`).
     pub receiver_socket: u64,
-    /// This host dropped them before the socket: its backlog, checksum errors, memory.
+    /// This host dropped them before the socket: its backlog was full.
     pub receiver_host: u64,
     /// Neither: the network, or a host before this one.
     pub elsewhere: u64,
@@ -372,7 +372,7 @@ pub enum InvalidReason {
         /// Why.
         cause: String,
     },
-    /// No datagram of ours arrived.
+    /// No datagram of ours arrived, and none is known to be lost.
     NothingHeard,
 }
 

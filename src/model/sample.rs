@@ -255,7 +255,7 @@ pub(crate) fn spec(role: Role) -> TrialSpec {
         groups: vec![group(77)],
         interface: 1,
         load: (role != Role::Recv).then(load),
-        stop: StopWhen { time_ns: Some(Nanos(10_000_000_000)), count: None },
+        stop: StopWhen { time_ns: Some(Nanos(10_000_000_000)), count: None, with_senders: false },
         ttl: 1,
         loopback: true,
         dscp: 0,

@@ -71,11 +71,13 @@ pub struct Load {
     pub payload_checksum: bool,
 }
 
-/// A trial ends at whichever comes first; never by itself when both are `None`.
+/// A trial ends at whichever comes first; if there is nothing of it, never by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopWhen {
     /// After this time.
     pub time_ns: Option<Nanos>,
-    /// After so many datagrams, all senders together.
+    /// After so many datagrams, all threads together.
     pub count: Option<u64>,
+    /// A receiver: when every sender that it heard has ended.
+    pub with_senders: bool,
 }

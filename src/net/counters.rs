@@ -1,34 +1,36 @@
-//! What the host itself dropped between the interface and the sockets.
+//! What the host itself dropped of what came by its interfaces.
 
 use std::fs;
 
-/// Datagrams dropped on this host before any socket: by CPU backlogs, for want of memory, for bad checksums.
-///
-/// The backlogs are those of the whole host; the rest belongs to the network namespace. What cannot be read
-/// counts as nothing.
-#[derive(Clone, Copy, Debug, Default)]
+/// Datagrams that this host dropped, beside those for which a socket had no room: sockets count these
+/// themselves. What cannot be read counts as nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HostDrops {
-    backlog: u64,
-    udp: u64,
+    /// Before any socket, by CPU backlogs that were full; of the whole host, not of a network namespace.
+    pub backlog: u64,
+    /// For a wrong UDP checksum: damaged on the way. A socket that finds one when it is read counts it among
+    /// its own drops.
+    pub damaged: u64,
 }
 
 impl HostDrops {
     /// Reads the counters as they stand.
     pub fn read() -> Self {
         let file = |path| fs::read_to_string(path).unwrap_or_default();
-        let udp6 = file("/proc/net/snmp6");
-        let of_udp6 = |name| column6(&udp6, name);
         Self {
             backlog: backlog_drops(&file("/proc/net/softnet_stat")),
-            udp: udp_drops(&file("/proc/net/snmp"))
-                + of_udp6("Udp6InCsumErrors")
-                + of_udp6("Udp6MemErrors"),
+            damaged: checksum_errors(&file("/proc/net/snmp"))
+                + column6(&file("/proc/net/snmp6"), "Udp6InCsumErrors"),
         }
     }
 
     /// Datagrams dropped since `earlier`.
-    pub fn since(&self, earlier: &Self) -> u64 {
-        self.backlog.saturating_sub(earlier.backlog) + self.udp.saturating_sub(earlier.udp)
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            backlog: self.backlog.saturating_sub(earlier.backlog),
+            damaged: self.damaged.saturating_sub(earlier.damaged),
+        }
     }
 }
 
@@ -40,16 +42,16 @@ fn backlog_drops(softnet_stat: &str) -> u64 {
         .sum()
 }
 
-/// `InCsumErrors` and `MemErrors`. `RcvbufErrors` are the sockets' own drops and known from them.
-fn udp_drops(snmp: &str) -> u64 {
+/// `InCsumErrors` of UDP over IPv4.
+fn checksum_errors(snmp: &str) -> u64 {
     let mut rows = snmp.lines().filter(|line| line.starts_with("Udp:"));
     let (Some(names), Some(values)) = (rows.next(), rows.next()) else { return 0 };
     names
         .split_whitespace()
         .zip(values.split_whitespace())
-        .filter(|(name, _)| ["InCsumErrors", "MemErrors"].contains(name))
-        .filter_map(|(_, value)| value.parse::<u64>().ok())
-        .sum()
+        .find(|(name, _)| *name == "InCsumErrors")
+        .and_then(|(_, value)| value.parse().ok())
+        .unwrap_or(0)
 }
 
 fn column6(snmp6: &str, name: &str) -> u64 {
@@ -78,8 +80,8 @@ mod tests {
         let snmp = "Ip: Forwarding\nIp: 1\n\
                     Udp: InDatagrams NoPorts RcvbufErrors InCsumErrors MemErrors\nUdp: 5 1 7 2 3\n\
                     UdpLite: InDatagrams\nUdpLite: 9\n";
-        assert_eq!(udp_drops(snmp), 5);
-        assert_eq!(udp_drops("Udp: only names"), 0);
+        assert_eq!(checksum_errors(snmp), 2);
+        assert_eq!(checksum_errors("Udp: only names"), 0);
         assert_eq!(column6("Udp6InDatagrams\t4\nUdp6MemErrors  \t8\n", "Udp6MemErrors"), 8);
     }
 }

@@ -8,7 +8,7 @@ use crate::sys::sockopt;
 use socket2::{Domain, Socket, Type};
 use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -71,8 +71,9 @@ pub fn open_sender(options: &SenderOptions) -> Result<Socket> {
     Ok(socket)
 }
 
-/// Opens a socket that will receive on `bind`, with receive timestamps and destinations switched on, and only
-/// from groups that it joins itself.
+/// Opens a socket that will receive on `bind`, with receive timestamps switched on, and only from groups that it
+/// joins itself. Bound to anything but a group it also says where each datagram was sent to; bound to a group
+/// that is no question, and not asking saves the kernel work.
 ///
 /// # Errors
 /// What the kernel refuses, by option; a port that another program has for itself.
@@ -89,7 +90,9 @@ pub fn open_receiver(bind: SocketAddr, receive_buffer: usize) -> Result<(Socket,
     };
     set("IP_MULTICAST_ALL", only_own_groups)?;
     set("SO_TIMESTAMPNS", sockopt::set_receive_timestamps(socket.as_fd()))?;
-    set("IP_PKTINFO", sockopt::set_receive_destination(socket.as_fd(), v6))?;
+    if !bind.ip().is_multicast() {
+        set("IP_PKTINFO", sockopt::set_receive_destination(socket.as_fd(), v6))?;
+    }
     let grant = grow_receive_buffer(&socket, receive_buffer)?;
     socket.bind(&bind.into()).map_err(|error| {
         let in_use = error.kind() == io::ErrorKind::AddrInUse;
@@ -103,9 +106,13 @@ pub fn open_receiver(bind: SocketAddr, receive_buffer: usize) -> Result<(Socket,
     Ok((socket, grant))
 }
 
-/// Where to listen for `groups`, all of one port: on the group itself if it is the only one.
-pub fn bind_address(groups: &[Membership]) -> SocketAddr {
+/// Where to listen for `groups`, all of one port: on the group itself if it is the only one. IPv6 groups of link
+/// scope mean something on an interface only.
+pub fn bind_address(groups: &[Membership], interface: u32) -> SocketAddr {
     match groups {
+        [Membership { group: IpAddr::V6(group), port, .. }] => {
+            SocketAddrV6::new(*group, *port, 0, interface).into()
+        }
         [only] => only.destination(),
         _ => {
             let any = match groups[0].group {
@@ -152,8 +159,11 @@ fn grow_receive_buffer(socket: &Socket, asked: usize) -> Result<BufferGrant> {
 
 fn open(v6: bool) -> Result<Socket> {
     let domain = if v6 { Domain::IPV6 } else { Domain::IPV4 };
-    Socket::new(domain, Type::DGRAM.cloexec(), None)
-        .map_err(|error| Error::os("cannot open a UDP socket", error))
+    Socket::new(domain, Type::DGRAM.cloexec(), None).map_err(|error| {
+        let is_limit = error.raw_os_error() == Some(libc::EMFILE);
+        let error = Error::os("cannot open a UDP socket", error);
+        if is_limit { error.hint("raise the limit of open files: ulimit -n") } else { error }
+    })
 }
 
 fn set<T>(what: &str, result: io::Result<T>) -> Result<T> {
@@ -169,9 +179,11 @@ mod tests {
         let group =
             |text: &str| Membership { source: None, group: text.parse().unwrap(), port: 5777 };
         let one = [group("239.1.1.1")];
-        assert_eq!(bind_address(&one), "239.1.1.1:5777".parse().unwrap());
+        assert_eq!(bind_address(&one, 1), "239.1.1.1:5777".parse().unwrap());
+        let link_local = bind_address(&[group("ff12::1")], 7);
+        assert_eq!(link_local, SocketAddrV6::new("ff12::1".parse().unwrap(), 5777, 0, 7).into());
         let two = [group("ff15::1"), group("ff15::2")];
-        assert_eq!(bind_address(&two), "[::]:5777".parse().unwrap());
+        assert_eq!(bind_address(&two, 1), "[::]:5777".parse().unwrap());
     }
 
     #[test]

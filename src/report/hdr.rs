@@ -17,7 +17,7 @@ impl ReportFormat for Hdr {
     }
 
     fn about(&self) -> &'static str {
-        "percentiles of the one-way delay (a sender's: lateness) in µs, .hgrm for HdrHistogram's plotter"
+        "percentiles of delay (a sender's: of lateness) in µs, .hgrm for HDR plotters"
     }
 
     fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter> {

@@ -24,7 +24,7 @@ impl ReportFormat for Hlog {
     }
 
     fn about(&self) -> &'static str {
-        "HdrHistogram's interval log: a histogram an interval, of one-way delay and of lateness"
+        "HdrHistogram's log: a histogram an interval, of delay and of lateness"
     }
 
     fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter> {

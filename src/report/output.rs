@@ -157,7 +157,7 @@ impl Output {
             return Ok(Self::new(format, name, Box::new(out), None));
         }
         let hinted = |error: io::Error| match (error.kind(), path.parent()) {
-            (ErrorKind::NotFound, Some(parent)) => {
+            (ErrorKind::NotFound, Some(parent)) if !parent.exists() => {
                 let hint = "the directory must be there before the trial: mkdir -p";
                 refused(error).hint(format!("{hint} {}", parent.display()))
             }

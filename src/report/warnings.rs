@@ -147,7 +147,8 @@ fn refusal(errno: &str) -> (&'static str, &'static str) {
         ),
         "ENETUNREACH" | "EHOSTUNREACH" => (
             "there is no route to the group",
-            "name the interface with --iface, or: ip route add 224.0.0.0/4 dev IFACE",
+            "name the interface with --iface, or: ip route add 224.0.0.0/4 dev IFACE \
+             (for IPv6 over loopback: ip -6 route add local ff00::/8 dev lo)",
         ),
         "EPERM" | "EACCES" => (
             "a firewall on this host forbids it",

@@ -63,6 +63,8 @@ struct Pending {
     rx: Option<ReceiverInterval>,
     /// Latest end of a part.
     ended: Nanos,
+    /// When the last sender ended, if that was in this interval.
+    senders_ended: Option<Nanos>,
 }
 
 impl<'a> Collector<'a> {
@@ -95,6 +97,9 @@ impl<'a> Collector<'a> {
             Delivery::Tx(part) => {
                 let pending = self.pending.entry(part.index.max(self.next)).or_default();
                 pending.ended = pending.ended.max(part.ended);
+                if part.is_last {
+                    pending.senders_ended = pending.senders_ended.max(Some(part.ended));
+                }
                 let sum = pending.tx.get_or_insert_default();
                 sum.counts.add(&part.gathered.counts);
                 sum.payload_bytes += part.gathered.payload_bytes;
@@ -179,15 +184,19 @@ impl<'a> Collector<'a> {
         if let Some(rx) = rx {
             self.one_way_delay.add(&rx.one_way_delay);
         }
-        if self.senders_are_done() && is_idle(&pending) {
+        let is_idle = is_idle(&pending);
+        if self.senders_are_done() && is_idle {
             return;
         }
-        let is_silent = rx.is_none_or(|rx| rx.streams == 0);
+        let is_silent = is_idle && rx.is_none_or(|rx| rx.streams == 0);
         let Some(skipped) = self.skipped.or((!is_silent).then_some(index)) else { return };
         self.skipped = Some(skipped);
         let start = Nanos(index * self.interval.0);
-        let length = end.saturating_sub(start);
-        if length == Nanos(0) {
+        // The last interval of the offered load ends with it, or its rates would come out too low.
+        let ended = pending.senders_ended.filter(|_| self.senders_are_done());
+        let length = ended.map_or(end, |ended| ended.min(end)).saturating_sub(start);
+        // What a worker brought so late that its interval had been told already stands in one without length.
+        if length == Nanos(0) && is_idle {
             return;
         }
         self.observer.on_interval(&Snapshot {
@@ -224,5 +233,72 @@ fn recycle<T: Interval>(give_back: Option<&Sender<Box<T>>>, mut gathered: Box<T>
     if let Some(give_back) = give_back {
         // A worker that is done takes nothing back.
         drop(give_back.try_send(gathered));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::snapshot::RxCounts;
+    use crate::model::spec::TrialSpec;
+
+    /// Keeps the receiver's rows.
+    #[derive(Default)]
+    struct Rows(Vec<(u64, RxCounts)>);
+
+    impl Observer for Rows {
+        fn on_start(&mut self, _spec: &TrialSpec, _started_at: Nanos) {}
+
+        fn on_interval(&mut self, snapshot: &Snapshot) {
+            self.0.push((snapshot.index, snapshot.receiver.as_ref().unwrap().counts));
+        }
+
+        fn on_event(&mut self, _event: &Event) {}
+    }
+
+    /// Rows of a second each that a receiver leaves behind when it brings these parts, each at a time of the
+    /// collector and up to a time of its own.
+    fn rows(parts: &[(u64, u64, RxCounts)]) -> Vec<(u64, RxCounts)> {
+        let mut rows = Rows::default();
+        let (give_back, _spares) = crossbeam_channel::bounded(1);
+        let mut collector = Collector::new(&mut rows, Nanos::SECOND, vec![], vec![give_back]);
+        for (number, &(now_ms, ended_ms, counts)) in parts.iter().enumerate() {
+            let is_last = number == parts.len() - 1;
+            let gathered = Box::new(ReceiverInterval { counts, ..ReceiverInterval::default() });
+            let index = if is_last { ended_ms / 1000 } else { ended_ms / 1000 - 1 };
+            let ended = Nanos(ended_ms * 1_000_000);
+            let part = Part { worker: 0, index, ended, gathered, events: vec![], is_last };
+            collector.tell_complete(Nanos(now_ms * 1_000_000));
+            collector.take(Delivery::Rx(part));
+        }
+        collector.finish();
+        rows.0
+    }
+
+    fn received(received: u64) -> RxCounts {
+        RxCounts { received, ..RxCounts::default() }
+    }
+
+    #[test]
+    fn silence_before_the_first_datagram_is_not_told() {
+        let nothing = RxCounts::default();
+        let parts = [(1000, 1000, nothing), (2000, 2000, received(5)), (2500, 2500, received(1))];
+        assert_eq!(rows(&parts), [(0, received(5)), (1, received(1))]);
+    }
+
+    /// Rows add up to the totals, whoever sent what they count.
+    #[test]
+    fn foreign_datagrams_before_the_first_of_ours_are_told() {
+        let foreign = RxCounts { foreign: 3, ..RxCounts::default() };
+        let parts = [(1000, 1000, foreign), (1500, 1500, received(1))];
+        assert_eq!(rows(&parts), [(0, foreign), (1, received(1))]);
+    }
+
+    /// A worker that was held up between its last look at the clock and handing over.
+    #[test]
+    fn what_comes_after_its_interval_was_told_is_told_too() {
+        let parts = [(1000, 1000, received(5)), (3600, 1900, received(7))];
+        let told: u64 = rows(&parts).iter().map(|(_, counts)| counts.received).sum();
+        assert_eq!(told, 12);
     }
 }

@@ -1,7 +1,7 @@
 //! Whose datagram is it, and what became of its stream: the books that a receiver keeps.
 
 use crate::engine::{Datagram, FlowIndex};
-use crate::model::event::Happening;
+use crate::model::event::{Event, Happening};
 use crate::model::group::Membership;
 use crate::model::report::{StreamCounts, StreamEnd, StreamReport};
 use crate::model::snapshot::RxCounts;
@@ -31,6 +31,7 @@ struct Stream {
     key: Key,
     flow: FlowIndex,
     tracker: SeqTracker,
+    first_heard: Nanos,
     last_heard: Nanos,
     /// Offered in all, once the sender has said so.
     sent: Option<u64>,
@@ -62,7 +63,7 @@ pub struct Ledger {
     first_received: Option<Nanos>,
     last_received: Nanos,
     /// What has happened since it was last asked.
-    happened: Vec<Happening>,
+    happened: Vec<Event>,
 }
 
 impl Default for Ledger {
@@ -132,7 +133,7 @@ impl Ledger {
     }
 
     /// What has happened since this was last asked.
-    pub fn happened(&mut self) -> Vec<Happening> {
+    pub fn happened(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.happened)
     }
 
@@ -186,7 +187,7 @@ impl Ledger {
     }
 
     /// Closes the books: one row a stream. `flows` are the receiver's groups.
-    pub fn close(self, flows: &[Membership]) -> (Vec<StreamReport>, Vec<Happening>) {
+    pub fn close(self, flows: &[Membership]) -> (Vec<StreamReport>, Vec<Event>) {
         let happened = self.silences();
         let rows = self.streams.into_iter().map(|stream| row(stream, flows)).collect();
         (rows, happened)
@@ -220,7 +221,8 @@ impl Ledger {
         }
         if self.streams.len() == MAX_STREAMS {
             if !std::mem::replace(&mut self.is_over_limit, true) {
-                self.happened.push(Happening::TooManyStreams { limit: MAX_STREAMS as u64 });
+                let what = Happening::TooManyStreams { limit: MAX_STREAMS as u64 };
+                self.happened.push(Event { at_ns: now, what });
             }
             return None;
         }
@@ -231,17 +233,19 @@ impl Ledger {
             .take(64)
             .any(|known| known.key.session == key.session && known.key.source == key.source);
         if is_new_sender {
-            self.happened.push(Happening::StreamHeard {
+            let what = Happening::StreamHeard {
                 session: session_name(key.session),
                 stream: key.stream,
                 source: key.source.to_string(),
-            });
+            };
+            self.happened.push(Event { at_ns: now, what });
         }
         let index = self.streams.len() as u32;
         self.streams.push(Stream {
             key,
             flow,
             tracker: SeqTracker::new(WINDOW),
+            first_heard: now,
             last_heard: now,
             sent: None,
             state: State::Open,
@@ -273,8 +277,9 @@ impl Ledger {
         }
     }
 
-    /// Senders that fell silent, each once, and those of them whose host came back with a new session.
-    fn silences(&self) -> Vec<Happening> {
+    /// Senders that fell silent, each once, and those of them whose host came back with a new session: one
+    /// that was not there before.
+    fn silences(&self) -> Vec<Event> {
         let mut happened = Vec::new();
         let mut told: Vec<(u32, SocketAddr)> = Vec::new();
         for gone in self.streams.iter().filter(|stream| stream.state == State::Silent) {
@@ -283,19 +288,18 @@ impl Ledger {
                 continue;
             }
             told.push((session, source));
-            let address = source.to_string();
-            happened
-                .push(Happening::SenderSilent { session: session_name(session), source: address });
+            let (session, address) = (session_name(session), source.to_string());
+            let what = Happening::SenderSilent { session, source: address };
+            happened.push(Event { at_ns: gone.last_heard, what });
             let back = self.streams.iter().find(|other| {
-                other.key.session != session
+                other.key.session != gone.key.session
                     && other.key.source.ip() == source.ip()
-                    && other.last_heard > gone.last_heard
+                    && other.first_heard > gone.last_heard
             });
-            if let Some(back) = back {
-                happened.push(Happening::SenderRestarted {
-                    session: session_name(back.key.session),
-                    source: back.key.source.to_string(),
-                });
+            if let Some(Stream { key: Key { source, session, .. }, first_heard, .. }) = back {
+                let (session, source) = (session_name(*session), source.to_string());
+                let what = Happening::SenderRestarted { session, source };
+                happened.push(Event { at_ns: *first_heard, what });
             }
         }
         happened

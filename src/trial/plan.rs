@@ -2,7 +2,7 @@
 
 use crate::engine::{RxPlan, TxPlan};
 use crate::model::group::Membership;
-use crate::model::spec::{Load, TrialSpec};
+use crate::model::spec::{Load, Role, TrialSpec};
 use crate::stats::schedule::{AsFastAsPossible, Constant, Schedule, Turn};
 
 /// One sender.
@@ -85,12 +85,14 @@ fn schedule(load: &Load, turn: Turn) -> Box<dyn Schedule> {
 
 /// Core of the `worker`-th worker, senders first: those the user named, or from the last core downwards, so
 /// that a sender and a receiver are apart and the first core, which serves most interrupts, comes last.
+/// A receiver alone leaves the last core to a sender that another process may have on this host.
 fn core(spec: &TrialSpec, cpus: &[usize], worker: usize) -> Option<usize> {
     if !spec.cpus.is_empty() {
         return Some(spec.cpus[worker % spec.cpus.len()]);
     }
     let count = cpus.len().max(1);
-    cpus.get(count - 1 - worker % count).copied()
+    let place = worker + usize::from(spec.role == Role::Recv);
+    cpus.get(count - 1 - place % count).copied()
 }
 
 /// The part of `total` that one of several gets, the first ones one more where it does not divide.
@@ -101,6 +103,7 @@ fn share(total: u64, index: usize, of: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::sample;
 
     #[test]
     fn shares_add_up() {
@@ -108,5 +111,18 @@ mod tests {
             assert_eq!((0..of).map(|index| share(total, index, of)).sum::<u64>(), total);
         }
         assert_eq!([0, 1, 2].map(|index| share(10, index, 3)), [4, 3, 3]);
+    }
+
+    #[test]
+    fn sender_and_receiver_of_one_host_are_apart() {
+        let cores = |role, sender_threads| {
+            let spec = TrialSpec { role, sender_threads, ..sample::run().trial.spec };
+            let spec = TrialSpec { cpus: vec![], ..spec };
+            let sender = senders(&spec, &[0, 1, 2, 3]).first().and_then(|sender| sender.cpu);
+            (sender, receivers(&spec, &[0, 1, 2, 3])[0].cpu)
+        };
+        assert_eq!(cores(Role::Run, 1), (Some(3), Some(2)));
+        // In two processes, neither of which knows of the other.
+        assert_eq!((cores(Role::Send, 1).0, cores(Role::Recv, 0).1), (Some(3), Some(2)));
     }
 }

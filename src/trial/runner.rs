@@ -78,12 +78,9 @@ impl TrialRunner for LocalRunner {
         let mut collector = Collector::new(observer, spec.interval_ns, give_back_tx, give_back_rx);
 
         let (tx, rx) = std::thread::scope(|scope| -> Result<_> {
-            let spawned = Hand::spawn_all(scope, &control, rx, tx);
-            if spawned.is_err() {
-                control.stop_senders();
-                control.stop_receivers();
-            }
-            let (rx, tx) = spawned?;
+            // The scope waits for the workers however it is left, so they must be told.
+            let _stop = StopOnDrop(&control);
+            let (rx, tx) = Hand::spawn_all(scope, &control, rx, tx)?;
             // Every wake-up of this thread on a sender's core would make datagrams late. Best effort: on one
             // core there is no other place.
             drop(sched::keep_off(&sender_cpus));
@@ -132,6 +129,16 @@ impl LocalRunner {
             }
             clock::sleep_until(clock::monotonic() + left.min(Nanos(50_000_000)));
         }
+    }
+}
+
+/// Stops all workers when it is dropped.
+struct StopOnDrop<'a>(&'a Control);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.stop_senders();
+        self.0.stop_receivers();
     }
 }
 
@@ -189,7 +196,8 @@ impl Watch<'_> {
         // Tmax after everything that was heard has ended; in the senders' process, after they have.
         let is_running = self.spec.role == Role::Run && senders_left > 0;
         let is_open = heard.open > 0 || heard.streams == 0;
-        if is_running || (is_open && self.spec.role == Role::Recv) {
+        let waits = is_open || !self.spec.stop.with_senders;
+        if is_running || (waits && self.spec.role == Role::Recv) {
             *quiet_since = None;
         } else {
             let quiet = now.saturating_sub(*quiet_since.get_or_insert(now));

@@ -5,7 +5,7 @@ use super::handover::{Handover, Interval};
 use super::ledger::Ledger;
 use super::tx_worker::HICCUP;
 use crate::engine::{RxCounters, RxEngine};
-use crate::model::event::Happening;
+use crate::model::event::{Event, Happening};
 use crate::model::group::Membership;
 use crate::model::report::{BufferGrant, StreamReport};
 use crate::model::snapshot::{ReceiverInterval, RxCounts};
@@ -52,7 +52,7 @@ pub(super) struct RxResult {
     /// One row a stream.
     pub(super) streams: Vec<StreamReport>,
     /// What happened to its senders.
-    pub(super) happened: Vec<Happening>,
+    pub(super) happened: Vec<Event>,
     /// All that arrived on the port and was not ours.
     pub(super) foreign: u64,
     /// Announcements heard.
@@ -164,8 +164,8 @@ impl RxWorker {
 
     /// Brings the books into the interval that is being gathered.
     fn close_interval(&mut self, now: Nanos) {
-        for what in self.ledger.happened() {
-            self.handover.note(now, what);
+        for Event { at_ns, what } in self.ledger.happened() {
+            self.handover.note(at_ns, what);
         }
         let counts = self.ledger.counts();
         let missing = self.ledger.missing();
@@ -176,7 +176,7 @@ impl RxWorker {
         current.lost += missing as i64 - self.told.missing as i64;
         current.payload_bytes += payload_bytes - self.told.payload_bytes;
         current.socket_drops += dropped - self.told.dropped;
-        current.streams = self.ledger.heard_since(self.told.at) as u64;
+        current.streams = current.streams.max(self.ledger.heard_since(self.told.at) as u64);
         self.told = Told { counts, missing, payload_bytes, dropped, at: now };
     }
 

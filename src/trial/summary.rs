@@ -13,6 +13,7 @@ use crate::model::report::{
 };
 use crate::model::snapshot::RxCounts;
 use crate::model::spec::{Role, TrialSpec};
+use crate::net::counters::HostDrops;
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use crate::units::rate::DatagramRate;
@@ -28,8 +29,8 @@ pub(super) struct Gathered<'a> {
     pub(super) interrupted: bool,
     pub(super) tx: Vec<Done<TxResult>>,
     pub(super) rx: Vec<Done<RxResult>>,
-    /// Dropped by this host before any socket while the trial ran.
-    pub(super) host_drops: u64,
+    /// Dropped by this host while the trial ran.
+    pub(super) host_drops: HostDrops,
 }
 
 /// Adds up, judges, and says it.
@@ -38,9 +39,7 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
         collector.note(Nanos(0), Happening::NotPinned { worker: name, cpu });
     }
     for rx in &mut gathered.rx {
-        for what in std::mem::take(&mut rx.result.happened) {
-            collector.note(gathered.now, what);
-        }
+        collector.happened(std::mem::take(&mut rx.result.happened));
     }
     let unstamped = gathered.rx.iter().map(|rx| rx.result.counters.unstamped).sum();
     if unstamped > 0 {
@@ -175,11 +174,12 @@ impl Gathered<'_> {
     }
 
     /// What a counter of this host claims is taken first. It may have dropped what was not ours too, so never
-    /// more than was lost.
+    /// more than was lost. A socket also drops what was damaged on the way: that is nothing it had no room for.
     fn lost_by(&self, lost: u64) -> LostBy {
+        let HostDrops { backlog, damaged } = self.host_drops;
         let socket: u64 = self.rx.iter().map(|rx| rx.result.counters.dropped).sum();
-        let receiver_socket = socket.min(lost);
-        let receiver_host = self.host_drops.min(lost - receiver_socket);
+        let receiver_socket = socket.saturating_sub(damaged).min(lost);
+        let receiver_host = backlog.min(lost - receiver_socket);
         let elsewhere = lost - receiver_socket - receiver_host;
         LostBy { receiver_socket, receiver_host, elsewhere }
     }

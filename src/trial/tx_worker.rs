@@ -149,6 +149,9 @@ impl TxWorker {
     /// Sends what is due until the end of the offered load. Returns how long that took.
     fn offer(&mut self, control: &Control) -> Nanos {
         let mut now = pacer::wait_until(&self.trial, Nanos(1), control);
+        if now > HICCUP {
+            self.note_stall(now, now);
+        }
         let overtime = Nanos(self.end.0.saturating_add(OVERTIME.0));
         while now < overtime && !control.senders_stopped() {
             self.take_due(now);

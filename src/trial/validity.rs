@@ -57,7 +57,8 @@ pub fn invalid_reasons(evidence: &Evidence<'_>) -> Vec<InvalidReason> {
                 receiver_host: lost_by.receiver_host,
             });
         }
-        if totals.counts.received == 0 {
+        // Where announcements came and nothing else did, all is lost: that is a result.
+        if totals.counts.received + totals.lost == 0 {
             reasons.push(InvalidReason::NothingHeard);
         }
     }
@@ -128,4 +129,56 @@ fn stalls<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = (&'static str, Na
     let sender = evidence.sender.map(|sender| ("sender", sender.longest_stall_ns));
     let receiver = evidence.receiver.map(|receiver| ("receiver", receiver.longest_stall_ns));
     sender.into_iter().chain(receiver)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::report::TrialReport;
+    use crate::model::sample;
+
+    fn judge(trial: &TrialReport) -> Vec<InvalidReason> {
+        invalid_reasons(&Evidence {
+            rate: trial.spec.load.map(|load| load.rate),
+            sender: trial.sender.as_ref(),
+            receiver: trial.receiver.as_ref(),
+            totals: trial.totals.as_ref(),
+            streams: &trial.streams,
+            one_way_delay: trial.one_way_delay_ns.as_ref(),
+            events: &trial.events,
+        })
+    }
+
+    #[test]
+    fn all_lost_is_a_result_and_nothing_heard_is_none() {
+        let mut trial = sample::run().trial;
+        assert_eq!(judge(&trial), []);
+        let totals = trial.totals.as_mut().unwrap();
+        totals.lost = totals.counts.unique;
+        totals.counts = Default::default();
+        assert_eq!(judge(&trial), []);
+        trial.totals.as_mut().unwrap().lost = 0;
+        assert_eq!(judge(&trial), [InvalidReason::NothingHeard]);
+    }
+
+    #[test]
+    fn a_stall_spoils_a_trial_from_a_tenth_of_a_second_on() {
+        let mut trial = sample::run().trial;
+        let mut stalled = |length| {
+            trial.receiver.as_mut().unwrap().longest_stall_ns = Nanos(length);
+            judge(&trial).len()
+        };
+        assert_eq!([99_999_999, 100_000_000].map(&mut stalled), [0, 1]);
+    }
+
+    #[test]
+    fn one_datagram_in_a_hundred_may_be_missing() {
+        let mut trial = sample::run().trial;
+        let mut offered = |offered| {
+            let counts = &mut trial.sender.as_mut().unwrap().counts;
+            (counts.intended, counts.offered) = (1000, offered);
+            judge(&trial).len()
+        };
+        assert_eq!([990, 989].map(&mut offered), [0, 1]);
+    }
 }

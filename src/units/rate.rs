@@ -8,7 +8,7 @@ use std::str::FromStr;
 /// An offered rate, as meant by the user.
 ///
 /// `max`, or a decimal number with an optional prefix (`k`, `M`, `G` are powers of ten, `Ki`, `Mi`, `Gi` powers of
-/// two) and an optional unit: none, `pps` or `/s` for datagrams a second; `bps`, `bit/s` or `bit` for bits of UDP
+/// two) and an optional unit: none, `pps` or `/s` for datagrams a second; `bps`, `b/s`, `bit/s` or `bit` for bits of UDP
 /// payload a second. Printed and serialized in the shortest form that is read back as the same value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -106,7 +106,7 @@ fn parse(text: &str) -> Result<Rate, String> {
             Err(Misfit::TooFine) => Err("the finest step is 0.001 datagrams a second".into()),
             _ => Err("the most is 1G datagrams a second (for bits add `bps`)".into()),
         },
-        "bps" | "bit/s" | "bit" => match number.times(prefix) {
+        "bps" | "b/s" | "bit/s" | "bit" => match number.times(prefix) {
             Ok(0) => Err("nothing would be sent".into()),
             Ok(bits @ ..=MAX_BITS) => Ok(Rate::PayloadBits(bits)),
             Err(Misfit::TooFine) => Err("the finest step is 1 bit a second".into()),
@@ -151,6 +151,7 @@ mod tests {
         check("1.5Gbps", Rate::PayloadBits(1_500_000_000), "1.5Gbps");
         check("10Gbit", Rate::PayloadBits(10_000_000_000), "10Gbps");
         check("3.75Mbit/s", Rate::PayloadBits(3_750_000), "3.75Mbps");
+        check("10Gb/s", Rate::PayloadBits(10_000_000_000), "10Gbps");
         check("8Kibps", Rate::PayloadBits(8_192), "8192bps");
         check("1bps", Rate::PayloadBits(1), "1bps");
         check("1000Gbps", Rate::PayloadBits(MAX_BITS), "1000Gbps");

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::thread;
 
 use super::sys;
+use super::tap::Tap;
 
 /// A network namespace of our own, gone with its last clone (and the last process inside).
 #[derive(Clone)]
@@ -138,6 +139,11 @@ impl Host {
     /// Runs `work` in a thread on this host. Sockets it makes stay on the host.
     pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         self.namespace.run(work)
+    }
+
+    /// Notes the datagrams of ours that come by its device from now on.
+    pub(crate) fn tap(&self) -> Tap {
+        self.run(Tap::open)
     }
 
     /// Gives addresses and routes to its device and takes it up. Addresses are usable at once: no

@@ -31,6 +31,7 @@ mod plan;
 mod privilege;
 mod relay;
 mod sys;
+mod tap;
 mod tool;
 mod wire;
 
@@ -46,6 +47,7 @@ pub(crate) use host::{DEVICE, Host};
 pub(crate) use plan::{Action, Plan, at, every, ratio};
 pub(crate) use privilege::{quiet, with_privileges};
 pub(crate) use relay::{Relay, RelayCounts};
+pub(crate) use tap::Passed;
 pub(crate) use tool::{Child, json, run_json, tool};
 
 use host::Namespace;

@@ -154,11 +154,11 @@ pub(super) fn lock(file: &File) -> io::Result<()> {
     check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX) })
 }
 
-/// What Ctrl-C sends.
-pub(super) fn interrupt(pid: u32) -> io::Result<()> {
+/// Sends a signal to a child.
+pub(super) fn signal(pid: u32, signal: c_int) -> io::Result<()> {
     // SAFETY: no memory is passed; the caller names a child that it has not waited for, so the
     // number cannot belong to another process yet.
-    check(unsafe { libc::kill(pid as libc::pid_t, libc::SIGINT) })
+    check(unsafe { libc::kill(pid as libc::pid_t, signal) })
 }
 
 fn check(result: c_int) -> io::Result<()> {

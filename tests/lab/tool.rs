@@ -45,11 +45,26 @@ impl Child {
         }
     }
 
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Whether it is still there.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.status().is_none()
+    }
+
     /// Sends what Ctrl-C sends.
     pub(crate) fn interrupt(&mut self) {
+        self.signal(libc::SIGINT);
+    }
+
+    /// Sends a signal; one that has ended gets none.
+    pub(crate) fn signal(&mut self, signal: i32) {
         // A child that has ended and was waited for has given its number away.
-        if matches!(self.process.try_wait(), Ok(None)) {
-            sys::interrupt(self.process.id()).expect("a child of ours can be signalled");
+        if self.is_running() {
+            sys::signal(self.process.id(), signal).expect("a child of ours can be signalled");
         }
     }
 

@@ -81,7 +81,7 @@ fn spec() -> TrialSpec {
         groups: Vec::new(),
         interface: 0,
         load: None,
-        stop: StopWhen { time_ns: None, count: None },
+        stop: StopWhen { time_ns: None, count: None, with_senders: false },
         ttl: 1,
         loopback: true,
         dscp: 0,

@@ -22,7 +22,7 @@ pub(super) fn write(report: &RunReport, page: &mut Page<'_>) -> io::Result<()> {
         news.push(format!("{failed} of {} failed", count(report.limits.len() as u64, "limit")));
     }
     news.extend(findings(trial));
-    page.wrapped("VALID: ", &news.join("; "))
+    page.wrapped(if failed > 0 { "FAILED: " } else { "VALID: " }, &news.join("; "))
 }
 
 /// What the trial found, in a few clauses.

@@ -44,7 +44,7 @@ impl Receiver {
         self.ledger.enter(&datagram, self.now, &mut self.delay);
     }
 
-    fn close(self) -> (Vec<StreamReport>, Vec<Happening>) {
+    fn close(self) -> (Vec<StreamReport>, Vec<Event>) {
         let group = "239.1.1.1".parse().unwrap();
         let (rows, happened) = self.ledger.close(&[Membership { source: None, group, port: 5000 }]);
         for row in &rows {
@@ -127,7 +127,23 @@ fn a_killed_sender_leaves_its_tail_unknown_and_its_return_is_noticed() {
     assert_eq!((rows[1].sent, rows[1].end), (Some(10), StreamEnd::Announced));
     let gone = Happening::SenderSilent { session: "0a11ce".into(), source: ALICE.0.into() };
     let back = Happening::SenderRestarted { session: "0a11cf".into(), source: second.0.into() };
-    assert_eq!(happened, [gone, back]);
+    let event = |at, what| Event { at_ns: Nanos(at), what };
+    assert_eq!(happened, [event(0, gone), event(5, back)]);
+}
+
+#[test]
+fn a_sender_that_was_there_all_the_time_is_nobodys_return() {
+    let neighbour = Sender("10.0.0.1:2000", 0xa11cf, 0);
+    let mut receiver = Receiver::new();
+    receiver.hear(neighbour, Kind::Start, [0]);
+    receiver.now = Nanos(5);
+    receiver.hear(ALICE, Kind::Start, [0]);
+    receiver.now = Nanos(90);
+    receiver.hear(neighbour, Kind::Data, 0..10).hear(neighbour, Kind::End, [10]);
+    receiver.ledger.look_for_silence(Nanos(100), Nanos(50));
+    let (_, happened) = receiver.close();
+    let gone = Happening::SenderSilent { session: "0a11ce".into(), source: ALICE.0.into() };
+    assert_eq!(happened, [Event { at_ns: Nanos(5), what: gone }]);
 }
 
 #[test]
@@ -184,7 +200,8 @@ fn spoofed_streams_are_bounded_and_counted() {
     assert_eq!(receiver.ledger.streams(), MAX_STREAMS);
     assert_eq!(receiver.ledger.counts().foreign, 10);
     let over = Happening::TooManyStreams { limit: MAX_STREAMS as u64 };
-    assert_eq!(receiver.ledger.happened().iter().filter(|what| **what == over).count(), 1);
+    let happened = receiver.ledger.happened();
+    assert_eq!(happened.iter().filter(|event| event.what == over).count(), 1);
 }
 
 /// A million datagrams of noise, a part of it with a true header over random numbers: nothing panics, and

@@ -1,0 +1,155 @@
+//! Faults of our own hosts, which must never pass for faults of the network.
+
+use super::*;
+use crate::lab::Action::Drop;
+use crate::lab::{every, with_privileges};
+
+/// Stops a process for a time in which a thousand datagrams and more become due.
+fn stop_for_a_while(child: &mut Child) {
+    child.signal(libc::SIGSTOP);
+    thread::sleep(STOP);
+    child.signal(libc::SIGCONT);
+}
+
+const STOP: Duration = Duration::from_millis(350);
+
+#[test]
+fn a_full_receive_buffer_is_not_the_networks_loss() {
+    with_privileges(|| {
+        let mut trial = Trial::over(Plan::clean());
+        let mut receiver = trial.recv(&format!("--rcvbuf 4096 {PROMPT}"));
+        let mut sender = trial.send(ENDLESS);
+        trial.wait_for(200);
+        stop_for_a_while(&mut receiver);
+        trial.wait_for_more(200);
+        sender.interrupt();
+        let (sent, received) = (Report::of(sender), Report::of(receiver));
+        let offered = sent.number("/sender/offered");
+        let Counts { unique, lost, .. } = received.totals();
+        assert_eq!(received.totals(), Counts::of(offered, unique));
+        assert!(lost > 100, "a buffer of 4 KiB has held {unique} of {offered}");
+        assert_eq!(received.number("/totals/lost_by/receiver_socket"), lost);
+        assert_eq!(received.number("/totals/lost_by/elsewhere"), 0);
+        assert_eq!(received.code, 3);
+        assert_eq!(received.complaints(), ["apparatus_dropped"]);
+        check_stall(&received, "receiver");
+    });
+}
+
+/// What the network has lost is told from what the socket has.
+#[test]
+fn loss_before_and_in_the_receiver_are_told_apart() {
+    with_privileges(|| {
+        let mut trial = Trial::over(Plan::clean().on(every(10), Drop));
+        let mut receiver = trial.recv(&format!("--rcvbuf 4096 {PROMPT}"));
+        let mut sender = trial.send(ENDLESS);
+        trial.wait_for(200);
+        stop_for_a_while(&mut receiver);
+        trial.wait_for_more(200);
+        sender.interrupt();
+        let (_, received) = (Report::of(sender), Report::of(receiver));
+        let relay = trial.settled();
+        let lost = received.totals().lost;
+        let in_socket = received.number("/totals/lost_by/receiver_socket");
+        // Its socket has also dropped announcements, if one came while it was full.
+        let announcements = relay.announcements - received.number("/totals/announcements");
+        let elsewhere = received.number("/totals/lost_by/elsewhere");
+        assert_eq!(in_socket + elsewhere, lost);
+        assert!(relay.dropped - elsewhere <= announcements, "{relay:?} {}", received.json);
+    });
+}
+
+#[test]
+fn a_sender_that_stood_still_says_so() {
+    with_privileges(|| {
+        let mut trial = Trial::over(Plan::clean());
+        let receiver = trial.recv(PROMPT);
+        let mut sender = trial.send("-r 1k -s 200 -c 1000");
+        trial.wait_for(200);
+        stop_for_a_while(&mut sender);
+        let (sent, received) = (Report::of(sender), Report::of(receiver));
+        assert_eq!(received.totals(), Counts::of(1000, 1000));
+        assert_eq!((sent.code, sent.complaints()), (3, vec![]));
+        check_stall(&sent, "sender");
+        // Delays count from the due times, so the receiver sees it too.
+        assert!(sent.number("/sender/lateness_ns/max") >= 300_000_000, "{}", sent.json);
+        assert!(received.number("/one_way_delay_ns/max") >= 300_000_000, "{}", received.json);
+    });
+}
+
+/// The stall is a reason, and an event of the thread that it befell.
+#[track_caller]
+fn check_stall(report: &Report, worker: &str) {
+    let reasons = report.json["invalid_reasons"].as_array().unwrap();
+    let stall = reasons.iter().find(|reason| reason["reason"] == "stalled");
+    let stall = stall.unwrap_or_else(|| panic!("no stall in {}", report.json));
+    assert_eq!(stall["worker"], worker);
+    assert!(stall["length_ns"].as_u64() >= Some(300_000_000), "{stall}");
+    let events = report.events("stalled");
+    let is_it = |event: &&&Value| event["length_ns"] == stall["length_ns"];
+    assert_eq!(events.iter().find(is_it).unwrap()["worker"], format!("{worker} 0"));
+}
+
+/// Four times what the device may take: the kernel says no to the rest, and it is not sent.
+#[test]
+fn what_the_kernel_refuses_is_not_offered() {
+    with_privileges(|| {
+        let mut trial = Trial::over(Plan::clean());
+        let mut tc = trial.sender().command("tc");
+        tc.args("qdisc add dev eth0 root tbf rate 8mbit burst 10kb limit 30kb".split(' '));
+        let shaped = Child::spawn(&mut tc).finish(PATIENCE);
+        assert!(shaped.status.success(), "{}", String::from_utf8_lossy(&shaped.stderr));
+
+        let receiver = trial.recv(PROMPT);
+        let sent = Report::of(trial.send("-r 10k -s 400 -c 4000"));
+        let received = Report::of(receiver);
+        let relay = trial.settled();
+        let offered = sent.number("/sender/offered");
+        assert_eq!(relay.data_in, offered);
+        assert_eq!(sent.number("/sender/intended"), 4000);
+        assert_eq!(sent.number("/sender/refused/ENOBUFS"), 4000 - offered);
+        assert!((100..3900).contains(&offered), "{offered} of 4000");
+        assert_eq!((sent.code, sent.complaints()), (3, vec!["offered_load_missed"]));
+        assert!(sent.warns_of("refused"), "{}", sent.json);
+        assert_eq!(received.totals(), Counts::of(offered, offered));
+    });
+}
+
+/// The device goes down and comes back: what was refused in between was never offered.
+#[test]
+fn a_link_that_is_down_for_a_while_refuses() {
+    with_privileges(|| {
+        let trial = Trial::new(Lab::direct());
+        let receiver = trial.recv(PROMPT);
+        let sender = trial.ready(Trial::command(trial.sender(), "send", "-r 1k -s 200 -c 3000"));
+        set_link(trial.sender(), "down");
+        thread::sleep(STOP);
+        set_link(trial.sender(), "up");
+        let (sent, received) = (Report::of(sender), Report::of(receiver));
+        let offered = sent.number("/sender/offered");
+        assert!(sent.refused() > 0 && offered > 0, "{}", sent.json["sender"]);
+        assert_eq!(offered + sent.refused(), 3000);
+        // A device that comes up loses without a trace what its queue is not yet ready for.
+        let Stream { counts, before_join, .. } = received.only_stream();
+        assert_eq!(counts.sent, Some(offered - before_join), "{}", sent.json["sender"]);
+    });
+}
+
+fn set_link(host: &Host, state: &str) {
+    let mut ip = host.command("ip");
+    let done = Child::spawn(ip.args(["link", "set", DEVICE, state])).finish(PATIENCE);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
+fn a_load_that_no_sender_can_offer_is_missed() {
+    with_privileges(|| {
+        let trial = Trial::new(Lab::direct());
+        let sent = Report::of(trial.send("-r 50Mpps -s 200 -t 300ms"));
+        assert_eq!((sent.code, sent.complaints()), (3, vec!["offered_load_missed"]));
+        assert_eq!(sent.number("/sender/intended"), 15_000_000);
+        let missed = &sent.json["invalid_reasons"][0];
+        assert_eq!(missed["intended"], 15_000_000);
+        assert_eq!(missed["offered"], sent.json["sender"]["offered"]);
+    });
+}
