@@ -36,27 +36,43 @@ rx_cpu=$((tx_cpu > 0 ? tx_cpu - 1 : 0))
 
 # idle: the share of time, in per cent, in which all cores did nothing during half a second.
 idle() {
-    local before after
+    local before after all=0 n
     read -ra before < <(grep '^cpu ' /proc/stat)
     sleep 0.5
     read -ra after < <(grep '^cpu ' /proc/stat)
-    local all=0 n
     for n in {1..8}; do all=$((all + after[n] - before[n])); done
     echo $((100 * (after[4] - before[4] + after[5] - before[5]) / (all > 0 ? all : 1)))
 }
 
-# take TITLE COMMAND...: waits for a quiet moment (two minutes at most) and runs it; what it prints is kept.
+# used: ticks that programs have used on this machine, less those of programs that this script has run.
+used() {
+    local all own
+    read -ra all < <(grep '^cpu ' /proc/stat)
+    read -ra own <"/proc/$$/stat"
+    echo $((all[1] + all[2] + all[3] - own[15] - own[16]))
+}
+
+# take TITLE COMMAND...: waits for a quiet moment (a minute at most), runs it and keeps what it prints. When other
+# programs took more than 3 % of a core meanwhile, it is done again, whatever came out: three times at most.
 take() {
-    local title=$1 free=0
+    local title=$1 attempt free before began others code
     shift
-    for _ in {1..120}; do
-        free=$(idle)
-        [[ $free -ge 95 ]] && break
-        sleep 0.5
-    done
-    printf '%s  %s (machine %s %% idle before)\n' "$(date -u +%T)" "$title" "$free" | tee -a "$out/log.txt" >&2
     printf '%s\n' "$*" >"$out/$title.cmd"
-    "$@" >"$out/$title.txt" 2>&1 || printf '  it exited with %s\n' "$?" | tee -a "$out/log.txt" >&2
+    for attempt in {1..4}; do
+        for _ in {1..60}; do
+            free=$(idle)
+            [[ $free -ge 95 ]] && break
+            sleep 0.5
+        done
+        code=0
+        before=$(used) began=${EPOCHREALTIME/./}
+        "$@" >"$out/$title.txt" 2>&1 || code=$?
+        # A hundred ticks are a second.
+        others=$((1000000 * ($(used) - before) / (${EPOCHREALTIME/./} - began)))
+        printf '%s  %-16s exit %s, others took %s %% of a core\n' "$(date -u +%T)" "$title" "$code" "$others" |
+            tee -a "$out/log.txt" >&2
+        [[ $others -le 3 ]] && break
+    done
 }
 
 reports() { # reports TITLE: all that are kept of a run
