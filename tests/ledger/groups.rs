@@ -1,14 +1,9 @@
 //! Which group, from whom, with what marks: and nothing of other groups.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-
-use socket2::{Domain, Socket, Type};
-
 use super::*;
 use crate::lab::Action::Drop;
 use crate::lab::{Kind, every, with_privileges};
 
-const PORT: u16 = 5777;
 const OTHER_GROUP: Ipv4Addr = Ipv4Addr::new(239, 9, 9, 9);
 
 #[test]
@@ -105,7 +100,7 @@ fn groups_of_other_programs_are_not_ours() {
         // One group is bound to, several are joined by a socket that is bound to none.
         for groups in ["-g 239.1.2.3", "-g 239.1.2.3+1"] {
             let mut trial = Trial::over(Plan::clean());
-            let member = member_of_other_group(trial.receiver());
+            let member = member(trial.receiver(), OTHER_GROUP);
             let receiver = trial.recv(&format!("{groups} {PROMPT}"));
             let sender = trial.send(&format!("{groups} {LOAD}"));
             trial.wait_for(500);
@@ -122,17 +117,4 @@ fn groups_of_other_programs_are_not_ours() {
             }
         }
     });
-}
-
-fn member_of_other_group(host: &Host) -> UdpSocket {
-    host.run(|| {
-        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
-        socket.set_reuse_address(true).unwrap();
-        let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT);
-        socket.bind(&any.into()).unwrap();
-        socket.set_multicast_all_v4(false).unwrap();
-        socket.join_multicast_v4(&OTHER_GROUP, &host.v4()).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        socket.into()
-    })
 }

@@ -1,8 +1,6 @@
 //! Datagrams that somebody else throws at the port.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::Protocol;
 
 use super::*;
 use crate::lab::Action::Drop;
@@ -10,7 +8,6 @@ use crate::lab::{Kind, at, with_privileges};
 
 /// Largest sequence number that the header can carry.
 const LAST_SEQ: u64 = (1 << 45) - 1;
-const GROUP: &str = "239.255.77.77:5777";
 
 /// A datagram of ours as `src/wire/probe.rs` draws it.
 fn forged(kind: Kind, (session, stream): (u32, u16), seq: u64, len: usize) -> Vec<u8> {
@@ -39,7 +36,7 @@ fn attacked(attack: impl FnOnce(&UdpSocket, (u32, u16))) -> (Report, Vec<Stream>
     trial.wait_for(500);
     let stream = *trial.relay().dropped_seqs().keys().next().unwrap();
     let socket = trial.sender().run(|| UdpSocket::bind("0.0.0.0:0").unwrap());
-    socket.connect(GROUP).unwrap();
+    socket.connect((GROUP, PORT)).unwrap();
     attack(&socket, stream);
     trial.wait_for_more(500);
     sender.interrupt();
@@ -144,7 +141,7 @@ fn unicast_to_the_port_is_foreign() {
         let sender = trial.send(&format!("{groups} {LOAD}"));
         trial.wait_for(500);
         let socket = trial.sender().run(|| UdpSocket::bind("0.0.0.0:0").unwrap());
-        let target = (trial.receiver().v4(), 5777);
+        let target = (trial.receiver().v4(), PORT);
         for seq in 0..10 {
             socket.send_to(&forged(Kind::Data, (1, 0), seq, 100), target).unwrap();
         }
@@ -162,13 +159,12 @@ fn datagrams_with_a_wrong_udp_checksum_are_lost_elsewhere() {
         let receiver = trial.recv(PROMPT);
         let socket =
             trial.sender().run(|| Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::UDP)));
-        let (socket, group) =
-            (socket.unwrap(), SocketAddr::from((Ipv4Addr::new(239, 255, 77, 77), 0)));
+        let (socket, group) = (socket.unwrap(), SocketAddr::from((GROUP, 0)));
         let send = |kind, seq, is_damaged| {
             let payload = forged(kind, (1, 0), seq, 200);
             // No checksum at all is allowed, RFC 768.
             let checksum = if is_damaged { 0xbad } else { 0 };
-            let header = [4000, 5777, 8 + payload.len() as u16, checksum].map(u16::to_be_bytes);
+            let header = [4000, PORT, 8 + payload.len() as u16, checksum].map(u16::to_be_bytes);
             let datagram = [header.concat(), payload].concat();
             assert_eq!(socket.send_to(&datagram, &group.into()).unwrap(), datagram.len());
         };

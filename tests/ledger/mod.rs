@@ -11,6 +11,7 @@ mod senders;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::process::Command;
@@ -20,9 +21,13 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 use super::lab::{self, Child, DEVICE, Host, Lab, Plan, RelayCounts};
 
+/// The tool's own, when none is named.
+const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 77, 77);
+const PORT: u16 = 5777;
 /// A load of [`COUNT`] datagrams within 0.4 s.
 const LOAD: &str = "-r 5k -s 200 -c 2000";
 const COUNT: u64 = 2000;
@@ -30,8 +35,9 @@ const COUNT: u64 = 2000;
 const ENDLESS: &str = "-r 5k -s 200 -t 0";
 /// A receiver that does not wait long for what will not come.
 const PROMPT: &str = "--loss-threshold 200ms";
-/// Longer than anything here takes on any machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than anything here takes on any machine. Namespaces come and go under one lock of the kernel, so
+/// many tests at once hold each other up.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Two hosts, the wire between them, and a directory for files.
 struct Trial {
@@ -81,11 +87,7 @@ impl Trial {
 
     /// Waits until the relay has got so many data datagrams in all.
     fn wait_for(&mut self, data_in: u64) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.relay().counts().data_in < data_in {
-            assert!(Instant::now() < deadline, "only {:?} came", self.relay().counts());
-            thread::sleep(Duration::from_millis(1));
-        }
+        wait_until(|| self.relay().counts().data_in >= data_in);
     }
 
     /// Waits until the relay has got so many more.
@@ -107,6 +109,15 @@ impl Trial {
             ((format!("{session:06x}"), stream), seqs.len() as u64)
         };
         dropped.into_iter().map(count).collect()
+    }
+}
+
+#[track_caller]
+fn wait_until(mut is_true: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_true() {
+        assert!(Instant::now() < deadline, "it has not come true in {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(1));
     }
 }
 
@@ -150,6 +161,19 @@ fn exchange(plan: Plan, send: &str, recv: &str) -> Exchange {
     assert_eq!(sent.json["sender"]["refused"], serde_json::json!({}));
     assert_eq!(sent.complaints(), [] as [&str; 0]);
     Exchange { sent, received, relay }
+}
+
+/// Another program on a host that has joined a group, at the port of the tool.
+fn member(host: &Host, group: Ipv4Addr) -> UdpSocket {
+    host.run(|| {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)).into()).unwrap();
+        socket.set_multicast_all_v4(false).unwrap();
+        socket.join_multicast_v4(&group, &host.v4()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.into()
+    })
 }
 
 /// What a process has reported, and how it ended.

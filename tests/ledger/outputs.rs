@@ -1,7 +1,5 @@
 //! What comes out while a trial runs adds up to what comes out at its end.
 
-use std::net::UdpSocket;
-
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hdrhistogram::Histogram;
@@ -27,7 +25,7 @@ fn intervals_of_every_format_add_up_to_the_totals() {
         let receiver = trial.ready(recv);
         // Before anything of ours is heard.
         let stranger = trial.sender().run(|| UdpSocket::bind("0.0.0.0:0").unwrap());
-        stranger.send_to(b"hello", "239.255.77.77:5777").unwrap();
+        stranger.send_to(b"hello", (GROUP, PORT)).unwrap();
         Report::of(trial.send(LOAD));
         assert_eq!(receiver.finish(PATIENCE).stdout, b"");
         let relay = trial.settled();

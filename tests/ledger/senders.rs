@@ -119,10 +119,7 @@ fn a_sender_beside_one_that_was_killed_is_not_its_return() {
         let mut trial = Trial::over(Plan::clean().per_stream().on(at([0]), Drop));
         let receiver = trial.recv(IMPATIENT);
         let (mut stays, mut dies) = (trial.send(ENDLESS), trial.send(ENDLESS));
-        while trial.dropped().len() < 2 {
-            assert!(stays.is_running() && dies.is_running());
-            thread::sleep(Duration::from_millis(1));
-        }
+        wait_until(|| trial.dropped().len() == 2);
         trial.wait_for_more(200);
         dies.signal(libc::SIGKILL);
         trial.wait_for_more(200);
