@@ -44,12 +44,12 @@ idle() {
     echo $((100 * (after[4] - before[4] + after[5] - before[5]) / (all > 0 ? all : 1)))
 }
 
-# used: ticks that programs have used on this machine, less those of programs that this script has run.
+# used: ticks that programs and the interrupts on their time have used, less those of what this script has run.
 used() {
     local all own
     read -ra all < <(grep '^cpu ' /proc/stat)
     read -ra own <"/proc/$$/stat"
-    echo $((all[1] + all[2] + all[3] - own[15] - own[16]))
+    echo $((all[1] + all[2] + all[3] + all[6] + all[7] - own[13] - own[14] - own[15] - own[16]))
 }
 
 # take TITLE COMMAND...: waits for a quiet moment (a minute at most), runs it and keeps what it prints. When other
