@@ -44,18 +44,19 @@ idle() {
     echo $((100 * (after[4] - before[4] + after[5] - before[5]) / (all > 0 ? all : 1)))
 }
 
-# used: ticks that programs and the interrupts on their time have used, less those of what this script has run.
+# used: ticks that other programs have used on this machine, and ticks that were stolen from it by its host. What
+# our own programs have used contains what was stolen from them.
 used() {
     local all own
     read -ra all < <(grep '^cpu ' /proc/stat)
     read -ra own <"/proc/$$/stat"
-    echo $((all[1] + all[2] + all[3] + all[6] + all[7] - own[13] - own[14] - own[15] - own[16]))
+    echo "$((all[1] + all[2] + all[3] + all[6] + all[7] + all[8] - own[13] - own[14] - own[15] - own[16])) ${all[8]}"
 }
 
 # take TITLE COMMAND...: waits for a quiet moment (a minute at most), runs it and keeps what it prints. When other
 # programs took more than 3 % of a core meanwhile, it is done again, whatever came out: three times at most.
 take() {
-    local title=$1 attempt free before began others code
+    local title=$1 attempt free code began took others others_after stolen stolen_after
     shift
     printf '%s\n' "$*" >"$out/$title.cmd"
     for attempt in {1..4}; do
@@ -65,12 +66,16 @@ take() {
             sleep 0.5
         done
         code=0
-        before=$(used) began=${EPOCHREALTIME/./}
+        read -r others stolen < <(used)
+        began=${EPOCHREALTIME/./}
         "$@" >"$out/$title.txt" 2>&1 || code=$?
+        took=$((${EPOCHREALTIME/./} - began))
+        read -r others_after stolen_after < <(used)
         # A hundred ticks are a second.
-        others=$((1000000 * ($(used) - before) / (${EPOCHREALTIME/./} - began)))
-        printf '%s  %-16s exit %s, others took %s %% of a core\n' "$(date -u +%T)" "$title" "$code" "$others" |
-            tee -a "$out/log.txt" >&2
+        others=$((1000000 * (others_after - others) / took))
+        stolen=$((1000000 * (stolen_after - stolen) / took))
+        printf '%s  %-16s exit %s; of a core, other programs took %s %%, the host of this machine %s %%\n' \
+            "$(date -u +%T)" "$title" "$code" "$others" "$stolen" | tee -a "$out/log.txt" >&2
         [[ $others -le 3 ]] && break
     done
 }
