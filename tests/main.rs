@@ -4,4 +4,5 @@ mod blame;
 mod cli;
 mod lab;
 mod ledger;
+mod readme;
 mod report;
