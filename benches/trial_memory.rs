@@ -29,13 +29,15 @@ struct Bed {
     turn: usize,
     flows: Vec<FlowIndex>,
     payload_len: usize,
+    /// Whether one of a hundred numbers is left out, and one comes a place late.
+    is_troubled: bool,
     ledger: Ledger,
     interval: ReceiverInterval,
     lateness: Latency,
 }
 
 impl Bed {
-    fn new(groups: &str, payload_len: usize) -> Self {
+    fn new(groups: &str, payload_len: usize, is_troubled: bool, has_all: bool) -> Self {
         let spec: GroupSpec = groups.parse().expect("a group");
         let flows: Vec<Membership> = expand_all(&[spec], 5777).expect("groups");
         let tx = TxPlan {
@@ -51,7 +53,12 @@ impl Bed {
         let rx = RxPlan { flows, interface: 0, receive_buffer: 0, batch: BATCH };
         let halves = Memory.open(&[tx], &[rx]).expect("memory is always there");
         let rate = DatagramRate { datagrams: 29_970_000, seconds: 1_001 };
-        let options = Options { loss_distance: 99, reorder_density: None, media_rate_bps: None };
+        let options = Options {
+            loss_distance: 99,
+            reorder_density: has_all.then_some(32),
+            media_rate_bps: has_all.then_some(1_000_000_000),
+            variation: has_all,
+        };
         Self {
             tx: halves.tx.into_iter().next().expect("one sender"),
             rx: halves.rx.into_iter().next().expect("one receiver"),
@@ -60,6 +67,7 @@ impl Bed {
             turn: 0,
             flows: Vec::with_capacity(BATCH),
             payload_len,
+            is_troubled,
             ledger: Ledger::new(options, own_clock()),
             interval: ReceiverInterval::default(),
             lateness: Latency::new(),
@@ -74,7 +82,8 @@ impl Bed {
         for slot in slots.iter_mut() {
             let due = self.schedule.next_due(now);
             let (encoder, seq) = &mut self.streams[self.turn];
-            encoder.encode(slot, Kind::Data, *seq, Nanos(1 << 60) + due, Nanos(100));
+            let number = if self.is_troubled { troubled(*seq) } else { *seq };
+            encoder.encode(slot, Kind::Data, number, Nanos(1 << 60) + due, Nanos(100));
             *seq += 1;
             self.flows.push(self.turn as FlowIndex);
             self.lateness.record(due, due + Nanos(100));
@@ -94,6 +103,16 @@ impl Bed {
             self.interval.host_delay.record(datagram.received_at, read_at);
             self.ledger.enter(&datagram, Nanos(1), &mut self.interval);
         }
+    }
+}
+
+/// The n-th number that comes over a bad path: of each hundred, 50 is lost and 90 and 91 change places.
+fn troubled(n: u64) -> u64 {
+    let number = n + (n + 49) / 99;
+    match number % 100 {
+        90 => number + 1,
+        91 => number - 1,
+        _ => number,
     }
 }
 
@@ -123,15 +142,29 @@ fn time(
 fn own_cost(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("own_cost");
     group.throughput(Throughput::Elements(BATCH as u64));
-    for (groups, payload_len) in
-        [("239.1.1.1", 64), ("239.1.1.1", 1316), ("239.1.1.1+99", 1316), ("239.1.1.1+999", 1316)]
-    {
+    for (groups, payload_len) in [
+        ("239.1.1.1", 64),
+        ("239.1.1.1", 1316),
+        ("239.1.1.1+99", 1316),
+        ("239.1.1.1+999", 1316),
+        ("239.1.1.1+9999", 1316),
+    ] {
         let name = format!("{groups} x {payload_len} B");
-        let mut bed = Bed::new(groups, payload_len);
+        let mut bed = Bed::new(groups, payload_len, false, false);
         group.bench_function(BenchmarkId::new("sending", &name), |bencher| {
             bencher.iter_custom(|n| time(&mut bed, n, Bed::send, Bed::receive, true));
         });
         group.bench_function(BenchmarkId::new("receiving", &name), |bencher| {
+            bencher.iter_custom(|n| time(&mut bed, n, Bed::receive, Bed::send, false));
+        });
+    }
+    for (name, is_troubled, has_all) in [
+        ("all metrics", false, true),
+        ("1 % lost and 1 % reordered", true, false),
+        ("1 % lost and 1 % reordered, all metrics", true, true),
+    ] {
+        let mut bed = Bed::new("239.1.1.1", 1316, is_troubled, has_all);
+        group.bench_function(BenchmarkId::new("receiving", name), |bencher| {
             bencher.iter_custom(|n| time(&mut bed, n, Bed::receive, Bed::send, false));
         });
     }

@@ -67,6 +67,7 @@ pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
         loss_distance: args.receiving.loss_distance,
         reorder_density: args.receiving.reorder_density,
         media_rate_bps: media_rate(args.receiving.media_rate)?,
+        variation: args.receiving.variation,
         start_at_ns: start_at(args.start.start_at)?,
     };
     if !spec.loopback && engine.has_network() {
@@ -106,6 +107,7 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
         loss_distance: 0,
         reorder_density: None,
         media_rate_bps: None,
+        variation: false,
         start_at_ns: start_at(args.start.start_at)?,
     };
     Ok((spec, interface))
@@ -149,6 +151,7 @@ pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
         loss_distance: args.receiving.loss_distance,
         reorder_density: args.receiving.reorder_density,
         media_rate_bps: media_rate(args.receiving.media_rate)?,
+        variation: args.receiving.variation,
         start_at_ns: None,
     };
     Ok((spec, interface))

@@ -212,8 +212,8 @@ pub struct StreamReport {
     pub loss: LossReport,
     /// Its further copies.
     pub copies: CopiesReport,
-    /// How much its delays vary, and how it was sent.
-    pub variation: VariationReport,
+    /// How its datagrams vary from one to the next; `null` unless asked for.
+    pub variation: Option<VariationReport>,
     /// How its sender's clock compares to ours.
     pub clock: ClockReport,
     /// Its reorder density; `null` unless asked for.

@@ -349,6 +349,7 @@ pub(crate) fn spec(role: Role) -> TrialSpec {
         loss_distance: 99,
         reorder_density: None,
         media_rate_bps: None,
+        variation: false,
         start_at_ns: None,
     }
 }

@@ -48,6 +48,8 @@ pub struct TrialSpec {
     pub reorder_density: Option<u16>,
     /// Bits of media a second of each stream (RFC 4445), if known.
     pub media_rate_bps: Option<u64>,
+    /// Whether to follow how datagrams vary from one to the next (RFC 5481, RFC 3550), and the gaps between them.
+    pub variation: bool,
     /// Start at this time of the wall clock (since the Unix epoch).
     pub start_at_ns: Option<Nanos>,
 }

@@ -101,6 +101,7 @@ impl<'a> Crew<'a> {
                 loss_distance: self.spec.loss_distance,
                 reorder_density: self.spec.reorder_density,
                 media_rate_bps: self.spec.media_rate_bps,
+                variation: self.spec.variation,
             };
             let named = (name.clone(), number);
             let work = RxWorker::new(named, flows, patience, options, engine, self.trial, handover);

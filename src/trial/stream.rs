@@ -47,6 +47,8 @@ pub struct Options {
     pub reorder_density: Option<u16>,
     /// Bits of media a second of each stream (RFC 4445), if known.
     pub media_rate_bps: Option<u64>,
+    /// Whether to follow how datagrams vary from one to the next. It costs as much again as all the rest.
+    pub variation: bool,
 }
 
 /// What all streams of a receiver share.
@@ -86,15 +88,23 @@ pub(super) struct Stream {
     loss_distance: u64,
     /// Made when the first copy comes.
     copies: Option<Box<Duplication>>,
+    clock: Clock,
+    /// Whether any of the following is asked for.
+    has_more: bool,
+    variation: Option<Box<Variation>>,
+    density: Option<Box<(ReorderDensity, BufferOccupancyDensity, u16)>>,
+    media: Option<Box<Media>>,
+}
+
+/// How datagrams vary from one to the next.
+#[derive(Default)]
+struct Variation {
     ipdv: Ipdv,
     jitter: RtpJitter,
-    clock: Clock,
-    /// When the last datagram came, and when it had left.
+    /// When the last datagram had left, and when it came.
     last: Option<(Nanos, Nanos)>,
     train: u64,
     train_max: u64,
-    density: Option<Box<(ReorderDensity, BufferOccupancyDensity, u16)>>,
-    media: Option<Box<Media>>,
 }
 
 /// Media delivery index of the intervals so far.
@@ -126,12 +136,11 @@ impl Stream {
             loss: LossPattern::new(options.loss_distance),
             loss_distance: options.loss_distance,
             copies: None,
-            ipdv: Ipdv::new(),
-            jitter: RtpJitter::default(),
             clock: Clock::default(),
-            last: None,
-            train: 0,
-            train_max: 0,
+            has_more: options.variation
+                || options.reorder_density.is_some()
+                || options.media_rate_bps.is_some(),
+            variation: options.variation.then(Box::default),
             density: options.reorder_density.map(|threshold| {
                 let occupancy = BufferOccupancyDensity::new(threshold);
                 Box::new((ReorderDensity::new(threshold), occupancy, threshold))
@@ -156,8 +165,10 @@ impl Stream {
         }
         let Probe { seq, due_at, lateness, .. } = *probe;
         let arrival = self.tracker.observe(seq);
-        let left_at = due_at + lateness.unwrap_or_default();
-        self.jitter.observe(left_at, received_at);
+        if let Some(variation) = &mut self.variation {
+            // RFC 3550 section 6.4.1 takes every arrival, also further copies.
+            variation.jitter.observe(due_at + lateness.unwrap_or_default(), received_at);
+        }
         if arrival != Arrival::InOrder {
             self.out_of_step(seq, arrival, received_at, shared);
         }
@@ -170,13 +181,9 @@ impl Stream {
         }
         let patterns = &mut shared.patterns;
         self.order.observe(seq, arrival, received_at, payload_len, &mut patterns.order);
-        self.ipdv.observe(seq, due_at, received_at, &mut patterns.ipdv);
-        if arrival == Arrival::InOrder {
-            self.note_gap(left_at, received_at, patterns);
-        }
-        self.last = Some((left_at, received_at));
-        if self.density.is_some() || self.media.is_some() {
-            self.enter_optional(seq, received_at, payload_len);
+        if self.has_more {
+            let left_at = due_at + lateness.unwrap_or_default();
+            self.enter_more(seq, arrival, [due_at, left_at, received_at], payload_len, patterns);
         }
     }
 
@@ -290,7 +297,7 @@ impl Stream {
             order: self.order_report(),
             loss: self.loss_report(),
             copies: self.copies_report(),
-            variation: self.variation_report(),
+            variation: self.variation.as_deref().map(Variation::report),
             clock: self.clock.report(),
             density: self.density.as_deref().map(|(d, o, threshold)| density(d, o, *threshold)),
             media: self.media.map(|media| media.report),
@@ -321,23 +328,24 @@ impl Stream {
         }
     }
 
-    /// How far apart two datagrams that follow one another left and came.
-    #[inline]
-    fn note_gap(&mut self, left_at: Nanos, received_at: Nanos, patterns: &mut PatternHistograms) {
-        let Some((last_left, last_received)) = self.last else { return };
-        let departed = left_at.saturating_sub(last_left);
-        patterns.note_gap(departed, received_at.saturating_sub(last_received));
-        self.train = if departed == Nanos(0) { self.train + 1 } else { 0 };
-        self.train_max = self.train_max.max(self.train);
-    }
-
-    fn enter_optional(&mut self, seq: u64, received_at: Nanos, payload_len: u32) {
+    /// What was asked for beside what is always found out. `times` are when it was due, left and came.
+    fn enter_more(
+        &mut self,
+        seq: u64,
+        arrival: Arrival,
+        times: [Nanos; 3],
+        payload_len: u32,
+        patterns: &mut PatternHistograms,
+    ) {
+        if let Some(variation) = &mut self.variation {
+            variation.enter(seq, arrival, times, patterns);
+        }
         if let Some(density) = &mut self.density {
             density.0.observe(seq);
             density.1.observe(seq);
         }
         if let Some(media) = &mut self.media {
-            media.index.observe(received_at, payload_len);
+            media.index.observe(times[2], payload_len);
         }
     }
 
@@ -410,8 +418,27 @@ impl Stream {
             },
         )
     }
+}
 
-    fn variation_report(&self) -> VariationReport {
+impl Variation {
+    fn enter(
+        &mut self,
+        seq: u64,
+        arrival: Arrival,
+        [due_at, left_at, received_at]: [Nanos; 3],
+        patterns: &mut PatternHistograms,
+    ) {
+        self.ipdv.observe(seq, due_at, received_at, &mut patterns.ipdv);
+        if let (Arrival::InOrder, Some((last_left, last_received))) = (arrival, self.last) {
+            let departed = left_at.saturating_sub(last_left);
+            patterns.note_gap(departed, received_at.saturating_sub(last_received));
+            self.train = if departed == Nanos(0) { self.train + 1 } else { 0 };
+            self.train_max = self.train_max.max(self.train);
+        }
+        self.last = Some((left_at, received_at));
+    }
+
+    fn report(&self) -> VariationReport {
         let range = self.ipdv.range();
         VariationReport {
             ipdv_pairs: self.ipdv.pairs(),

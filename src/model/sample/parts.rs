@@ -127,7 +127,7 @@ pub(super) fn stream(number: u16, sent: u64, lost: u64) -> StreamReport {
         order: patterns::order(unique),
         loss: LossReport { noticeable_distance: 99, ..LossReport::default() },
         copies: patterns::copies(unique),
-        variation: patterns::variation(unique),
+        variation: Some(patterns::variation(unique)),
         clock: ClockReport {
             relation: ClockRelation::SameHost,
             error_ns: Some(Nanos(0)),

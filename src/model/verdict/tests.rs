@@ -115,6 +115,7 @@ fn spec() -> TrialSpec {
         loss_distance: 99,
         reorder_density: None,
         media_rate_bps: None,
+        variation: false,
         start_at_ns: None,
     }
 }

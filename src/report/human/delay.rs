@@ -28,7 +28,13 @@ pub(super) fn write(trial: &TrialReport, page: &mut Page<'_>) -> io::Result<()> 
     if let Some(host) = trial.host_delay_ns.as_ref().and_then(delays) {
         page.row("host delay", &format!("{host} (kernel to application)"))?;
     }
-    trial.patterns.as_ref().map_or(Ok(()), |patterns| gaps(trial, patterns, page))
+    if let Some(patterns) = &trial.patterns {
+        gaps(trial, patterns, page)?;
+    }
+    match trial.sender_lateness_ns.as_ref().and_then(delays) {
+        Some(late) if trial.sender.is_none() => page.row("sent late", &late),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn write_one_way(delay: &OneWayDelay, page: &mut Page<'_>) -> io::Result<()> {
@@ -78,8 +84,9 @@ fn variation(trial: &TrialReport) -> Option<String> {
     };
     let mut text = format!("PDV p99.9 {}", or_lost(pdv));
     if let Some(ipdv) = trial.patterns.as_ref().and_then(|patterns| patterns.ipdv_ns.p99) {
-        let rtp = trial.streams.iter().map(|stream| stream.variation.rtp_jitter_ns);
-        let rtp = Nanos(rtp.fold(0.0, f64::max).round() as u64);
+        let variations = trial.streams.iter().filter_map(|stream| stream.variation.as_ref());
+        let rtp = variations.map(|variation| variation.rtp_jitter_ns).fold(0.0, f64::max);
+        let rtp = Nanos(rtp.round() as u64);
         text = format!("{text}, IPDV p99 {}, RTP jitter {rtp} (EWMA)", Nanos(ipdv));
     }
     Some(text)
@@ -91,15 +98,13 @@ fn gaps(trial: &TrialReport, patterns: &Patterns, page: &mut Page<'_>) -> io::Re
     let (arrived, left) = (&patterns.inter_arrival_ns, &patterns.inter_departure_ns);
     let (Some(came), Some(sent)) = (spread(arrived), spread(left)) else { return Ok(()) };
     let is_changed = arrived.p99 > left.p99.map(|gap| 2 * gap);
-    if trial.sender.is_none() || is_changed {
-        page.row("gaps", &came)?;
-        let train = trial.streams.iter().map(|stream| stream.variation.sent_train_max).max();
-        page.row("  as sent", &with_train(&sent, train.unwrap_or_default()))?;
+    if trial.sender.is_some() && !is_changed {
+        return Ok(());
     }
-    match trial.sender_lateness_ns.as_ref().and_then(delays) {
-        Some(late) if trial.sender.is_none() => page.row("  sent late", &late),
-        _ => Ok(()),
-    }
+    page.row("gaps", &came)?;
+    let variations = trial.streams.iter().filter_map(|stream| stream.variation.as_ref());
+    let train = variations.map(|variation| variation.sent_train_max).max();
+    page.row("  as sent", &with_train(&sent, train.unwrap_or_default()))
 }
 
 /// `p50 900 ns, p99 3.29 µs, max 30.6 µs`; nothing of nothing.

@@ -21,7 +21,12 @@ const BOB: Sender = Sender("10.0.0.2:1000", 0xb0b, 0);
 
 impl Receiver {
     fn new() -> Self {
-        let options = Options { loss_distance: 99, reorder_density: Some(8), media_rate_bps: None };
+        let options = Options {
+            loss_distance: 99,
+            reorder_density: Some(8),
+            media_rate_bps: None,
+            variation: true,
+        };
         let interval = ReceiverInterval::default();
         Self { ledger: Ledger::new(options, OWN_CLOCK), interval, now: Nanos(0), dropped: 0 }
     }
