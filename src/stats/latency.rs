@@ -61,18 +61,35 @@ impl Latency {
     /// Records the same delay `count` times.
     #[inline]
     pub fn record_many(&mut self, due_at: Nanos, received_at: Nanos, count: u64) {
-        let Some(delay) = received_at.0.checked_sub(due_at.0) else {
+        let delay = Nanos(received_at.0.wrapping_sub(due_at.0));
+        if received_at < due_at || delay > HIGHEST {
+            return self.record_odd(due_at, received_at, count);
+        }
+        self.note_extremes(delay);
+        self.histogram.saturating_record_n(delay.0, count);
+    }
+
+    /// Records what the histogram cannot hold.
+    #[cold]
+    fn record_odd(&mut self, due_at: Nanos, received_at: Nanos, count: u64) {
+        if received_at < due_at {
             self.negative += count;
             self.negative_max = self.negative_max.max(due_at - received_at);
             return;
-        };
-        let delay = Nanos(delay);
-        if delay > HIGHEST {
-            self.clamped += count;
         }
-        self.min = Some(self.min.map_or(delay, |min| min.min(delay)));
-        self.max = self.max.max(delay);
-        self.histogram.saturating_record_n(delay.0, count);
+        self.clamped += count;
+        self.note_extremes(received_at - due_at);
+        self.histogram.saturating_record_n(HIGHEST.0, count);
+    }
+
+    #[inline]
+    fn note_extremes(&mut self, delay: Nanos) {
+        if self.min.is_none_or(|min| delay < min) {
+            self.min = Some(delay);
+        }
+        if delay > self.max {
+            self.max = delay;
+        }
     }
 
     /// How many delays are in the histogram.
