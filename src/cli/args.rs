@@ -257,7 +257,7 @@ pub(super) struct ReceivingArgs {
     /// Distance up to which losses are noticeable (RFC 3357)
     #[arg(long, value_name = "N", default_value = "99", value_parser = parse_count)]
     pub(super) loss_distance: u64,
-    /// Also follow how datagrams vary from one to the next, and the gaps between them
+    /// Also follow datagrams one by one: IPDV, RTP jitter, gaps, trains
     ///
     /// Inter-packet delay variation (RFC 5481), RTP's interarrival jitter (RFC 3550), gaps as sent and as received,
     /// the sender's longest train. Doubles what this program itself costs for each datagram.
