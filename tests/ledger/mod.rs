@@ -5,6 +5,7 @@
 mod apparatus;
 mod groups;
 mod hostile;
+mod many;
 mod network;
 mod outputs;
 mod senders;
