@@ -50,7 +50,13 @@ fn receive(criterion: &mut Criterion) {
         payload_len: PAYLOAD_LEN,
         batch: 64,
     };
-    let rx_plan = RxPlan { flows: vec![flow], interface, receive_buffer: BUFFER, batch: 64 };
+    let rx_plan = RxPlan {
+        flows: vec![flow],
+        interface,
+        receive_buffer: BUFFER,
+        batch: 64,
+        stamps: Stamps::Kernel,
+    };
     let mut group = criterion.benchmark_group("engine_rx");
     group.throughput(Throughput::Elements(ROUND as u64));
     for engine in ENGINES.iter().filter(|engine| engine.has_network()) {
