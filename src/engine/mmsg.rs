@@ -325,3 +325,6 @@ impl Control {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

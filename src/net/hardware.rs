@@ -149,8 +149,9 @@ fn able(name: &str, abilities: &Abilities) -> Result<u32> {
     }
 }
 
-/// Has every incoming packet stamped. What the card did before is restored in the end; if it did so already, or
-/// somebody else may want to keep it, there is nothing to restore.
+/// Has every incoming packet stamped. What the card did before is restored in the end: "User space is responsible to
+/// ensure that multiple processes don't interfere with each other and that the settings are reset",
+/// Documentation/networking/timestamping.rst. If it did so already, there is nothing to restore.
 fn switch_on(name: &str) -> Result<Option<Restore>> {
     let before = hwtstamp::config(name).map_err(|error| {
         Error::os(format!("cannot read which packets {name} stamps, to restore it"), error)
@@ -190,7 +191,7 @@ mod tests {
     use super::*;
     use std::io;
 
-    /// `ethtool -T` of an Intel X710 (i40e) and of what else there is.
+    /// As drivers answer `ethtool -T`.
     fn abilities(so_timestamping: u32, phc: Option<u32>, rx_filters: u32) -> Abilities {
         Abilities { so_timestamping, phc, rx_filters }
     }

@@ -210,5 +210,12 @@ fn mark(clock: &PtpClock) -> io::Result<Mark> {
     Mark::of(&clock.readings()?).ok_or_else(|| io::Error::other("its readings make no sense"))
 }
 
+/// Stamps of a clock that shows `CLOCK_REALTIME`, for tests of those who read them.
+#[cfg(test)]
+pub(crate) fn stamps_without_offset() -> Stamps {
+    let line = Line { phc: 0, offset: 0, rate: 0 };
+    Stamps::Hardware { line, shared: Arc::new(SharedLine::new(line)) }
+}
+
 #[cfg(test)]
 mod tests;
