@@ -10,7 +10,7 @@ use mcast_bench::engine::{ENGINES, FlowIndex, RxPlan, TxEngine, TxPlan};
 use mcast_bench::model::group::Membership;
 use mcast_bench::net::interface;
 use mcast_bench::net::socket::{join, open_receiver};
-use mcast_bench::net::timestamp::Timestamps;
+use mcast_bench::net::timestamp::{Stamps, Timestamps};
 use std::time::{Duration, Instant};
 
 const PAYLOAD_LEN: usize = 1316;
@@ -50,14 +50,20 @@ fn receive(criterion: &mut Criterion) {
         payload_len: PAYLOAD_LEN,
         batch: 64,
     };
-    let rx_plan = RxPlan { flows: vec![flow], interface, receive_buffer: BUFFER, batch: 64 };
+    let rx_plan = RxPlan {
+        flows: vec![flow],
+        interface,
+        receive_buffer: BUFFER,
+        batch: 64,
+        stamps: Stamps::Kernel,
+    };
     let mut group = criterion.benchmark_group("engine_rx");
     group.throughput(Throughput::Elements(ROUND as u64));
     for engine in ENGINES.iter().filter(|engine| engine.has_network()) {
         let tx_plans = std::slice::from_ref(&tx_plan);
         {
             let mut halves = engine.open(tx_plans, &[]).expect("an engine");
-            let (socket, _) = open_receiver(flow.destination(), BUFFER).expect("a socket");
+            let (socket, _) = open_receiver(flow.destination(), BUFFER, false).expect("a socket");
             join(&socket, interface, &flow).expect("a group to join");
             let mut bare = bare::Batch::new(&socket, 64, PAYLOAD_LEN, None);
             group.bench_function(BenchmarkId::new("bare", 64), |bencher| {

@@ -7,6 +7,7 @@ use mcast_bench::engine::{Engine, FlowIndex, RxEngine, RxPlan, TxEngine, TxPlan}
 use mcast_bench::model::group::{GroupSpec, Membership, expand_all};
 use mcast_bench::model::snapshot::ReceiverInterval;
 use mcast_bench::net::host::own_clock;
+use mcast_bench::net::timestamp::Stamps;
 use mcast_bench::stats::latency::Latency;
 use mcast_bench::stats::schedule::{Constant, Schedule, Turn};
 use mcast_bench::sys::clock::realtime;
@@ -50,7 +51,8 @@ impl Bed {
             batch: BATCH,
         };
         let streams = (0..flows.len()).map(|n| (Encoder::new(7, n as u16, false), 0)).collect();
-        let rx = RxPlan { flows, interface: 0, receive_buffer: 0, batch: BATCH };
+        let rx =
+            RxPlan { flows, interface: 0, receive_buffer: 0, batch: BATCH, stamps: Stamps::Kernel };
         let halves = Memory.open(&[tx], &[rx]).expect("memory is always there");
         let rate = DatagramRate { datagrams: 29_970_000, seconds: 1_001 };
         let options = Options {

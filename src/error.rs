@@ -47,6 +47,11 @@ impl Error {
         self
     }
 
+    /// What was tried, on what, and why it failed: all but the hint.
+    pub fn reason(&self) -> String {
+        self.cause.as_ref().map_or(self.what.clone(), |cause| format!("{}: {cause}", self.what))
+    }
+
     /// Whose fault it is.
     pub fn kind(&self) -> ErrorKind {
         self.kind
@@ -60,10 +65,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
-        if let Some(cause) = &self.cause {
-            write!(f, ": {cause}")?;
-        }
+        f.write_str(&self.reason())?;
         if let Some(hint) = &self.hint {
             write!(f, "\nhint: {hint}")?;
         }

@@ -24,7 +24,7 @@
 //! 1. [`cli`] parses words into types and makes one spec of them, or one error with a hint. Report files are
 //!    opened now.
 //! 2. [`trial`] plans workers, cores and flows, and has an engine from [`engine::ENGINES`] opened. All memory is
-//!    taken here. Receive timestamps are warmed up before anything is joined.
+//!    taken here. Receive timestamps are chosen and warmed up before anything is joined.
 //! 3. Senders announce the start; then each asks its [`stats::schedule::Schedule`] what is due, reserves slots of
 //!    its engine, has [`wire::probe`] write sequence number and due time into them, and commits. What the kernel
 //!    refuses is counted by errno, and its number goes to the next datagram.

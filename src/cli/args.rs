@@ -3,6 +3,7 @@
 use super::report_args::ReportArgs;
 use crate::model::group::GroupSpec;
 use crate::model::limit::Limit;
+use crate::model::spec::Timestamps;
 use crate::report::FORMATS;
 use crate::report::output::Target;
 use crate::units::Nanos;
@@ -272,6 +273,15 @@ pub(super) struct ReceivingArgs {
     /// Bits of UDP payload a second, such as 3.75Mbps.
     #[arg(long, value_name = "RATE")]
     pub(super) media_rate: Option<Rate>,
+    /// Whose receive times: auto, kernel, hardware
+    ///
+    /// `auto` takes those of the network card where it stamps every datagram and its clock (PHC) can be read,
+    /// because they leave out what interrupts and the driver add; else the kernel's, which every interface has.
+    /// Stamping is switched on for the trial if need be (CAP_NET_ADMIN) and restored after it. With `hardware`
+    /// there is no trial without them. `run` hears itself through the kernel, never through a card: it has the
+    /// kernel's. The report says whose it was, and how wrong at most.
+    #[arg(long, value_name = "WHOSE", default_value = "auto", value_parser = parse_timestamps)]
+    pub(super) timestamps: Timestamps,
     /// A sender that is silent for so long counts as gone
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
     pub(super) idle_timeout: Nanos,
@@ -368,6 +378,15 @@ fn parse_switch(text: &str) -> Result<bool, String> {
         "on" => Ok(true),
         "off" => Ok(false),
         _ => Err("it is either on or off".into()),
+    }
+}
+
+fn parse_timestamps(text: &str) -> Result<Timestamps, String> {
+    match text {
+        "auto" => Ok(Timestamps::Auto),
+        "kernel" => Ok(Timestamps::Kernel),
+        "hardware" => Ok(Timestamps::Hardware),
+        _ => Err("they are auto, kernel or hardware".into()),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::model::environment::Interface;
 use crate::model::group::{GroupSpec, Membership, expand_all};
 use crate::model::limit::{Limit, Quantity};
-use crate::model::spec::{Load, Role, StopWhen, TrialSpec};
+use crate::model::spec::{Load, Role, StopWhen, Timestamps, TrialSpec};
 use crate::net::interface;
 use crate::sys::{clock, sched};
 use crate::units::Nanos;
@@ -57,6 +57,7 @@ pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
         engine: engine.name().to_owned(),
         batch: args.engine.batch.into(),
         receive_buffer: receive_buffer(args.receiving.rcvbuf.0)?,
+        timestamps: own_timestamps(args.receiving.timestamps)?,
         interval_ns: interval(args.output.interval)?,
         loss_threshold_ns: bounded("--loss-threshold", args.receiving.loss_threshold, Nanos(0))?,
         idle_timeout_ns: bounded(
@@ -101,6 +102,7 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
         engine: engine.name().to_owned(),
         batch: args.engine.batch.into(),
         receive_buffer: 0,
+        timestamps: Timestamps::Kernel,
         interval_ns: interval(args.output.interval)?,
         loss_threshold_ns: Nanos(0),
         idle_timeout_ns: Nanos(0),
@@ -141,6 +143,7 @@ pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
         engine: engine.name().to_owned(),
         batch: args.engine.batch.into(),
         receive_buffer: receive_buffer(args.receiving.rcvbuf.0)?,
+        timestamps: args.receiving.timestamps,
         interval_ns: interval(args.output.interval)?,
         loss_threshold_ns: bounded("--loss-threshold", args.receiving.loss_threshold, Nanos(0))?,
         idle_timeout_ns: bounded(
@@ -279,6 +282,17 @@ fn receive_buffer(bytes: u64) -> Result<usize> {
         Error::usage(format!("a receive buffer of {bytes} bytes"))
             .hint(format!("--rcvbuf is from 1 to {largest}"))
     })
+}
+
+/// Copies for the sending host itself loop back in the kernel (dev_loopback_xmit, net/core/dev.c).
+fn own_timestamps(wish: Timestamps) -> Result<Timestamps> {
+    match wish {
+        Timestamps::Auto | Timestamps::Kernel => Ok(Timestamps::Kernel),
+        Timestamps::Hardware => Err(Error::environment(
+            "`run` has no hardware timestamps: it hears itself through the kernel, not through a network card",
+        )
+        .hint("use `send` on another host and `recv --timestamps hardware` here")),
+    }
 }
 
 fn media_rate(rate: Option<Rate>) -> Result<Option<u64>> {

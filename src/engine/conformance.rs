@@ -3,6 +3,7 @@
 use super::{ENGINES, Engine, FlowIndex, Halves, RxPlan, TxPlan};
 use crate::model::group::{GroupSpec, Membership, expand_all};
 use crate::net::interface;
+use crate::net::timestamp::Stamps;
 use crate::sys::clock;
 use crate::units::Nanos;
 use std::collections::BTreeMap;
@@ -39,6 +40,7 @@ fn open(engine: &dyn Engine, tx: &[Membership], rx: &[&[Membership]]) -> Halves 
             interface,
             receive_buffer: 4 << 20,
             batch: BATCH,
+            stamps: Stamps::Kernel,
         })
         .collect();
     engine.open(&[tx], &rx).unwrap()

@@ -8,7 +8,8 @@ use crate::error::Result;
 use crate::model::group::Membership;
 use crate::model::report::BufferGrant;
 use crate::net::socket::{self, MEMBERSHIPS_PER_SOCKET, SenderOptions};
-use crate::sys::cmsg::{ControlMessage, control_messages, timespec_nanos};
+use crate::net::timestamp::Stamps;
+use crate::sys::cmsg::{ControlMessage, control_messages, timespec_nanos, timestamping_nanos};
 use crate::sys::mmsg::{MAX_BATCH, ReceiveBatch, SendBatch};
 use crate::sys::poll::PollSet;
 use crate::sys::{clock, sockopt};
@@ -129,6 +130,7 @@ struct MmsgRx {
     arena: Box<[u8]>,
     metas: Vec<RxMeta>,
     capacity: usize,
+    stamps: Stamps,
     counters: RxCounters,
 }
 
@@ -163,6 +165,7 @@ impl MmsgRx {
             arena: vec![0; capacity * RECEIVE_STRIDE].into(),
             metas: Vec::with_capacity(capacity),
             capacity,
+            stamps: plan.stamps.clone(),
             counters: RxCounters::default(),
         })
     }
@@ -194,14 +197,12 @@ impl MmsgRx {
 
     fn note(&mut self, socket: usize, count: usize) {
         let Listener { flows, overflow, .. } = &mut self.sockets[socket];
+        self.stamps.refresh();
         for slot in 0..count {
             let received = self.batch.received(slot);
             let Some(source) = received.source else { continue };
             let control = Control::read(received.control);
-            let received_at = control.received_at.unwrap_or_else(|| {
-                self.counters.unstamped += 1;
-                clock::realtime()
-            });
+            let received_at = control.received_at(&self.stamps, &mut self.counters);
             let dropped_before = control.overflow.map_or(0, |now| now.wrapping_sub(*overflow));
             *overflow = overflow.wrapping_add(dropped_before);
             let flow = match flows.as_slice() {
@@ -256,7 +257,8 @@ impl Listener {
     fn open(flows: &[(Membership, FlowIndex)], plan: &RxPlan) -> Result<Self> {
         let groups: Vec<_> = flows.iter().map(|(flow, _)| *flow).collect();
         let bind = socket::bind_address(&groups, plan.interface);
-        let (socket, grant) = socket::open_receiver(bind, plan.receive_buffer)?;
+        let (socket, grant) =
+            socket::open_receiver(bind, plan.receive_buffer, plan.stamps.are_hardware())?;
         for group in &groups {
             socket::join(&socket, plan.interface, group)?;
         }
@@ -268,7 +270,10 @@ impl Listener {
 /// What the kernel says beside a datagram.
 #[derive(Default)]
 struct Control {
-    received_at: Option<Nanos>,
+    /// When the kernel received it, by the wall clock.
+    kernel: Option<Nanos>,
+    /// When the network card did, by a clock of its own.
+    card: Option<Nanos>,
     /// Where it was sent to: `ipi_addr` of `in_pktinfo` (ip(7)), `ipi6_addr` of `in6_pktinfo` (RFC 3542).
     destination: Option<IpAddr>,
     /// What the socket has dropped in all, in 32 bits. Comes only after a drop.
@@ -282,7 +287,11 @@ impl Control {
         for ControlMessage { level, kind, data } in control_messages(control) {
             match (level, kind) {
                 (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
-                    found.received_at = timespec_nanos(data).map(Nanos);
+                    found.kernel = timespec_nanos(data).map(Nanos);
+                }
+                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING) => {
+                    let (kernel, card) = timestamping_nanos(data);
+                    (found.kernel, found.card) = (kernel.map(Nanos), card.map(Nanos));
                 }
                 (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
                     found.overflow = data.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes));
@@ -300,4 +309,22 @@ impl Control {
         }
         found
     }
+
+    /// The best time there is, by the wall clock. Counts what was not stamped as wanted.
+    #[inline]
+    fn received_at(&self, stamps: &Stamps, counters: &mut RxCounters) -> Nanos {
+        if let Stamps::Hardware { line, .. } = stamps {
+            if let Some(card) = self.card {
+                return line.realtime(card);
+            }
+            counters.without_hardware += 1;
+        }
+        self.kernel.unwrap_or_else(|| {
+            counters.unstamped += 1;
+            clock::realtime()
+        })
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ mod conformance;
 use crate::error::Result;
 use crate::model::group::Membership;
 use crate::model::report::BufferGrant;
+use crate::net::timestamp::Stamps;
 use crate::units::Nanos;
 use std::io;
 use std::net::SocketAddr;
@@ -86,6 +87,8 @@ pub struct RxPlan {
     pub receive_buffer: usize,
     /// Most datagrams a poll.
     pub batch: usize,
+    /// Whose receive times are wanted; an engine without a network has its own.
+    pub stamps: Stamps,
 }
 
 /// Sends.
@@ -141,6 +144,8 @@ pub struct RxCounters {
     pub dropped: u64,
     /// Datagrams without a receive time of the kernel.
     pub unstamped: u64,
+    /// Datagrams without a receive time of the network card, where those are wanted.
+    pub without_hardware: u64,
 }
 
 /// Slots to write payloads into.
@@ -173,7 +178,7 @@ pub struct RxMeta {
     pub len: u32,
     /// If several datagrams were received as one: the length of each but the last. 0: it is just one.
     pub segment_len: u16,
-    /// When the kernel received it, on the wall clock.
+    /// When the network card or the kernel received it, on the wall clock.
     pub received_at: Nanos,
     /// Who sent it.
     pub source: SocketAddr,
@@ -194,7 +199,7 @@ pub struct RxBatch<'a> {
 pub struct Datagram<'a> {
     /// What it carries.
     pub payload: &'a [u8],
-    /// When the kernel received it, on the wall clock.
+    /// When the network card or the kernel received it, on the wall clock.
     pub received_at: Nanos,
     /// Who sent it.
     pub source: SocketAddr,

@@ -65,6 +65,17 @@ pub enum Happening {
         /// How many.
         datagrams: u64,
     },
+    /// The network card could have stamped the datagrams, but something stood in the way; the kernel's stamps are
+    /// used.
+    KernelTimestamps {
+        /// What was tried, and why it failed.
+        reason: String,
+    },
+    /// The network card gave no receive time for some datagrams; the kernel's was used.
+    NoHardwareTimestamp {
+        /// How many.
+        datagrams: u64,
+    },
     /// More streams than the receiver keeps count of; the datagrams of the rest count as foreign.
     TooManyStreams {
         /// The most it keeps.
@@ -109,6 +120,12 @@ impl fmt::Display for Happening {
             }
             Self::NoKernelTimestamp { datagrams } => {
                 write!(f, "{datagrams} datagrams came without a receive time from the kernel")
+            }
+            Self::KernelTimestamps { reason } => {
+                write!(f, "timestamps are the kernel's, not the network card's: {reason}")
+            }
+            Self::NoHardwareTimestamp { datagrams } => {
+                write!(f, "{datagrams} datagrams came without a receive time from the network card")
             }
             Self::TooManyStreams { limit } => {
                 write!(f, "more than {limit} streams: the rest is counted as foreign")

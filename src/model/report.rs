@@ -144,6 +144,8 @@ pub struct ReceiverReport {
     pub receive_buffer: BufferGrant,
     /// Sockets opened.
     pub sockets: usize,
+    /// Whose receive times the datagrams carry.
+    pub timestamps: TimestampReport,
     /// Calls to the kernel that received something.
     pub receive_calls: u64,
     /// What this host's counters of drops say.
@@ -152,6 +154,39 @@ pub struct ReceiverReport {
     pub longest_stall_ns: Nanos,
     /// Receiver threads and the cores they ran on (`null`: not pinned).
     pub cpus: Vec<Option<usize>>,
+}
+
+/// Whose receive times the datagrams of a trial carry. All are of `CLOCK_REALTIME`, or converted to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimestampReport {
+    /// Who stamps.
+    pub kind: TimestampKind,
+    /// N of `/dev/ptpN`, the clock that stamps; `null` unless `kind` is `hardware`.
+    pub phc: Option<u32>,
+    /// The most that the conversion was found to be wrong by, from looks at both clocks once a second; `null` when
+    /// nothing is converted, and when the clock was lost.
+    pub error_ns: Option<Nanos>,
+    /// Datagrams without a stamp of that kind, on whatever port and group: the next worse was used.
+    pub without: u64,
+}
+
+impl TimestampReport {
+    /// Stamps that nothing is known of but who makes them.
+    pub fn new(kind: TimestampKind) -> Self {
+        Self { kind, phc: None, error_ns: None, without: 0 }
+    }
+}
+
+/// Who stamps datagrams on reception.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimestampKind {
+    /// The network card.
+    Hardware,
+    /// The kernel, when the driver hands a datagram to it.
+    Kernel,
+    /// This program: the datagrams never leave it.
+    Application,
 }
 
 /// A socket buffer: what was asked for and what the kernel gave.

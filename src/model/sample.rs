@@ -10,7 +10,7 @@ use super::limit::{Bound, Fails, Limit, Quantity};
 use super::metrics::{ClockRelation, ClockReport};
 use super::report::*;
 use super::snapshot::{SenderInterval, Snapshot, TxCounts};
-use super::spec::{Load, Role, StopWhen, TrialSpec};
+use super::spec::{Load, Role, StopWhen, Timestamps, TrialSpec};
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use crate::units::rate::Rate;
@@ -326,6 +326,12 @@ pub(crate) fn events() -> Vec<Event> {
     ]
 }
 
+/// Stamps of a network card, all but three.
+pub(crate) fn hardware_timestamps() -> TimestampReport {
+    let (kind, error_ns) = (TimestampKind::Hardware, Some(Nanos(52)));
+    TimestampReport { kind, phc: Some(0), error_ns, without: 3 }
+}
+
 /// What was asked for.
 pub(crate) fn spec(role: Role) -> TrialSpec {
     TrialSpec {
@@ -343,6 +349,7 @@ pub(crate) fn spec(role: Role) -> TrialSpec {
         engine: "mmsg".into(),
         batch: 64,
         receive_buffer: 8 << 20,
+        timestamps: Timestamps::Auto,
         interval_ns: Nanos::SECOND,
         loss_threshold_ns: Nanos::SECOND,
         idle_timeout_ns: Nanos(3_000_000_000),

@@ -36,6 +36,8 @@ pub struct TrialSpec {
     pub batch: usize,
     /// Receive buffer to ask for, bytes.
     pub receive_buffer: usize,
+    /// Whose receive timestamps are wanted.
+    pub timestamps: Timestamps,
     /// Length of a reporting interval; 0 is none.
     pub interval_ns: Nanos,
     /// How long after the end of the offered load a receiver waits for the rest (Tmax, RFC 7680 section 2.4).
@@ -52,6 +54,18 @@ pub struct TrialSpec {
     pub variation: bool,
     /// Start at this time of the wall clock (since the Unix epoch).
     pub start_at_ns: Option<Nanos>,
+}
+
+/// Whose receive timestamps are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Timestamps {
+    /// The network card's where it stamps every datagram by a clock that can be read, else the kernel's.
+    Auto,
+    /// The kernel's.
+    Kernel,
+    /// The network card's, or no trial.
+    Hardware,
 }
 
 /// Which sides of a trial a process plays.

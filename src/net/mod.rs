@@ -1,7 +1,9 @@
-//! Sockets as multicast needs them, interfaces by any name, counters of the host.
+//! Sockets as multicast needs them, interfaces by any name, counters of the host, clocks of network cards.
 
 pub mod counters;
+pub mod hardware;
 pub mod host;
 pub mod interface;
+pub mod phc;
 pub mod socket;
 pub mod timestamp;

@@ -73,11 +73,16 @@ pub fn open_sender(options: &SenderOptions) -> Result<Socket> {
 
 /// Opens a socket that will receive on `bind`, with receive timestamps switched on, and only from groups that it
 /// joins itself. Bound to anything but a group it also says where each datagram was sent to; bound to a group
-/// that is no question, and not asking saves the kernel work.
+/// that is no question, and not asking saves the kernel work. `hardware`: with the network card's timestamps beside
+/// those of the kernel.
 ///
 /// # Errors
 /// What the kernel refuses, by option; a port that another program has for itself.
-pub fn open_receiver(bind: SocketAddr, receive_buffer: usize) -> Result<(Socket, BufferGrant)> {
+pub fn open_receiver(
+    bind: SocketAddr,
+    receive_buffer: usize,
+    hardware: bool,
+) -> Result<(Socket, BufferGrant)> {
     let v6 = bind.is_ipv6();
     let socket = open(v6)?;
     // Several programs on a host may listen to one group.
@@ -89,7 +94,11 @@ pub fn open_receiver(bind: SocketAddr, receive_buffer: usize) -> Result<(Socket,
         socket.set_multicast_all_v4(false)
     };
     set("IP_MULTICAST_ALL", only_own_groups)?;
-    set("SO_TIMESTAMPNS", sockopt::set_receive_timestamps(socket.as_fd()))?;
+    if hardware {
+        set("SO_TIMESTAMPING", sockopt::set_hardware_timestamps(socket.as_fd()))?;
+    } else {
+        set("SO_TIMESTAMPNS", sockopt::set_receive_timestamps(socket.as_fd()))?;
+    }
     set("SO_RXQ_OVFL", sockopt::set_receive_overflow(socket.as_fd()))?;
     if !bind.ip().is_multicast() {
         set("IP_PKTINFO", sockopt::set_receive_destination(socket.as_fd(), v6))?;
@@ -189,7 +198,7 @@ mod tests {
 
     #[test]
     fn says_what_buffer_was_granted() {
-        let (_, grant) = open_receiver("127.0.0.1:0".parse().unwrap(), 100_000).unwrap();
+        let (_, grant) = open_receiver("127.0.0.1:0".parse().unwrap(), 100_000, false).unwrap();
         assert_eq!(grant, BufferGrant { asked: 100_000, granted: 200_000, forced: false });
         assert!(grant.is_full());
     }
@@ -197,7 +206,8 @@ mod tests {
     #[test]
     fn a_port_in_use_is_named() {
         let holder = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let error = open_receiver(holder.local_addr().unwrap(), 4096).unwrap_err().to_string();
+        let error =
+            open_receiver(holder.local_addr().unwrap(), 4096, false).unwrap_err().to_string();
         assert!(error.starts_with("cannot listen on 127.0.0.1:"), "{error}");
         assert!(error.contains("hint: another program has the port"), "{error}");
     }

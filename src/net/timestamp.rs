@@ -1,6 +1,7 @@
-//! Receive timestamps of the kernel.
+//! Receive timestamps: the kernel's, and the network card's.
 
 use crate::error::{Error, Result};
+use crate::net::phc::{Line, SharedLine};
 use crate::sys::cmsg::{control_messages, timespec_nanos};
 use crate::sys::mmsg::ReceiveBatch;
 use crate::sys::{clock, sockopt};
@@ -8,6 +9,7 @@ use crate::units::Nanos;
 use socket2::{Domain, Socket, Type};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 /// Keeps the kernel's receive timestamps switched on for as long as it lives.
 ///
@@ -50,6 +52,35 @@ fn is_stamped_on_arrival(socket: &Socket) -> bool {
     }
     let half_way = sent_at.realtime + Nanos(Nanos::MILLISECOND.0 / 2);
     stamp(batch.received(0).control).is_some_and(|stamp| stamp < half_way)
+}
+
+/// Which stamps are wanted, and how to convert them.
+#[derive(Clone, Debug)]
+pub enum Stamps {
+    /// Those of the kernel.
+    Kernel,
+    /// Those of the network card; where it gave none, those of the kernel.
+    Hardware {
+        /// Converts them.
+        line: Line,
+        /// Where its successors come from.
+        shared: Arc<SharedLine>,
+    },
+}
+
+impl Stamps {
+    /// Whether the network card's are wanted.
+    pub fn are_hardware(&self) -> bool {
+        matches!(self, Self::Hardware { .. })
+    }
+
+    /// Learns how to convert from now on. Once a batch, not once a datagram.
+    #[inline]
+    pub fn refresh(&mut self) {
+        if let Self::Hardware { line, shared } = self {
+            *line = shared.line().unwrap_or(*line);
+        }
+    }
 }
 
 /// The receive time among the control messages of a datagram, on the wall clock.

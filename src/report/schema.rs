@@ -161,6 +161,8 @@ fn everything() -> RunReport {
         Happening::Stalled { worker, length_ns },
         Happening::ClockStepped { by_ns: -1 },
         Happening::NoKernelTimestamp { datagrams: 1 },
+        Happening::KernelTimestamps { reason: "forbidden".into() },
+        Happening::NoHardwareTimestamp { datagrams: 1 },
         Happening::TooManyStreams { limit: 1 },
         Happening::OutputFailed { reason: "full".into() },
         Happening::Interrupted,
@@ -168,6 +170,7 @@ fn everything() -> RunReport {
     .map(|what| Event { at_ns: Nanos(1), what })
     .into();
     report.trial.streams[1].end = StreamEnd::Silent;
+    report.trial.receiver.as_mut().unwrap().timestamps = sample::hardware_timestamps();
     report
 }
 

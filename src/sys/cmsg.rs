@@ -40,6 +40,18 @@ pub fn timespec_nanos(data: &[u8]) -> Option<u64> {
     seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
 }
 
+/// The stamps of a `struct scm_timestamping` (`<linux/errqueue.h>`), in nanoseconds: the kernel's, and the network
+/// card's by its own clock. "Most timestamps are passed in ts[0]. Hardware timestamps are passed in ts[2]",
+/// Documentation/networking/timestamping.rst; one that there is not is zero.
+#[inline]
+pub fn timestamping_nanos(data: &[u8]) -> (Option<u64>, Option<u64>) {
+    const TIMESPEC: usize = 16;
+    let stamp = |index: usize| {
+        data.get(index * TIMESPEC..).and_then(timespec_nanos).filter(|&nanos| nanos > 0)
+    };
+    (stamp(0), stamp(2))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,11 +100,26 @@ mod tests {
         assert_eq!(timespec_nanos(&[0xff; 16]), None, "before the epoch");
     }
 
+    #[test]
+    fn software_stamps_come_first_and_those_of_hardware_third() {
+        let stamps = |of: [i64; 6]| of.map(i64::to_ne_bytes).concat();
+        let read = |of| timestamping_nanos(&stamps(of));
+        assert_eq!(read([1, 2, 9, 9, 3, 4]), (Some(1_000_000_002), Some(3_000_000_004)));
+        assert_eq!(read([1, 2, 0, 0, 0, 0]), (Some(1_000_000_002), None));
+        assert_eq!(read([0, 0, 0, 0, 3, 4]), (None, Some(3_000_000_004)));
+        assert_eq!(
+            timestamping_nanos(&stamps([1, 0, 0, 0, 3, 4])[..40]),
+            (Some(1_000_000_000), None)
+        );
+        assert_eq!(size_of::<libc::timespec>() * 3, stamps([0; 6]).len());
+    }
+
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(control in prop::collection::vec(any::<u8>(), 0..200)) {
             for message in control_messages(&control) {
                 timespec_nanos(message.data);
+                timestamping_nanos(message.data);
             }
         }
     }

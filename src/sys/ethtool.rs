@@ -138,12 +138,21 @@ impl Device {
     ///
     /// # Safety
     /// `value` must be valid for as many bytes as the kernel writes for that command.
-    unsafe fn request<T>(&self, value: *mut T) -> io::Result<()> {
+    pub(super) unsafe fn request<T>(&self, value: *mut T) -> io::Result<()> {
+        // SAFETY: as the caller promises.
+        unsafe { self.ioctl(libc::SIOCETHTOOL, value) }
+    }
+
+    /// Carries out another request of netdevice(7) that has a structure behind `ifr_data`.
+    ///
+    /// # Safety
+    /// `value` must be valid for as many bytes as the kernel reads and writes for that request.
+    pub(super) unsafe fn ioctl<T>(&self, request: libc::c_ulong, value: *mut T) -> io::Result<()> {
         let data = libc::__c_anonymous_ifr_ifru { ifru_data: value.cast() };
-        let mut request = libc::ifreq { ifr_name: self.name, ifr_ifru: data };
-        let (fd, command) = (self.socket.as_raw_fd(), libc::SIOCETHTOOL);
+        let mut ifreq = libc::ifreq { ifr_name: self.name, ifr_ifru: data };
+        let fd = self.socket.as_raw_fd();
         // SAFETY: the ifreq is ours, its name ends in NUL, and its pointer is as the caller promises.
-        check(unsafe { libc::ioctl(fd, command as _, &raw mut request) }).map(drop)
+        check(unsafe { libc::ioctl(fd, request as _, &raw mut ifreq) }).map(drop)
     }
 }
 

@@ -13,8 +13,9 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 /// "The value specified in vlen is capped to UIO_MAXIOV (1024)", sendmmsg(2).
 pub const MAX_BATCH: usize = 1024;
 
-/// Room for the control messages of one datagram: a timestamp (32), an IPv6 destination (40), and slack.
-const CONTROL_LEN: usize = 128;
+/// Room for the control messages of one datagram: timestamps (32, with the network card's 64), an IPv6 destination
+/// (40), a count of drops (24), and slack.
+const CONTROL_LEN: usize = 160;
 
 /// Arrays for sending up to a batch of datagrams with one call.
 pub struct SendBatch {

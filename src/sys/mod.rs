@@ -7,9 +7,11 @@
 pub mod clock;
 pub mod cmsg;
 pub mod ethtool;
+pub mod hwtstamp;
 pub mod mmsg;
 pub mod netdev;
 pub mod poll;
+pub mod ptp;
 pub mod qdisc;
 pub mod sched;
 pub mod sockopt;

@@ -42,6 +42,22 @@ pub fn interface_addresses() -> io::Result<Vec<InterfaceAddress>> {
     Ok(addresses)
 }
 
+/// The name of the interface of an index, if_indextoname(3).
+///
+/// # Errors
+/// `ENXIO` if no interface has it.
+pub fn interface_name(index: u32) -> io::Result<String> {
+    let mut name = [0u8; libc::IF_NAMESIZE];
+    // SAFETY: "The buffer must be allocated by the caller and have a size of at least IF_NAMESIZE",
+    // if_indextoname(3).
+    let found = unsafe { libc::if_indextoname(index, name.as_mut_ptr().cast()) };
+    if found.is_null() {
+        return Err(io::Error::last_os_error());
+    }
+    let name = CStr::from_bytes_until_nul(&name).map_err(io::Error::other)?;
+    Ok(name.to_string_lossy().into_owned())
+}
+
 fn ip_address(address: *const libc::sockaddr) -> Option<IpAddr> {
     // SAFETY: the pointer is null or points to a socket address, getifaddrs(3).
     match i32::from(unsafe { address.as_ref() }?.sa_family) {
@@ -67,5 +83,11 @@ mod tests {
     fn loopback_is_there() {
         let addresses = interface_addresses().unwrap();
         assert!(addresses.iter().any(|a| a.flags & libc::IFF_LOOPBACK as u32 != 0));
+    }
+
+    #[test]
+    fn an_index_has_a_name() {
+        assert_eq!(interface_name(1).unwrap(), "lo");
+        assert_eq!(interface_name(u32::MAX).unwrap_err().raw_os_error(), Some(libc::ENXIO));
     }
 }

@@ -24,6 +24,21 @@ pub fn set_receive_timestamps(socket: BorrowedFd<'_>) -> io::Result<()> {
     set(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &1)
 }
 
+/// Asks for the receive timestamps of the network card beside those of the kernel (`SCM_TIMESTAMPING`),
+/// Documentation/networking/timestamping.rst. Whether the card gives any is not the socket's business.
+///
+/// # Errors
+/// Those of setsockopt(2).
+pub fn set_hardware_timestamps(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = libc::SOF_TIMESTAMPING_RX_HARDWARE
+        | libc::SOF_TIMESTAMPING_RAW_HARDWARE
+        | libc::SOF_TIMESTAMPING_RX_SOFTWARE
+        | libc::SOF_TIMESTAMPING_SOFTWARE;
+    // SOF_TIMESTAMPING_OPT_RX_FILTER would change nothing: it withholds stamps that were not asked for with an RX
+    // flag, and both are (__sock_recv_timestamp, net/socket.c).
+    set(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, &flags)
+}
+
 /// Asks for the socket's count of drops beside each datagram that follows one (`SO_RXQ_OVFL`), socket(7).
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 use crate::engine::{RxPlan, TxPlan};
 use crate::model::group::Membership;
 use crate::model::spec::{Load, Role, TrialSpec};
+use crate::net::timestamp::Stamps;
 use crate::stats::schedule::{AsFastAsPossible, Constant, Schedule, Turn};
 
 /// One sender.
@@ -56,7 +57,7 @@ pub(super) fn senders(spec: &TrialSpec, cpus: &[usize]) -> Vec<SenderPlan> {
 
 /// The receivers of a spec. The kernel gives every socket every datagram of its groups, so each receiver has
 /// groups of its own.
-pub(super) fn receivers(spec: &TrialSpec, cpus: &[usize]) -> Vec<ReceiverPlan> {
+pub(super) fn receivers(spec: &TrialSpec, cpus: &[usize], stamps: &Stamps) -> Vec<ReceiverPlan> {
     let of = spec.receiver_threads;
     (0..of)
         .map(|index| ReceiverPlan {
@@ -71,6 +72,7 @@ pub(super) fn receivers(spec: &TrialSpec, cpus: &[usize]) -> Vec<ReceiverPlan> {
                 interface: spec.interface,
                 receive_buffer: spec.receive_buffer,
                 batch: spec.batch,
+                stamps: stamps.clone(),
             },
             cpu: core(spec, cpus, spec.sender_threads + index),
         })
@@ -120,7 +122,7 @@ mod tests {
             let spec = TrialSpec { role, sender_threads, ..sample::run().trial.spec };
             let spec = TrialSpec { cpus: vec![], ..spec };
             let sender = senders(&spec, &[0, 1, 2, 3]).first().and_then(|sender| sender.cpu);
-            (sender, receivers(&spec, &[0, 1, 2, 3])[0].cpu)
+            (sender, receivers(&spec, &[0, 1, 2, 3], &Stamps::Kernel)[0].cpu)
         };
         assert_eq!(cores(Role::Run, 1), (Some(3), Some(2)));
         // In two processes, neither of which knows of the other.

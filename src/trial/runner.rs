@@ -14,7 +14,7 @@ use crate::model::Observer;
 use crate::model::event::Happening;
 use crate::model::report::TrialReport;
 use crate::model::spec::{Role, TrialSpec};
-use crate::net::timestamp::Timestamps;
+use crate::net::hardware::{self, Choice};
 use crate::sys::clock::{self, ClockPair};
 use crate::sys::sched;
 use crate::units::Nanos;
@@ -48,11 +48,11 @@ impl TrialRunner for LocalRunner {
         let cpus = sched::allowed_cpus()
             .map_err(|error| Error::os("cannot find out which cores may be used", error))?;
         let senders = plan::senders(spec, &cpus);
-        let receivers = plan::receivers(spec, &cpus);
-        // Lives as long as anything is received.
-        let _timestamps = (engine.has_network() && !receivers.is_empty())
-            .then(Timestamps::warm_up)
-            .transpose()?;
+        let mut timestamps = match engine.has_network() && spec.receiver_threads > 0 {
+            true => hardware::choose(spec.timestamps, spec.interface)?,
+            false => Choice::none(),
+        };
+        let receivers = plan::receivers(spec, &cpus, &timestamps.stamps());
         let tx_plans: Vec<_> = senders.iter().map(|sender| sender.engine.clone()).collect();
         let rx_plans: Vec<_> = receivers.iter().map(|receiver| receiver.engine.clone()).collect();
         let sender_cpus: Vec<_> = senders.iter().filter_map(|sender| sender.cpu).collect();
@@ -60,7 +60,7 @@ impl TrialRunner for LocalRunner {
         let watched = engine.has_network().then(|| Watched::begin(spec));
         let halves = engine.open(&tx_plans, &rx_plans)?;
         (self.ready)()?;
-        self.wait_for_start(spec);
+        self.wait_for_start(spec, &mut timestamps);
 
         let session = new_session();
         let clocks = ClockPair::read();
@@ -82,7 +82,8 @@ impl TrialRunner for LocalRunner {
             // Every wake-up of this thread on a sender's core would make datagrams late. Best effort: on one
             // core there is no other place.
             drop(sched::keep_off(&sender_cpus));
-            Watch { spec, trial, control: &control, interrupt: &self.interrupt }
+            let timestamps = &mut timestamps;
+            Watch { spec, trial, control: &control, interrupt: &self.interrupt, timestamps }
                 .until_all_are_done(&deliveries, &mut collector);
             Ok((join_all(tx), join_all(rx)))
         })?;
@@ -103,6 +104,7 @@ impl TrialRunner for LocalRunner {
                 interrupted: self.interrupt.load(Ordering::Relaxed),
                 tx,
                 rx,
+                timestamps,
                 host: watched.map(Watched::end).unwrap_or_default(),
             },
             collector,
@@ -112,7 +114,7 @@ impl TrialRunner for LocalRunner {
 
 impl LocalRunner {
     /// Sleeps until the wall clock shows the time that was asked for.
-    fn wait_for_start(&self, spec: &TrialSpec) {
+    fn wait_for_start(&self, spec: &TrialSpec, timestamps: &mut Choice) {
         let Some(start_at) = spec.start_at_ns else { return };
         let lead = if spec.load.is_some() { START_LEAD } else { Nanos(0) };
         loop {
@@ -121,6 +123,7 @@ impl LocalRunner {
                 return;
             }
             clock::sleep_until(clock::monotonic() + left.min(Nanos(50_000_000)));
+            timestamps.follow();
         }
     }
 }
@@ -147,11 +150,16 @@ struct Watch<'a> {
     trial: TrialClock,
     control: &'a Control,
     interrupt: &'a AtomicBool,
+    timestamps: &'a mut Choice,
 }
 
 impl Watch<'_> {
     /// Collects until the last worker has handed over its last interval.
-    fn until_all_are_done(&self, deliveries: &Receiver<Delivery>, collector: &mut Collector<'_>) {
+    fn until_all_are_done(
+        &mut self,
+        deliveries: &Receiver<Delivery>,
+        collector: &mut Collector<'_>,
+    ) {
         let mut senders_left = self.spec.sender_threads;
         let mut quiet_since = None;
         let mut is_interrupted = false;
@@ -174,6 +182,7 @@ impl Watch<'_> {
             if self.receivers_are_done(now, senders_left, is_interrupted, &mut quiet_since) {
                 self.control.stop_receivers();
             }
+            self.timestamps.follow();
             collector.tell_complete(now);
         }
     }

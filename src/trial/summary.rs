@@ -14,10 +14,12 @@ use crate::model::drops::LostBy;
 use crate::model::event::{Event, Happening};
 use crate::model::metrics::{ClockRelation, Patterns};
 use crate::model::report::{
-    BufferGrant, ReceiverReport, SenderReport, StreamReport, Totals, TrialReport, TxLedger,
+    BufferGrant, ReceiverReport, SenderReport, StreamReport, TimestampKind, TimestampReport,
+    Totals, TrialReport, TxLedger,
 };
 use crate::model::snapshot::RxCounts;
 use crate::model::spec::{Role, TrialSpec};
+use crate::net::hardware::Choice;
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use crate::units::rate::DatagramRate;
@@ -33,6 +35,8 @@ pub(super) struct Gathered<'a> {
     pub(super) interrupted: bool,
     pub(super) tx: Vec<Done<TxResult>>,
     pub(super) rx: Vec<Done<RxResult>>,
+    /// Who stamped what was received.
+    pub(super) timestamps: Choice,
     /// What this host counted meanwhile.
     pub(super) host: HostCounted,
 }
@@ -45,22 +49,19 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
     for rx in &mut gathered.rx {
         collector.happened(std::mem::take(&mut rx.result.closed.happened));
     }
-    let unstamped = gathered.rx.iter().map(|rx| rx.result.counters.unstamped).sum();
-    if unstamped > 0 {
-        collector.note(gathered.now, Happening::NoKernelTimestamp { datagrams: unstamped });
-    }
+    let stamped_by = gathered.stamped_by(&mut collector);
     let (sent, received, events) = collector.into_sums();
     let sender = gathered.sender(&sent);
-    let receiver = gathered.receiver();
-    let streams = gathered.streams();
+    let receiver = gathered.receiver(stamped_by);
+    let streams = gathered.streams(&stamped_by);
     let totals = receiver.as_ref().map(|_| gathered.totals(&streams));
     let has_receiver = receiver.is_some();
     let relative = &received.relative_delay;
     let is_relative = relative.count() > 0;
     let absolute = &received.one_way_delay;
     let is_absolute = !is_relative || absolute.count() + absolute.negative > 0;
-    let one_way_delay =
-        (has_receiver && is_absolute).then(|| gathered.one_way_delay(absolute, &streams));
+    let one_way_delay = (has_receiver && is_absolute)
+        .then(|| gathered.one_way_delay(absolute, &streams, stamped_by.kind));
     let relative_delay = (has_receiver && is_relative)
         .then(|| Distribution::with_losses(relative, lost(&streams, false)));
     let evidence = Evidence {
@@ -105,6 +106,24 @@ impl Gathered<'_> {
                 Some((name.clone(), wanted))
             })
             .collect()
+    }
+
+    /// Whose receive times these are. That some were not as wanted is worth an event.
+    fn stamped_by(&mut self, collector: &mut Collector<'_>) -> TimestampReport {
+        let counters = || self.rx.iter().map(|rx| &rx.result.counters);
+        let unstamped = counters().map(|counters| counters.unstamped).sum();
+        let without_hardware = counters().map(|counters| counters.without_hardware).sum();
+        if let Some(reason) = self.timestamps.degraded() {
+            collector.note(Nanos(0), Happening::KernelTimestamps { reason });
+        }
+        if without_hardware > 0 {
+            let datagrams = without_hardware;
+            collector.note(self.now, Happening::NoHardwareTimestamp { datagrams });
+        }
+        if unstamped > 0 {
+            collector.note(self.now, Happening::NoKernelTimestamp { datagrams: unstamped });
+        }
+        self.timestamps.report(unstamped.max(without_hardware))
     }
 
     /// The senders' own; for receivers alone from the first datagram to the last.
@@ -157,13 +176,14 @@ impl Gathered<'_> {
         })
     }
 
-    fn receiver(&self) -> Option<ReceiverReport> {
+    fn receiver(&self, timestamps: TimestampReport) -> Option<ReceiverReport> {
         let results = || self.rx.iter().map(|rx| &rx.result);
         let least = results().map(|rx| rx.buffer.0).min_by_key(|grant| grant.granted);
         (self.spec.role != Role::Send).then(|| ReceiverReport {
             engine: self.spec.engine.clone(),
             receive_buffer: least.unwrap_or(BufferGrant::default()),
             sockets: results().map(|rx| rx.buffer.1).sum(),
+            timestamps,
             receive_calls: results().map(|rx| rx.counters.calls).sum(),
             host_drops: self.host.receiving.clone(),
             longest_stall_ns: results().map(|rx| rx.longest_stall).max().unwrap_or_default(),
@@ -171,10 +191,17 @@ impl Gathered<'_> {
         })
     }
 
-    fn streams(&mut self) -> Vec<StreamReport> {
+    fn streams(&mut self, stamped_by: &TimestampReport) -> Vec<StreamReport> {
         let rows = self.rx.iter_mut().map(|rx| std::mem::take(&mut rx.result.closed.streams));
         let mut rows: Vec<_> = rows.flatten().collect();
         rows.sort_by(|a, b| (&a.session, a.stream).cmp(&(&b.session, b.stream)));
+        if stamped_by.kind == TimestampKind::Hardware {
+            // Stamps of another clock are wrong by what their conversion is, too.
+            for clock in rows.iter_mut().map(|row| &mut row.clock) {
+                let errors = clock.error_ns.zip(stamped_by.error_ns);
+                clock.error_ns = errors.map(|(of_clock, of_stamps)| of_clock + of_stamps);
+            }
+        }
         rows
     }
 
@@ -215,17 +242,26 @@ impl Gathered<'_> {
         blame::dropped_after_taking(&self.host.sending, no_room + also)
     }
 
-    fn one_way_delay(&self, delay: &Latency, streams: &[StreamReport]) -> OneWayDelay {
+    fn one_way_delay(
+        &self,
+        delay: &Latency,
+        streams: &[StreamReport],
+        stamps: TimestampKind,
+    ) -> OneWayDelay {
         let clocks = || streams.iter().map(|stream| stream.clock);
         let comparable = || clocks().filter(|clock| clock.relation.is_comparable());
         let error = comparable().filter_map(|clock| clock.error_ns).max().unwrap_or_default();
+        let stamps = match stamps {
+            TimestampKind::Hardware => "hardware receive time",
+            TimestampKind::Kernel => "kernel receive time",
+            TimestampKind::Application => "application receive time",
+        };
         let clock = match comparable().map(|clock| clock.relation).max() {
             Some(ClockRelation::Disciplined) => {
-                format!(
-                    "two hosts' CLOCK_REALTIME, both disciplined, ±{error}; kernel receive time"
-                )
+                format!("two hosts' CLOCK_REALTIME, both disciplined, ±{error}; {stamps}")
             }
-            _ => "one host, CLOCK_REALTIME, kernel receive time".to_owned(),
+            _ if error > Nanos(0) => format!("one host, CLOCK_REALTIME, {stamps} ±{error}"),
+            _ => format!("one host, CLOCK_REALTIME, {stamps}"),
         };
         OneWayDelay::of(clock, delay, lost(streams, true))
     }

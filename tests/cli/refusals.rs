@@ -362,6 +362,23 @@ fn a_port_in_use() {
 }
 
 #[test]
+fn hardware_timestamps_where_there_are_none() {
+    check(
+        "recv -q --timestamps hardware",
+        1,
+        "error: lo has no hardware timestamps for every datagram: its driver offers none on reception\n\
+         hint: --timestamps kernel does without",
+    );
+    check(
+        "run -q --timestamps hardware",
+        1,
+        "error: `run` has no hardware timestamps: it hears itself through the kernel, not through a network card\n\
+         hint: use `send` on another host and `recv --timestamps hardware` here",
+    );
+    check_value("--timestamps", "best", "they are auto, kernel or hardware");
+}
+
+#[test]
 fn a_source_that_is_not_ours() {
     check(
         "send -q -g 192.0.2.1@232.1.1.1",

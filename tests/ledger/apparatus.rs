@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::lab::Action::Drop;
-use crate::lab::{every, with_privileges};
+use crate::lab::{DEVICE, every, with_privileges};
 
 /// Stops a process for a time in which a thousand datagrams and more become due.
 fn stop_for_a_while(child: &mut Child) {
@@ -33,6 +33,29 @@ fn a_full_receive_buffer_is_not_the_networks_loss() {
         assert_eq!(received.code, 3);
         assert_eq!(received.complaints(), ["apparatus_dropped"]);
         check_stall(&received, "receiver");
+    });
+}
+
+/// A veth stamps in software only: what is to be had is taken without a word, and nothing else is promised.
+#[test]
+fn a_device_without_a_clock_has_the_kernels_timestamps() {
+    with_privileges(|| {
+        let trial = Trial::over(Plan::clean());
+        let hardware = "--timestamps hardware";
+        let refused = Child::spawn(&mut Trial::command(trial.receiver(), "recv", hardware));
+        let refused = refused.finish(PATIENCE);
+        let stderr = String::from_utf8_lossy(&refused.stderr);
+        let head = format!("error: {DEVICE} has no hardware timestamps for every datagram: ");
+        assert!(stderr.starts_with(&head), "{stderr}");
+        assert_eq!(refused.status.code(), Some(1));
+
+        let receiver = trial.recv(&format!("--timestamps auto {PROMPT}"));
+        let (_, received) = (Report::of(trial.send(LOAD)), Report::of(receiver));
+        let timestamps = &received.json["receiver"]["timestamps"];
+        let expected =
+            serde_json::json!({"kind": "kernel", "phc": null, "error_ns": null, "without": 0});
+        assert_eq!(timestamps, &expected);
+        assert_eq!(received.complaints(), [] as [&str; 0]);
     });
 }
 

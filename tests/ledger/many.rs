@@ -23,7 +23,10 @@ fn what_all_receivers_lost_was_lost_upstream() {
         assert_eq!(group["lost"], 3 * dropped);
         assert_eq!(group["lost_by_all"], dropped);
         for receiver in merged["receivers"].as_array().unwrap() {
-            assert_eq!((&receiver["lost_common"], &receiver["lost_own"]), (&dropped.into(), &0.into()));
+            assert_eq!(
+                (&receiver["lost_common"], &receiver["lost_own"]),
+                (&dropped.into(), &0.into())
+            );
         }
     });
 }
@@ -41,7 +44,8 @@ fn lost_numbers_are_named() {
         let dropped: Vec<u64> = trial.relay().dropped_seqs().into_values().flatten().collect();
         let stream = &received.json["streams"][0];
         let named = stream["lost_ranges"].as_array().unwrap().iter().flat_map(|range| {
-            let (first, len) = (range["first_seq"].as_u64().unwrap(), range["len"].as_u64().unwrap());
+            let (first, len) =
+                (range["first_seq"].as_u64().unwrap(), range["len"].as_u64().unwrap());
             first..first + len
         });
         assert_eq!(named.collect::<Vec<_>>(), dropped);
@@ -57,7 +61,8 @@ fn lost_numbers_are_named() {
 fn extents_are_those_of_the_swaps() {
     with_privileges(|| {
         let plan = Plan::clean().on(lab::every(50), Action::SwapWithNext);
-        let Exchange { received, relay, .. } = exchange(plan, LOAD, &format!("{PROMPT} --variation"));
+        let Exchange { received, relay, .. } =
+            exchange(plan, LOAD, &format!("{PROMPT} --variation"));
         let order = &received.json["streams"][0]["order"];
         assert_eq!(received.totals().reordered, relay.swapped);
         assert_eq!(order["extent_max"], 1);

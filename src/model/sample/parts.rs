@@ -95,6 +95,7 @@ pub(super) fn receiver() -> ReceiverReport {
         engine: "mmsg".into(),
         receive_buffer: BufferGrant { asked: 8 << 20, granted: 16 << 20, forced: true },
         sockets: 1,
+        timestamps: TimestampReport::new(TimestampKind::Kernel),
         receive_calls: 400_000,
         host_drops: host_drops(&[("UdpInErrors", 0), ("UdpRcvbufErrors", 0)]),
         longest_stall_ns: Nanos(530_000),

@@ -6,7 +6,7 @@ use crate::model::drops::{HostDrops, LostBy};
 use crate::model::metrics::Buckets;
 use crate::model::report::{ReceiverReport, SenderReport, Totals, TxLedger};
 use crate::model::snapshot::RxCounts;
-use crate::model::spec::{Role, StopWhen, TrialSpec};
+use crate::model::spec::{Role, StopWhen, Timestamps, TrialSpec};
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use std::collections::BTreeMap;
@@ -109,6 +109,7 @@ fn spec() -> TrialSpec {
         engine: "memory".into(),
         batch: 64,
         receive_buffer: 0,
+        timestamps: Timestamps::Kernel,
         interval_ns: Nanos(0),
         loss_threshold_ns: Nanos::SECOND,
         idle_timeout_ns: Nanos::SECOND,

@@ -14,7 +14,8 @@ use super::warnings::bottleneck;
 use super::{AtEnd, ReportFormat, ReportWriter};
 use crate::model::event::{Event, Happening};
 use crate::model::report::{
-    LimitResult, ReceiverReport, RunReport, SenderReport, Totals, TrialReport,
+    LimitResult, ReceiverReport, RunReport, SenderReport, TimestampKind, TimestampReport, Totals,
+    TrialReport,
 };
 use crate::units::Nanos;
 use crate::units::human::grouped;
@@ -99,6 +100,7 @@ fn write_receiver(
     page: &mut Page<'_>,
 ) -> io::Result<()> {
     page.section("Receiver", &format!("{}, {}", receiver.engine, threads(&receiver.cpus)))?;
+    page.row("timestamps", &timestamps(&receiver.timestamps, totals.counts.received))?;
     let counts = &totals.counts;
     let unknown = trial.streams.iter().filter(|stream| stream.sent.is_none()).count();
     match (totals.sent, count(trial.streams.len() as u64, "stream")) {
@@ -120,6 +122,28 @@ fn write_receiver(
     page.number("too late", counts.too_late, noted(counts.too_late, "to be told from duplicates"))?;
     page.number("corrupt", counts.corrupt, noted(counts.corrupt, "counted as lost"))?;
     page.number("foreign", counts.foreign, noted(counts.foreign, "not ours"))
+}
+
+/// Whose receive times, by which clock, how wrong at most.
+fn timestamps(of: &TimestampReport, received: u64) -> String {
+    let TimestampReport { kind, phc, error_ns, without } = *of;
+    let error = || error_ns.map_or("error not known".into(), |error| format!("±{error}"));
+    let whose = match kind {
+        TimestampKind::Kernel => "kernel (software), CLOCK_REALTIME".into(),
+        TimestampKind::Application => "application, CLOCK_REALTIME".into(),
+        TimestampKind::Hardware if without > 0 && without >= received => {
+            "kernel (software), CLOCK_REALTIME; the network card stamped nothing".into()
+        }
+        TimestampKind::Hardware => {
+            format!("hardware, PHC {}, {}", phc.unwrap_or_default(), error())
+        }
+    };
+    let without = match without {
+        0 => String::new(),
+        all if all >= received => String::new(),
+        without => format!("{} without", grouped(without)),
+    };
+    joined([whose, without])
 }
 
 /// Datagrams and bits a second; nothing where a trial was too short to have a rate.
@@ -248,6 +272,20 @@ mod tests {
             let line = format!("{outcome} {limit}, measured {measured}");
             assert!(squeezed.contains(&line), "{line}\n{text}");
         }
+    }
+
+    #[test]
+    fn says_whose_receive_times_they_are() {
+        let line = |of: TimestampReport| timestamps(&of, 1_000);
+        let of_card = sample::hardware_timestamps();
+        assert_eq!(line(of_card), "hardware, PHC 0, ±52 ns, 3 without");
+        assert_eq!(line(TimestampReport { without: 0, ..of_card }), "hardware, PHC 0, ±52 ns");
+        let lost = TimestampReport { error_ns: None, without: 0, ..of_card };
+        assert_eq!(line(lost), "hardware, PHC 0, error not known");
+        let none = line(TimestampReport { without: 1_000, ..of_card });
+        assert_eq!(none, "kernel (software), CLOCK_REALTIME; the network card stamped nothing");
+        let of_kernel = TimestampReport::new(TimestampKind::Kernel);
+        assert_eq!(line(of_kernel), "kernel (software), CLOCK_REALTIME");
     }
 
     #[test]
