@@ -277,8 +277,8 @@ pub(super) struct ReceivingArgs {
     ///
     /// `auto` takes those of the network card where it stamps every datagram and its clock (PHC) can be read,
     /// because they leave out what interrupts and the driver add; else the kernel's, which every interface has.
-    /// Stamping is switched on for the trial if need be (CAP_NET_ADMIN) and restored after it. With `hardware`
-    /// there is no trial without them. `run` hears itself through the kernel, never through a card: it has the
+    /// A card serves the whole host, so only `hardware` switches stamping on (CAP_NET_ADMIN), restores it after
+    /// the trial, and has no trial without it. `run` hears itself through the kernel, never through a card: it has the
     /// kernel's. The report says whose it was, and how wrong at most.
     #[arg(long, value_name = "WHOSE", default_value = "auto", value_parser = parse_timestamps)]
     pub(super) timestamps: Timestamps,

@@ -94,7 +94,7 @@ struct Missing {
 pub fn choose(wish: Timestamps, interface: u32) -> Result<Choice> {
     let (card, degraded) = match wish {
         Timestamps::Kernel => (None, None),
-        wish => settle(wish, open(&name(interface)?))?,
+        wish => settle(wish, open(&name(interface)?, wish == Timestamps::Hardware))?,
     };
     let whose = card.map_or(Whose::Kernel, |card| Whose::Card(Box::new(card)));
     Ok(Choice { whose, degraded, _of_kernel: Some(KernelTimestamps::warm_up()?) })
@@ -117,7 +117,8 @@ fn settle(
     }
 }
 
-fn open(name: &str) -> std::result::Result<Hardware, Missing> {
+/// `may_switch`: a card serves the whole host, so it is left as it is unless its stamps were asked for.
+fn open(name: &str, may_switch: bool) -> std::result::Result<Hardware, Missing> {
     let unable = |error| Missing { expected: false, error };
     let abilities = hwtstamp::abilities(name).map_err(|error| {
         unable(Error::os(format!("cannot ask {name} for hardware timestamps"), error))
@@ -129,7 +130,7 @@ fn open(name: &str) -> std::result::Result<Hardware, Missing> {
         let what = format!("cannot read the clock of {name}, /dev/ptp{index}");
         hindered(Error::os(what, error))
     })?;
-    let restores = switch_on(name).map_err(hindered)?;
+    let restores = switch_on(name, may_switch).map_err(hindered)?;
     Ok(Hardware { phc, _restores: restores })
 }
 
@@ -152,12 +153,16 @@ fn able(name: &str, abilities: &Abilities) -> Result<u32> {
 /// Has every incoming packet stamped. What the card did before is restored in the end: "User space is responsible to
 /// ensure that multiple processes don't interfere with each other and that the settings are reset",
 /// Documentation/networking/timestamping.rst. If it did so already, there is nothing to restore.
-fn switch_on(name: &str) -> Result<Option<Restore>> {
+fn switch_on(name: &str, may_switch: bool) -> Result<Option<Restore>> {
     let before = hwtstamp::config(name).map_err(|error| {
         Error::os(format!("cannot read which packets {name} stamps, to restore it"), error)
     })?;
     if before.rx_filter == ALL {
         return Ok(None);
+    }
+    if !may_switch {
+        let what = format!("{name} could stamp every packet, but is not switched to do so");
+        return Err(Error::environment(format!("{what}; --timestamps hardware would switch it")));
     }
     let wanted = Config { rx_filter: ALL, ..before };
     let got = hwtstamp::set_config(name, wanted).map_err(|error| {
@@ -238,6 +243,6 @@ mod tests {
         }
         let error = choose(Timestamps::Hardware, 1).unwrap_err().to_string();
         assert!(error.starts_with("lo has no hardware timestamps for every datagram: "), "{error}");
-        assert!(switch_on("lo").unwrap_err().to_string().contains("which packets lo stamps"));
+        assert!(switch_on("lo", true).unwrap_err().to_string().contains("which packets lo stamps"));
     }
 }
