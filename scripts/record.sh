@@ -151,12 +151,12 @@ row() { # row WHAT FILES JQ; N in the name of the files is the number of the run
     # Criterion prints a name, then "time: [low middle high]" on its line or the next.
     for bench in engine_tx engine_rx trial_memory; do
         for n in $(seq "$runs"); do
-            awk '/^[a-z_]+\// { name = $1 } /time:/ { match($0, /\[.*\]/); split(substr($0, RSTART + 1), f, " ")
+            awk '/^[a-z_]+\// { name = $0; sub(/ +time:.*/, "", name); gsub(/ /, "~", name) } /time:/ { match($0, /\[.*\]/); split(substr($0, RSTART + 1), f, " ")
                 scale = f[4] == "ns" ? 1 : f[4] == "ms" ? 1e6 : f[4] == "s" ? 1e9 : 1e3; print name, f[3] * scale }' \
                 "$out/$bench-$n.txt"
         done | sort | awk '{ if ($1 != last) order[++k] = last = $1; all[$1] = all[$1] " " $2 }
             END { for (i = 1; i <= k; i++) print order[i] all[order[i]] }' | while read -r what values; do
-            printf '| %s, ns a batch | %s |\n' "$what" "$(tr ' ' '\n' <<<"$values" | spread)"
+            printf '| %s, ns a batch | %s |\n' "${what//\~/ }" "$(tr ' ' '\n' <<<"$values" | spread)"
         done
     done
 } >"$out/summary.md"

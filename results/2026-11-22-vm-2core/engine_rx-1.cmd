@@ -1,0 +1,1 @@
+cargo bench --offline --locked --bench engine_rx -- --warm-up-time 1 --measurement-time 3

@@ -1,0 +1,1 @@
+mcast-bench run --quiet --report human --report json:results/2026-11-22-vm-2core/loopback-1.json --report hdr:results/2026-11-22-vm-2core/loopback-1.hgrm --report hlog:results/2026-11-22-vm-2core/loopback-1.hlog
