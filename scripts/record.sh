@@ -76,7 +76,7 @@ take() {
         stolen=$((1000000 * (stolen_after - stolen) / took))
         printf '%s  %-16s exit %s; of a core, other programs took %s %%, the host of this machine %s %%\n' \
             "$(date -u +%T)" "$title" "$code" "$others" "$stolen" | tee -a "$out/log.txt" >&2
-        [[ $others -le 3 ]] && break
+        if [[ $others -le 3 ]]; then break; fi
     done
 }
 
@@ -90,9 +90,9 @@ on_hosts() { # on_hosts TITLE 'SENDER FLAGS' 'RECEIVER FLAGS'
         "mcast-bench recv -I eth0 --cpu $rx_cpu $3 --quiet $(reports "$1-recv")"
 }
 
-bench() { # bench TITLE COMMAND...: keeps criterion's figures and drops its chatter
+bench() { # bench TITLE COMMAND...: keeps criterion's figures; drops its chatter and how they differ from the last
     take "$@"
-    grep -E '^[a-z_]+/|time: |thrpt: ' "$out/$1.txt" >"$out/$1.figures" || true
+    grep -E '^[a-z_]+/|time: |thrpt: ' "$out/$1.txt" | grep -vE '%\]|^ *change:' >"$out/$1.figures" || true
     mv "$out/$1.figures" "$out/$1.txt"
 }
 
