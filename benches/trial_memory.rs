@@ -56,6 +56,7 @@ impl Bed {
         let halves = Memory.open(&[tx], &[rx]).expect("memory is always there");
         let rate = DatagramRate { datagrams: 29_970_000, seconds: 1_001 };
         let options = Options {
+            session: None,
             loss_distance: 99,
             reorder_density: has_all.then_some(32),
             media_rate_bps: has_all.then_some(1_000_000_000),

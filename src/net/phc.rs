@@ -157,7 +157,7 @@ pub struct Phc {
 }
 
 impl Phc {
-    /// Opens `/dev/ptpN` and draws the first line. Takes [`FIRST_LOOK`].
+    /// Opens `/dev/ptpN` and draws the first line. Takes `FIRST_LOOK`.
     ///
     /// # Errors
     /// The device cannot be opened or read.

@@ -41,7 +41,7 @@ pub fn timespec_nanos(data: &[u8]) -> Option<u64> {
 }
 
 /// The stamps of a `struct scm_timestamping` (`<linux/errqueue.h>`), in nanoseconds: the kernel's, and the network
-/// card's by its own clock. "Most timestamps are passed in ts[0]. Hardware timestamps are passed in ts[2]",
+/// card's by its own clock. "Most timestamps are passed in `ts[0]`. Hardware timestamps are passed in `ts[2]`",
 /// Documentation/networking/timestamping.rst; one that there is not is zero.
 #[inline]
 pub fn timestamping_nanos(data: &[u8]) -> (Option<u64>, Option<u64>) {

@@ -10,7 +10,7 @@ use super::tx_worker::{TxResult, TxWorker};
 use crate::engine::{RxEngine, TxEngine};
 use crate::error::{Error, Result};
 use crate::model::snapshot::{ReceiverInterval, SenderInterval};
-use crate::model::spec::TrialSpec;
+use crate::model::spec::{Role, TrialSpec};
 use crate::sys::sched;
 use core_affinity::CoreId;
 use crossbeam_channel::Sender;
@@ -98,6 +98,7 @@ impl<'a> Crew<'a> {
                 idle_timeout: self.spec.idle_timeout_ns,
             };
             let options = Options {
+                session: (self.spec.role == Role::Run).then_some(self.session),
                 loss_distance: self.spec.loss_distance,
                 reorder_density: self.spec.reorder_density,
                 media_rate_bps: self.spec.media_rate_bps,

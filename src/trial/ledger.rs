@@ -76,7 +76,9 @@ impl Ledger {
     pub fn enter(&mut self, datagram: &Datagram<'_>, now: Nanos, interval: &mut ReceiverInterval) {
         let Datagram { payload, received_at, source, flow, dropped_before } = *datagram;
         self.shared.dropped += u64::from(dropped_before);
-        let (Some(probe), Some(flow)) = (probe::decode(payload, received_at), flow) else {
+        let probe = probe::decode(payload, received_at)
+            .filter(|probe| self.options.session.is_none_or(|own| own == probe.session));
+        let (Some(probe), Some(flow)) = (probe, flow) else {
             self.foreign += 1;
             return;
         };

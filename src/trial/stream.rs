@@ -41,6 +41,8 @@ pub(super) struct Key {
 /// What is to be found out beside what always is.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
+    /// Only this session is ours, where the senders are known; whatever else comes is foreign.
+    pub session: Option<u32>,
     /// Losses at most so far from the one before are noticeable (RFC 3357 section 6.1).
     pub loss_distance: u64,
     /// Threshold of the reorder density (RFC 5236), if wanted.

@@ -22,6 +22,7 @@ const BOB: Sender = Sender("10.0.0.2:1000", 0xb0b, 0);
 impl Receiver {
     fn new() -> Self {
         let options = Options {
+            session: None,
             loss_distance: 99,
             reorder_density: Some(8),
             media_rate_bps: None,
@@ -215,6 +216,19 @@ fn senders_that_share_a_group_are_told_apart() {
     }
     let (rows, _) = receiver.close();
     assert_eq!(rows.iter().map(|row| row.lost).collect::<Vec<_>>(), [0, 0, 0, 99]);
+}
+
+/// Who knows its own senders, because it is they, takes nobody else's datagrams for theirs.
+#[test]
+fn the_senders_of_another_process_are_foreign() {
+    let mut receiver = Receiver::new();
+    receiver.ledger.options.session = Some(ALICE.1);
+    receiver.hear(ALICE, Kind::Start, [0]).hear(BOB, Kind::Start, [0]);
+    receiver.hear(BOB, Kind::Data, 0..7).hear(ALICE, Kind::Data, 0..3);
+    receiver.hear(ALICE, Kind::End, [3]);
+    assert_eq!(receiver.ledger.counts().foreign, 8);
+    let row = receiver.only_row();
+    assert_eq!((row.counts.unique, row.lost), (3, 0));
 }
 
 #[test]
