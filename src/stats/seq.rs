@@ -50,6 +50,17 @@ pub struct SeqCounters {
 }
 
 /// Follows one stream of sequence numbers.
+///
+/// ```
+/// use mcast_bench::stats::seq::{Arrival, SeqTracker};
+///
+/// let mut tracker = SeqTracker::new(64);
+/// assert_eq!(tracker.observe(1), Arrival::InOrder);
+/// assert_eq!(tracker.observe(4), Arrival::Gap { missing: 2 });
+/// assert_eq!(tracker.observe(2), Arrival::Reordered { late_by: 2 });
+/// assert_eq!(tracker.observe(2), Arrival::Duplicate);
+/// assert_eq!(tracker.finish(Some(6)), 2, "3 and 5 are lost");
+/// ```
 #[derive(Debug)]
 pub struct SeqTracker {
     /// Whether `seq` came, for all of `next_expected - window .. next_expected`.

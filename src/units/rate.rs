@@ -10,6 +10,14 @@ use std::str::FromStr;
 /// `max`, or a decimal number with an optional prefix (`k`, `M`, `G` are powers of ten, `Ki`, `Mi`, `Gi` powers of
 /// two) and an optional unit: none, `pps` or `/s` for datagrams a second; `bps`, `b/s`, `bit/s` or `bit` for bits of UDP
 /// payload a second. Printed and serialized in the shortest form that is read back as the same value.
+///
+/// ```
+/// use mcast_bench::units::rate::Rate;
+///
+/// assert_eq!("1.5Gbps".parse(), Ok(Rate::PayloadBits(1_500_000_000)));
+/// assert_eq!("100000".parse::<Rate>().unwrap().to_string(), "100kpps");
+/// assert!("10M bits".parse::<Rate>().is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Rate {
