@@ -4,7 +4,6 @@ mod bits;
 pub mod coarse;
 pub mod density;
 pub mod duplication;
-pub mod exchange;
 pub mod gaps;
 pub mod latency;
 pub mod loss_pattern;
