@@ -6,7 +6,7 @@
 mod bare;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use mcast_bench::engine::{ENGINES, FlowIndex, RxPlan, TxEngine, TxPlan};
+use mcast_bench::engine::{Departure, ENGINES, RxPlan, TxEngine, TxPlan};
 use mcast_bench::model::group::Membership;
 use mcast_bench::net::interface;
 use mcast_bench::net::socket::{join, open_receiver};
@@ -19,12 +19,12 @@ const BUFFER: usize = 8 << 20;
 
 /// Fills the socket, then times `read`, which says how many it got.
 fn time(rounds: u64, tx: &mut dyn TxEngine, mut read: impl FnMut() -> usize) -> Duration {
-    let flows = [0 as FlowIndex; 64];
+    let departures = [Departure::to(0); 64];
     let mut total = Duration::ZERO;
     for _ in 0..rounds {
-        for _ in 0..ROUND / flows.len() {
-            tx.reserve(flows.len(), PAYLOAD_LEN);
-            assert_eq!(tx.commit(&flows).taken, flows.len());
+        for _ in 0..ROUND / departures.len() {
+            tx.reserve(departures.len(), PAYLOAD_LEN);
+            assert_eq!(tx.commit(&departures).taken, departures.len());
         }
         let mut left = ROUND;
         let before = Instant::now();

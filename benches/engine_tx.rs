@@ -7,7 +7,7 @@
 mod bare;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use mcast_bench::engine::{ENGINES, FlowIndex, TxPlan};
+use mcast_bench::engine::{Departure, ENGINES, TxPlan};
 use mcast_bench::model::group::Membership;
 use mcast_bench::net::interface;
 use mcast_bench::net::socket::{SenderOptions, open_sender};
@@ -52,7 +52,7 @@ fn send(criterion: &mut Criterion) {
             };
             let mut halves = engine.open(&[plan], &[]).expect("an engine");
             let encoder = Encoder::new(7, 0, false);
-            let flows = vec![0 as FlowIndex; batch];
+            let departures = vec![Departure::to(0); batch];
             let mut seq = 0;
             group.bench_function(BenchmarkId::new(engine.name(), batch), |bencher| {
                 bencher.iter(|| {
@@ -61,7 +61,7 @@ fn send(criterion: &mut Criterion) {
                         encoder.encode(slot, Kind::Data, seq, Nanos(1 << 60), Nanos(0));
                         seq += 1;
                     }
-                    let committed = halves.tx[0].commit(&flows);
+                    let committed = halves.tx[0].commit(&departures);
                     assert_eq!(committed.taken, batch, "{committed:?}");
                 });
             });

@@ -3,7 +3,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use mcast_bench::engine::memory::Memory;
-use mcast_bench::engine::{Engine, FlowIndex, RxEngine, RxPlan, TxEngine, TxPlan};
+use mcast_bench::engine::{Departure, Engine, RxEngine, RxPlan, TxEngine, TxPlan};
 use mcast_bench::model::group::{GroupSpec, Membership, expand_all};
 use mcast_bench::model::snapshot::ReceiverInterval;
 use mcast_bench::net::host::own_clock;
@@ -28,7 +28,7 @@ struct Bed {
     schedule: Box<dyn Schedule>,
     streams: Vec<(Encoder, u64)>,
     turn: usize,
-    flows: Vec<FlowIndex>,
+    departures: Vec<Departure>,
     payload_len: usize,
     /// Whether one of a hundred numbers is left out, and one comes a place late.
     is_troubled: bool,
@@ -68,7 +68,7 @@ impl Bed {
             schedule: Box::new(Constant::new(rate, 1, Turn { index: 0, of: 1 })),
             streams,
             turn: 0,
-            flows: Vec::with_capacity(BATCH),
+            departures: Vec::with_capacity(BATCH),
             payload_len,
             is_troubled,
             ledger: Ledger::new(options, own_clock()),
@@ -81,21 +81,21 @@ impl Bed {
     fn send(&mut self) {
         let now = Nanos(u64::MAX / 4);
         let mut slots = self.tx.reserve(BATCH, self.payload_len);
-        self.flows.clear();
+        self.departures.clear();
         for slot in slots.iter_mut() {
             let due = self.schedule.next_due(now);
             let (encoder, seq) = &mut self.streams[self.turn];
             let number = if self.is_troubled { troubled(*seq) } else { *seq };
             encoder.encode(slot, Kind::Data, number, Nanos(1 << 60) + due, Nanos(100));
             *seq += 1;
-            self.flows.push(self.turn as FlowIndex);
+            self.departures.push(Departure { flow: self.turn as u32, due });
             self.lateness.record(due, due + Nanos(100));
             self.turn += 1;
             if self.turn == self.streams.len() {
                 self.turn = 0;
             }
         }
-        black_box(self.tx.commit(&self.flows));
+        black_box(self.tx.commit(&self.departures));
     }
 
     /// Poll, decode, track, record: what the receive loop does.

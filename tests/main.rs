@@ -2,6 +2,7 @@
 
 mod blame;
 mod cli;
+mod engines;
 mod lab;
 mod ledger;
 mod readme;

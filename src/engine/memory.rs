@@ -1,7 +1,7 @@
 //! No network: what is sent is received, through memory of this process. Shows what this program itself costs.
 
 use super::{
-    Committed, Engine, FlowIndex, Halves, RxBatch, RxCounters, RxEngine, RxMeta, RxPlan,
+    Committed, Departure, Engine, FlowIndex, Halves, RxBatch, RxCounters, RxEngine, RxMeta, RxPlan,
     TxCounters, TxEngine, TxPlan, TxSlots,
 };
 use crate::error::Result;
@@ -118,13 +118,13 @@ impl TxEngine for MemoryTx {
         TxSlots::new(&mut self.arena[..count * stride], stride, 0..payload_len)
     }
 
-    fn commit(&mut self, flows: &[FlowIndex]) -> Committed {
+    fn commit(&mut self, departures: &[Departure]) -> Committed {
         if self.routes.iter().any(|route| route.to.is_full()) {
             return Committed { taken: 0, refused: Some(libc::ENOBUFS) };
         }
         self.calls += 1;
         let is_heard =
-            |route: &Route| flows.iter().any(|&flow| route.flows[flow as usize].is_some());
+            |route: &Route| departures.iter().any(|to| route.flows[to.flow as usize].is_some());
         let routes = 0..self.routes.len();
         let mut routes = routes.filter(|&n| is_heard(&self.routes[n])).peekable();
         while let Some(route) = routes.next() {
@@ -133,22 +133,22 @@ impl TxEngine for MemoryTx {
             parcel.payload_len = self.payload_len;
             parcel.source = self.source;
             parcel.flows.clear();
-            parcel.flows.extend(flows.iter().map(|&flow| route.flows[flow as usize]));
+            parcel.flows.extend(departures.iter().map(|to| route.flows[to.flow as usize]));
             if routes.peek().is_none() {
                 // The last receiver gets the slots themselves, in exchange for others.
                 std::mem::swap(&mut parcel.arena, &mut self.arena);
             } else {
-                let used = flows.len() * self.payload_len;
+                let used = departures.len() * self.payload_len;
                 parcel.arena[..used].copy_from_slice(&self.arena[..used]);
             }
             // Another sender may have filled the queue since; then these are lost, as on a network.
             drop(route.to.try_send(parcel));
         }
-        Committed { taken: flows.len(), refused: None }
+        Committed { taken: departures.len(), refused: None }
     }
 
     fn counters(&mut self) -> TxCounters {
-        TxCounters { calls: self.calls, cut_short: 0 }
+        TxCounters { calls: self.calls, ..TxCounters::default() }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Plain UDP sockets, many datagrams a system call: `sendmmsg(2)`, `recvmmsg(2)`. The default.
 
 use super::{
-    Committed, Engine, FlowIndex, Halves, RxBatch, RxCounters, RxEngine, RxMeta, RxPlan,
+    Committed, Departure, Engine, FlowIndex, Halves, RxBatch, RxCounters, RxEngine, RxMeta, RxPlan,
     TxCounters, TxEngine, TxPlan, TxSlots,
 };
 use crate::error::Result;
@@ -93,20 +93,21 @@ impl TxEngine for MmsgTx {
         TxSlots::new(&mut self.arena[..count * stride], stride, 0..payload_len)
     }
 
-    fn commit(&mut self, flows: &[FlowIndex]) -> Committed {
+    fn commit(&mut self, departures: &[Departure]) -> Committed {
         let mut taken = 0;
-        while taken < flows.len() {
+        while taken < departures.len() {
             let stride = self.payload_len.max(1);
             let slots = self.arena[taken * stride..].chunks_exact(stride);
             let payloads = slots.map(|slot| &slot[..self.payload_len]);
-            let destinations = flows[taken..].iter().map(|&flow| &self.destinations[flow as usize]);
+            let destination = |departure: &Departure| &self.destinations[departure.flow as usize];
+            let destinations = departures[taken..].iter().map(destination);
             match self.batch.send(self.socket.as_fd(), payloads.zip(destinations)) {
                 Ok(sent) => {
                     self.counters.calls += 1;
                     taken += sent;
                     // "If an error occurs after at least one message has been sent, the call succeeds ... The
                     // error code is lost", sendmmsg(2).
-                    self.counters.cut_short += u64::from(taken < flows.len());
+                    self.counters.cut_short += u64::from(taken < departures.len());
                 }
                 Err(error) => {
                     return Committed { taken, refused: Some(error.raw_os_error().unwrap_or(0)) };

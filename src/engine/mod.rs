@@ -7,9 +7,6 @@
 pub mod memory;
 pub mod mmsg;
 
-#[cfg(test)]
-mod conformance;
-
 use crate::error::Result;
 use crate::model::group::Membership;
 use crate::model::report::BufferGrant;
@@ -35,17 +32,51 @@ pub type FlowIndex = u32;
 pub trait Engine: Sync {
     /// Word of `--engine`.
     fn name(&self) -> &'static str;
-    /// One line for `--help`.
+    /// One line for `--help`, with what it needs that not every machine or user has.
     fn about(&self) -> &'static str;
+    /// Whether this process can use it on this machine, found out by trying.
+    fn probe(&self) -> Support {
+        Support::Ready
+    }
     /// Whether its datagrams leave the process. One that keeps them cannot send to anyone else.
     fn has_network(&self) -> bool {
         true
+    }
+    /// Whether it works on the loopback interface.
+    fn has_loopback(&self) -> bool {
+        true
+    }
+    /// Whether it carries datagrams that are longer than the MTU, as IP fragments.
+    fn has_fragments(&self) -> bool {
+        true
+    }
+    /// Whether a receiver takes the interface for itself, so that there can be no second one.
+    fn is_exclusive(&self) -> bool {
+        false
+    }
+    /// Datagrams in a row to one flow that it sends best: more than 1 where several leave as one.
+    fn run_len(&self) -> usize {
+        1
     }
     /// Opens everything that a trial needs, in the order of the plans. All memory is taken here.
     ///
     /// # Errors
     /// What this machine refuses.
     fn open(&self, tx: &[TxPlan], rx: &[RxPlan]) -> Result<Halves>;
+}
+
+/// Whether an engine can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Support {
+    /// It can.
+    Ready,
+    /// It cannot.
+    Missing {
+        /// What is missing.
+        why: String,
+        /// How to get it.
+        hint: String,
+    },
 }
 
 /// The ends that an engine opened, one a worker.
@@ -96,10 +127,26 @@ pub trait TxEngine: Send {
     /// Lends up to `want` slots of `payload_len` bytes to write payloads into. There may be fewer, but at
     /// least one. Slots keep what was last written to them or to another slot.
     fn reserve(&mut self, want: usize, payload_len: usize) -> TxSlots<'_>;
-    /// Sends the first `flows.len()` of the slots last reserved, each to its flow.
-    fn commit(&mut self, flows: &[FlowIndex]) -> Committed;
+    /// Sends the first `departures.len()` of the slots last reserved.
+    fn commit(&mut self, departures: &[Departure]) -> Committed;
     /// What it has counted since it was opened. Once an interval, not once a batch.
     fn counters(&mut self) -> TxCounters;
+}
+
+/// Where the datagram in a slot goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// The group it goes to.
+    pub flow: FlowIndex,
+    /// When it is due, on the monotonic clock: for engines that have the kernel hold it back until then.
+    pub due: Nanos,
+}
+
+impl Departure {
+    /// To a flow, at once.
+    pub fn to(flow: FlowIndex) -> Self {
+        Self { flow, due: Nanos(0) }
+    }
 }
 
 /// What became of a commit: the first `taken` left; then, if not all did, one was refused. Those behind it
@@ -120,6 +167,8 @@ pub struct TxCounters {
     /// Calls that ended early because the next datagram was refused. It was tried again, and only if it was
     /// refused again does it show in [`Committed`].
     pub cut_short: u64,
+    /// Most datagrams that left as one, to be cut apart by the kernel or the network card. 0: none did.
+    pub longest_super_packet: u64,
 }
 
 /// Receives.

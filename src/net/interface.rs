@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::model::environment::{Interface, Offloads, Rings};
 use crate::sys::ethtool::{self, Offload};
-use crate::sys::netdev::{InterfaceAddress, interface_addresses};
+use crate::sys::netdev::{InterfaceAddress, interface_addresses, interface_index, interface_name};
 use crate::sys::qdisc;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -20,7 +20,7 @@ pub fn resolve(text: &str) -> Result<Interface> {
     let found = all.iter().find(|entry| {
         entry.name == text
             || address.is_some() && entry.address == address
-            || index.is_some() && read_number(&entry.name, "ifindex") == index
+            || index.is_some() && interface_index(&entry.name).ok() == index
     });
     let Some(found) = found else {
         let mut names: Vec<_> = all.iter().map(|entry| entry.name.as_str()).collect();
@@ -53,23 +53,14 @@ pub fn loopback() -> Result<Interface> {
     resolve(&found.name)
 }
 
-/// The name of the interface of an index, in the namespace of this process.
-pub fn name(index: u32) -> Option<String> {
-    let all = interface_addresses().ok()?;
-    all.into_iter()
-        .find(|entry| read_number(&entry.name, "ifindex") == Some(index))
-        .map(|entry| entry.name)
-}
-
 /// The first IPv4 address of the interface of an index.
 pub fn ipv4_address(index: u32) -> Option<Ipv4Addr> {
+    let name = interface_name(index).ok()?;
     let all = interface_addresses().ok()?;
-    all.iter().filter(|entry| read_number(&entry.name, "ifindex") == Some(index)).find_map(
-        |entry| match entry.address {
-            Some(IpAddr::V4(address)) => Some(address),
-            _ => None,
-        },
-    )
+    all.iter().filter(|entry| entry.name == name).find_map(|entry| match entry.address {
+        Some(IpAddr::V4(address)) => Some(address),
+        _ => None,
+    })
 }
 
 fn addresses() -> Result<Vec<InterfaceAddress>> {
@@ -78,7 +69,7 @@ fn addresses() -> Result<Vec<InterfaceAddress>> {
 
 /// What the interface says of itself; what it does not say is left out.
 fn describe(name: &str) -> Interface {
-    let index = read_number(name, "ifindex").unwrap_or_default();
+    let index = interface_index(name).unwrap_or_default();
     let device = ethtool::Device::open(name).ok();
     let offload = |offload| device.as_ref()?.offload(offload).ok();
     let rings = device.as_ref().and_then(|device| device.rings().ok());
@@ -163,7 +154,7 @@ mod tests {
         assert_eq!(loopback.offloads.tx_checksum, Some(true));
         assert_eq!((loopback.rx_queues, loopback.rings), (Some(1), None));
         assert!(loopback.qdisc.is_some());
-        assert_eq!(name(loopback.index), Some(loopback.name));
+        assert_eq!(ipv4_address(loopback.index), Some(Ipv4Addr::LOCALHOST));
     }
 
     #[test]

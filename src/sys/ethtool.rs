@@ -3,7 +3,7 @@
 //! Its statistics are named by the driver, and mean what the driver's authors meant. An interface may lack any
 //! of this; then the answer is `EOPNOTSUPP`.
 
-use super::check;
+use super::{check, netdev};
 use socket2::{Domain, Socket, Type};
 use std::io;
 use std::mem::{size_of, zeroed};
@@ -48,15 +48,8 @@ impl Device {
     /// # Errors
     /// No sockets to be had, or no name that an interface can have.
     pub fn open(name: &str) -> io::Result<Self> {
-        let mut bytes = [0; libc::IFNAMSIZ];
-        // The last byte stays NUL.
-        if name.is_empty() || name.len() >= bytes.len() {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        for (to, from) in bytes.iter_mut().zip(name.bytes()) {
-            *to = from as libc::c_char;
-        }
-        Ok(Self { socket: Socket::new(Domain::IPV4, Type::DGRAM, None)?, name: bytes })
+        let name = netdev::name_field(name)?;
+        Ok(Self { socket: Socket::new(Domain::IPV4, Type::DGRAM, None)?, name })
     }
 
     /// Name of the driver.

@@ -1,9 +1,13 @@
-//! Interfaces and their addresses: `getifaddrs(3)`.
+//! Interfaces, in the network namespace of the calling thread: `getifaddrs(3)`, `netdevice(7)`. Unlike `/sys`, which
+//! shows those of the namespace that it was mounted in.
 
 use super::check;
-use std::ffi::CStr;
+use socket2::{Domain, Socket, Type};
+use std::ffi::{CStr, CString};
 use std::io;
+use std::mem::zeroed;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::AsRawFd;
 
 /// An address of an interface, or an interface without one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +62,70 @@ pub fn interface_name(index: u32) -> io::Result<String> {
     Ok(name.to_string_lossy().into_owned())
 }
 
+/// The index of the interface of a name, if_nametoindex(3).
+///
+/// # Errors
+/// `ENODEV` if no interface has it.
+pub fn interface_index(name: &str) -> io::Result<u32> {
+    let name = CString::new(name)?;
+    // SAFETY: the name ends in NUL, and the call only reads it.
+    match unsafe { libc::if_nametoindex(name.as_ptr()) } {
+        0 => Err(io::Error::last_os_error()),
+        index => Ok(index),
+    }
+}
+
+/// What an interface says of its link, netdevice(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Longest IP packet, bytes.
+    pub mtu: usize,
+    /// Its Ethernet address; all zeroes for loopback.
+    pub address: [u8; 6],
+    /// `ARPHRD_ETHER` and the others, `<linux/if_arp.h>`.
+    pub kind: u16,
+}
+
+/// The link of an interface.
+///
+/// # Errors
+/// `ENODEV` if no interface has the name.
+pub fn link(name: &str) -> io::Result<Link> {
+    // SAFETY: ifreq is bytes and a union of plain data, for which all zeroes is a value.
+    let mut request: libc::ifreq = unsafe { zeroed() };
+    request.ifr_name = name_field(name)?;
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+    // SAFETY: for this command the kernel reads the name of an ifreq and writes its MTU.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFMTU, &raw mut request) })?;
+    // SAFETY: "SIOCGIFMTU ... ifr_mtu", netdevice(7): the union holds the MTU now.
+    let mtu = unsafe { request.ifr_ifru.ifru_mtu };
+    // SAFETY: as above, with the address.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFHWADDR, &raw mut request) })?;
+    // SAFETY: "SIOCGIFHWADDR ... ifr_hwaddr", netdevice(7): the union holds a sockaddr now.
+    let address = unsafe { request.ifr_ifru.ifru_hwaddr };
+    let mut bytes = [0; 6];
+    for (to, from) in bytes.iter_mut().zip(address.sa_data) {
+        *to = from as u8;
+    }
+    Ok(Link { mtu: usize::try_from(mtu).unwrap_or(0), address: bytes, kind: address.sa_family })
+}
+
+/// A name as an `ifreq` wants it.
+///
+/// # Errors
+/// No name that an interface can have.
+pub(super) fn name_field(name: &str) -> io::Result<[libc::c_char; libc::IFNAMSIZ]> {
+    let mut field = [0; libc::IFNAMSIZ];
+    // The last byte stays NUL.
+    if name.is_empty() || name.len() >= field.len() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    for (to, from) in field.iter_mut().zip(name.bytes()) {
+        *to = from as libc::c_char;
+    }
+    Ok(field)
+}
+
 fn ip_address(address: *const libc::sockaddr) -> Option<IpAddr> {
     // SAFETY: the pointer is null or points to a socket address, getifaddrs(3).
     match i32::from(unsafe { address.as_ref() }?.sa_family) {
@@ -87,7 +155,20 @@ mod tests {
 
     #[test]
     fn an_index_has_a_name() {
-        assert_eq!(interface_name(1).unwrap(), "lo");
+        assert_eq!(
+            (interface_name(1).unwrap().as_str(), interface_index("lo").unwrap()),
+            ("lo", 1)
+        );
+        assert_eq!(interface_index("nosuch0").unwrap_err().raw_os_error(), Some(libc::ENODEV));
         assert_eq!(interface_name(u32::MAX).unwrap_err().raw_os_error(), Some(libc::ENXIO));
+    }
+
+    #[test]
+    fn loopback_has_a_link() {
+        let link = link("lo").unwrap();
+        assert_eq!((link.address, link.kind), ([0; 6], libc::ARPHRD_LOOPBACK));
+        assert!(link.mtu >= 1500);
+        assert_eq!(super::link("nosuch0").unwrap_err().raw_os_error(), Some(libc::ENODEV));
+        assert!(super::link("a name that is much too long").is_err());
     }
 }

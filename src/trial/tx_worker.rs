@@ -5,7 +5,7 @@ use super::handover::{Handover, Interval};
 use super::pacer;
 use super::plan::SenderPlan;
 use super::trains::Trains;
-use crate::engine::{Committed, FlowIndex, TxEngine};
+use crate::engine::{Committed, Departure, FlowIndex, TxEngine};
 use crate::model::event::Happening;
 use crate::model::snapshot::{SenderInterval, TxCounts};
 use crate::net::host;
@@ -45,6 +45,10 @@ pub(super) struct TxWorker {
     streams: Vec<Stream>,
     /// Flow of the next datagram.
     turn: FlowIndex,
+    /// Datagrams in a row to one flow before it is the next one's turn.
+    run_len: usize,
+    /// Of those, how many the flow whose turn it is has had.
+    in_run: usize,
     schedule: Box<dyn Schedule>,
     /// Datagrams that are still to become due.
     left: u64,
@@ -56,8 +60,8 @@ pub(super) struct TxWorker {
     pending: Vec<Nanos>,
     /// Due time of the datagram after those.
     next: Option<Nanos>,
-    /// Flows of the slots being filled.
-    flows: Vec<FlowIndex>,
+    /// Where the slots being filled go.
+    departures: Vec<Departure>,
     clock: SenderClock,
     next_progress: Nanos,
     progress_turn: FlowIndex,
@@ -117,6 +121,8 @@ impl TxWorker {
             handover,
             streams: streams.collect(),
             turn: 0,
+            run_len: plan.run_len,
+            in_run: 0,
             schedule: plan.schedule,
             left: plan.count.unwrap_or(u64::MAX),
             end: end.unwrap_or(Nanos(u64::MAX)),
@@ -124,7 +130,7 @@ impl TxWorker {
             batch: plan.engine.batch,
             pending: Vec::with_capacity(plan.engine.batch),
             next: None,
-            flows: Vec::with_capacity(plan.engine.batch),
+            departures: Vec::with_capacity(plan.engine.batch),
             clock: host::own_clock(),
             next_progress: PROGRESS_EVERY,
             progress_turn: 0,
@@ -221,20 +227,24 @@ impl TxWorker {
     #[inline]
     fn send_pending(&mut self, now: Nanos) {
         let mut slots = self.engine.reserve(self.pending.len(), self.payload_len);
-        self.flows.clear();
+        self.departures.clear();
         for (slot, &due) in slots.iter_mut().zip(&self.pending) {
             let stream = &mut self.streams[self.turn as usize];
             let due_at = self.trial.wall(due);
             stream.encoder.encode(slot, Kind::Data, stream.offered, due_at, now - due);
             stream.offered += 1;
-            self.flows.push(self.turn);
-            self.turn += 1;
-            if self.turn as usize == self.streams.len() {
-                self.turn = 0;
+            self.departures.push(Departure { flow: self.turn, due: self.trial.monotonic(due) });
+            self.in_run += 1;
+            if self.in_run == self.run_len {
+                self.in_run = 0;
+                self.turn += 1;
+                if self.turn as usize == self.streams.len() {
+                    self.turn = 0;
+                }
             }
         }
-        let Committed { taken, refused } = self.engine.commit(&self.flows);
-        if taken < self.flows.len() {
+        let Committed { taken, refused } = self.engine.commit(&self.departures);
+        if taken < self.departures.len() {
             self.take_back(taken, refused);
         }
         let current = &mut *self.handover.current;
@@ -248,14 +258,13 @@ impl TxWorker {
     /// The kernel took only the first `taken`: the numbers of the others are free again.
     #[cold]
     fn take_back(&mut self, taken: usize, refused: Option<i32>) {
-        for &flow in &self.flows[taken..] {
-            self.streams[flow as usize].offered -= 1;
+        for departure in &self.departures[taken..] {
+            self.streams[departure.flow as usize].offered -= 1;
         }
         let untried = taken + usize::from(refused.is_some());
-        self.turn = match self.flows.get(untried) {
-            Some(&flow) => flow,
-            None => self.turn,
-        };
+        if let Some(departure) = self.departures.get(untried) {
+            (self.turn, self.in_run) = (departure.flow, 0);
+        }
         if let Some(errno) = refused {
             self.handover.current.counts.refused += 1;
             *self.result.refused.entry(errno).or_default() += 1;
@@ -300,7 +309,7 @@ impl TxWorker {
         for slot in slots.iter_mut() {
             stream.encoder.announce(slot, kind, stream.offered, now, &self.clock);
         }
-        let refused = self.engine.commit(&[flow as FlowIndex]).refused;
+        let refused = self.engine.commit(&[Departure::to(flow as FlowIndex)]).refused;
         self.result.also_refused += u64::from(refused.is_some());
         refused.map_or(Ok(()), Err)
     }

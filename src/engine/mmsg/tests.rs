@@ -52,7 +52,7 @@ fn where_no_card_stamps_the_kernel_does() {
     let Halves { mut tx, mut rx } = Mmsg.open(&[tx], &[rx]).unwrap();
     for _ in 0..COUNT {
         tx[0].reserve(1, 8);
-        assert_eq!(tx[0].commit(&[0]), Committed { taken: 1, refused: None });
+        assert_eq!(tx[0].commit(&[Departure::to(0)]), Committed { taken: 1, refused: None });
     }
     let now = clock::realtime();
     let mut received = 0;

@@ -4,7 +4,7 @@ mod device;
 mod kernel;
 
 use crate::model::drops::HostDrops;
-use crate::net::interface;
+use crate::sys::netdev::interface_name;
 use std::collections::BTreeMap;
 
 /// What of a host to look at.
@@ -36,7 +36,7 @@ impl Counters {
     pub fn read(scope: &Scope, side: Side) -> Self {
         let mut counters = Self::default();
         kernel::read(scope, side, &mut counters);
-        if let Some(name) = interface::name(scope.interface) {
+        if let Ok(name) = interface_name(scope.interface) {
             device::read(&name, scope.interface, side, &mut counters);
         }
         counters
@@ -65,6 +65,7 @@ fn is_detail(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::interface;
 
     fn counters(all: &[(&str, u64)]) -> Counters {
         Counters(all.iter().map(|&(name, count)| (name.to_owned(), count)).collect())
