@@ -19,6 +19,8 @@ pub(super) struct Control {
     pub(super) destination: Option<IpAddr>,
     /// What the socket has dropped in all, in 32 bits. Comes only after a drop.
     pub(super) overflow: Option<u32>,
+    /// If several datagrams were received as one: the length of each but the last; 0: it is just one.
+    pub(super) segment_len: u16,
 }
 
 impl Control {
@@ -37,6 +39,11 @@ impl Control {
                 }
                 (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
                     found.overflow = data.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes));
+                }
+                // "int" of the length, udp(7).
+                (libc::SOL_UDP, libc::UDP_GRO) => {
+                    let len = data.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes));
+                    found.segment_len = len.and_then(|len| u16::try_from(len).ok()).unwrap_or(0);
                 }
                 (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                     let address = data.get(8..).and_then(|rest| rest.first_chunk::<4>());

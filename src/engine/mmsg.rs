@@ -5,12 +5,12 @@ use super::{
     Committed, Departure, Engine, FlowIndex, Halves, RxBatch, RxCounters, RxEngine, RxMeta, RxPlan,
     TxCounters, TxEngine, TxPlan, TxSlots,
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::group::Membership;
 use crate::model::report::BufferGrant;
-use crate::net::socket::{self, MEMBERSHIPS_PER_SOCKET, SenderOptions};
+use crate::net::socket::{self, MEMBERSHIPS_PER_SOCKET};
 use crate::net::timestamp::Stamps;
-use crate::sys::mmsg::{MAX_BATCH, ReceiveBatch, SendBatch};
+use crate::sys::mmsg::{MAX_BATCH, Outgoing, ReceiveBatch, SendBatch};
 use crate::sys::poll::PollSet;
 use crate::sys::sockopt;
 use socket2::{SockAddr, Socket};
@@ -40,7 +40,7 @@ impl Engine for Mmsg {
         let mut halves = Halves::default();
         // Members first: nothing may be sent that a receiver of ours has not joined yet.
         for plan in rx {
-            halves.rx.push(Box::new(MmsgRx::open(plan)?));
+            halves.rx.push(Box::new(MmsgRx::open(plan, false)?));
         }
         for plan in tx {
             halves.tx.push(Box::new(MmsgTx::open(plan)?));
@@ -63,15 +63,7 @@ struct MmsgTx {
 impl MmsgTx {
     fn open(plan: &TxPlan) -> Result<Self> {
         let capacity = plan.batch.clamp(1, MAX_BATCH);
-        let first = plan.flows.first();
-        let socket = socket::open_sender(&SenderOptions {
-            interface: plan.interface,
-            source: first.and_then(|flow| flow.source),
-            v6: first.is_some_and(|flow| flow.group.is_ipv6()),
-            ttl: plan.ttl,
-            loopback: plan.loopback,
-            dscp: plan.dscp,
-        })?;
+        let socket = socket::open_sender(&plan.socket_options())?;
         Ok(Self {
             socket,
             destinations: plan.flows.iter().map(|flow| flow.destination().into()).collect(),
@@ -97,10 +89,13 @@ impl TxEngine for MmsgTx {
         while taken < departures.len() {
             let stride = self.payload_len.max(1);
             let slots = self.arena[taken * stride..].chunks_exact(stride);
-            let payloads = slots.map(|slot| &slot[..self.payload_len]);
-            let destination = |departure: &Departure| &self.destinations[departure.flow as usize];
-            let destinations = departures[taken..].iter().map(destination);
-            match self.batch.send(self.socket.as_fd(), payloads.zip(destinations)) {
+            let messages = slots.zip(&departures[taken..]).map(|(slot, departure)| Outgoing {
+                payload: &slot[..self.payload_len],
+                to: &self.destinations[departure.flow as usize],
+                segment_len: 0,
+                leave_at: None,
+            });
+            match self.batch.send(self.socket.as_fd(), messages) {
                 Ok(sent) => {
                     self.counters.calls += 1;
                     taken += sent;
@@ -121,7 +116,8 @@ impl TxEngine for MmsgTx {
     }
 }
 
-struct MmsgRx {
+/// Receives with plain sockets, and for the engine `gso` with such that get several datagrams as one.
+pub(super) struct MmsgRx {
     sockets: Box<[Listener]>,
     poll: PollSet,
     /// Which socket is looked at first, so that a busy one does not starve the others.
@@ -132,6 +128,24 @@ struct MmsgRx {
     capacity: usize,
     stamps: Stamps,
     counters: RxCounters,
+    size: PacketSize,
+}
+
+/// How many datagrams came in how many packets, as the kernel counts: to tell what was in those that it dropped.
+#[derive(Clone, Copy, Default)]
+struct PacketSize {
+    packets: u64,
+    datagrams: u64,
+}
+
+impl PacketSize {
+    /// So many packets in datagrams, as exactly as those that arrived allow.
+    fn datagrams_in(self, packets: u64) -> u64 {
+        match self.packets {
+            0 => packets,
+            some => (packets * self.datagrams + some / 2) / some,
+        }
+    }
 }
 
 /// A socket and the groups that it joined.
@@ -146,7 +160,8 @@ struct Listener {
 }
 
 impl MmsgRx {
-    fn open(plan: &RxPlan) -> Result<Self> {
+    /// Joins the groups of a plan. `segments`: several datagrams may be received as one.
+    pub(super) fn open(plan: &RxPlan, segments: bool) -> Result<Self> {
         let capacity = plan.batch.clamp(1, MAX_BATCH);
         let mut by_port: BTreeMap<u16, Vec<(Membership, FlowIndex)>> = BTreeMap::new();
         for (index, flow) in (0..).zip(&plan.flows) {
@@ -155,7 +170,7 @@ impl MmsgRx {
         let sockets = by_port
             .values()
             .flat_map(|flows| flows.chunks(MEMBERSHIPS_PER_SOCKET))
-            .map(|flows| Listener::open(flows, plan))
+            .map(|flows| Listener::open(flows, plan, segments))
             .collect::<Result<Box<[_]>>>()?;
         Ok(Self {
             poll: PollSet::new(sockets.iter().map(|listener| listener.socket.as_fd())),
@@ -167,6 +182,7 @@ impl MmsgRx {
             capacity,
             stamps: plan.stamps.clone(),
             counters: RxCounters::default(),
+            size: PacketSize::default(),
         })
     }
 
@@ -203,8 +219,17 @@ impl MmsgRx {
             let Some(source) = received.source else { continue };
             let control = Control::read(received.control);
             let received_at = control.received_at(&self.stamps, &mut self.counters);
-            let dropped_before = control.overflow.map_or(0, |now| now.wrapping_sub(*overflow));
-            *overflow = overflow.wrapping_add(dropped_before);
+            let segment_len = control.segment_len;
+            let datagrams = match segment_len {
+                0 => 1,
+                len => received.len.div_ceil(len.into()).max(1) as u64,
+            };
+            self.size.packets += 1;
+            self.size.datagrams += datagrams;
+            let dropped = control.overflow.map_or(0, |now| now.wrapping_sub(*overflow));
+            *overflow = overflow.wrapping_add(dropped);
+            // What was dropped just before was most likely as long as what came after it.
+            let dropped_before = dropped.saturating_mul(datagrams as u32);
             let flow = match flows.as_slice() {
                 // Bound to its group, the socket gets nothing else.
                 [(_, only)] => Some(*only),
@@ -216,7 +241,7 @@ impl MmsgRx {
             self.metas.push(RxMeta {
                 offset: (slot * RECEIVE_STRIDE) as u32,
                 len: received.len as u32,
-                segment_len: 0,
+                segment_len,
                 received_at,
                 source,
                 flow,
@@ -239,7 +264,8 @@ impl RxEngine for MmsgRx {
     fn counters(&mut self) -> RxCounters {
         for listener in &mut self.sockets {
             if let Ok(drops) = sockopt::receive_drops(listener.socket.as_fd()) {
-                self.counters.dropped += u64::from(drops.wrapping_sub(listener.drops));
+                let new = drops.wrapping_sub(listener.drops);
+                self.counters.dropped += self.size.datagrams_in(new.into());
                 listener.drops = drops;
             }
         }
@@ -254,11 +280,16 @@ impl RxEngine for MmsgRx {
 
 impl Listener {
     /// Opens a socket for groups of one port and joins them.
-    fn open(flows: &[(Membership, FlowIndex)], plan: &RxPlan) -> Result<Self> {
+    fn open(flows: &[(Membership, FlowIndex)], plan: &RxPlan, segments: bool) -> Result<Self> {
         let groups: Vec<_> = flows.iter().map(|(flow, _)| *flow).collect();
         let bind = socket::bind_address(&groups, plan.interface);
         let (socket, grant) =
             socket::open_receiver(bind, plan.receive_buffer, plan.stamps.are_hardware())?;
+        if segments {
+            sockopt::set_receive_segments(socket.as_fd()).map_err(|error| {
+                Error::os("cannot set UDP_GRO of a UDP socket", error).hint("take another --engine")
+            })?;
+        }
         for group in &groups {
             socket::join(&socket, plan.interface, group)?;
         }

@@ -5,12 +5,14 @@
 //! what a payload says.
 
 mod control;
+pub mod gso;
 pub mod memory;
 pub mod mmsg;
 
 use crate::error::Result;
 use crate::model::group::Membership;
 use crate::model::report::BufferGrant;
+use crate::net::socket::SenderOptions;
 use crate::net::timestamp::Stamps;
 use crate::units::Nanos;
 use std::io;
@@ -19,7 +21,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 /// All engines; the first is the default. One file and one line here make a new one.
-pub static ENGINES: &[&dyn Engine] = &[&mmsg::Mmsg, &memory::Memory];
+pub static ENGINES: &[&dyn Engine] = &[&mmsg::Mmsg, &gso::Gso, &memory::Memory];
 
 /// The engine of a name.
 pub fn by_name(name: &str) -> Option<&'static dyn Engine> {
@@ -55,9 +57,9 @@ pub trait Engine: Sync {
     fn is_exclusive(&self) -> bool {
         false
     }
-    /// Datagrams in a row to one flow that it sends best: more than 1 where several leave as one.
-    fn run_len(&self) -> usize {
-        1
+    /// Whether it sends datagrams to one flow as one, so that all of a commit had better go there.
+    fn sends_trains(&self) -> bool {
+        false
     }
     /// Opens everything that a trial needs, in the order of the plans. All memory is taken here.
     ///
@@ -106,6 +108,21 @@ pub struct TxPlan {
     pub payload_len: usize,
     /// Most datagrams a commit.
     pub batch: usize,
+}
+
+impl TxPlan {
+    /// How its datagrams are to leave a socket.
+    fn socket_options(&self) -> SenderOptions {
+        let first = self.flows.first();
+        SenderOptions {
+            interface: self.interface,
+            source: first.and_then(|flow| flow.source),
+            v6: first.is_some_and(|flow| flow.group.is_ipv6()),
+            ttl: self.ttl,
+            loopback: self.loopback,
+            dscp: self.dscp,
+        }
+    }
 }
 
 /// What one receiver needs.

@@ -17,10 +17,27 @@ pub const MAX_BATCH: usize = 1024;
 /// (40), a count of drops (24), and slack.
 const CONTROL_LEN: usize = 160;
 
-/// Arrays for sending up to a batch of datagrams with one call.
+/// Room for the control messages of what is sent: the length of its segments (24) and its time (24).
+const SEND_CONTROL_LEN: usize = 48;
+
+/// Arrays for sending up to a batch of messages with one call.
 pub struct SendBatch {
     headers: Box<[libc::mmsghdr]>,
     slices: Box<[libc::iovec]>,
+    controls: Box<[Control<SEND_CONTROL_LEN>]>,
+}
+
+/// A message to send: a datagram, or several that the kernel cuts apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    /// Its bytes.
+    pub payload: &'a [u8],
+    /// Where to.
+    pub to: &'a SockAddr,
+    /// Bytes of each datagram but the last, which may be shorter (`UDP_SEGMENT`, udp(7)); 0: it is just one.
+    pub segment_len: u16,
+    /// When the queueing discipline is to let it go, on the socket's clock (`SCM_TXTIME`); `None`: at once.
+    pub leave_at: Option<u64>,
 }
 
 /// Arrays for receiving up to a batch of datagrams with one call.
@@ -28,13 +45,27 @@ pub struct ReceiveBatch {
     headers: Box<[libc::mmsghdr]>,
     slices: Box<[libc::iovec]>,
     sources: Box<[libc::sockaddr_storage]>,
-    controls: Box<[Control]>,
+    controls: Box<[Control<CONTROL_LEN>]>,
 }
 
 /// Control buffer, aligned as its headers want it.
 #[repr(C, align(8))]
 #[derive(Clone, Copy)]
-struct Control([u8; CONTROL_LEN]);
+struct Control<const LEN: usize>([u8; LEN]);
+
+impl<const LEN: usize> Control<LEN> {
+    /// Writes a message at `at` and says where the next one goes, cmsg(3).
+    #[inline]
+    fn write<const N: usize>(&mut self, at: usize, level: i32, kind: i32, data: [u8; N]) -> usize {
+        const HEADER: usize = size_of::<libc::cmsghdr>();
+        let len = HEADER + N;
+        self.0[at..at + 8].copy_from_slice(&len.to_ne_bytes());
+        self.0[at + 8..at + 12].copy_from_slice(&level.to_ne_bytes());
+        self.0[at + 12..at + HEADER].copy_from_slice(&kind.to_ne_bytes());
+        self.0[at + HEADER..at + len].copy_from_slice(&data);
+        at + len.next_multiple_of(size_of::<usize>())
+    }
+}
 
 // SAFETY: the raw pointers within are written and read only inside `send`, from borrows that it holds.
 unsafe impl Send for SendBatch {}
@@ -43,13 +74,17 @@ unsafe impl Send for SendBatch {}
 unsafe impl Send for ReceiveBatch {}
 
 impl SendBatch {
-    /// For at most `capacity` datagrams a call.
+    /// For at most `capacity` messages a call.
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.min(MAX_BATCH);
-        Self { headers: empty_headers(capacity), slices: empty_slices(capacity) }
+        Self {
+            headers: empty_headers(capacity),
+            slices: empty_slices(capacity),
+            controls: vec![Control([0; SEND_CONTROL_LEN]); capacity].into(),
+        }
     }
 
-    /// Sends the datagrams in one call and says how many the kernel took.
+    /// Sends the messages in one call and says how many the kernel took.
     ///
     /// # Errors
     /// "An error is returned only if no datagrams could be sent", sendmmsg(2): the error of the first one.
@@ -57,12 +92,12 @@ impl SendBatch {
     pub fn send<'a>(
         &mut self,
         socket: BorrowedFd<'_>,
-        datagrams: impl Iterator<Item = (&'a [u8], &'a SockAddr)>,
+        messages: impl Iterator<Item = Outgoing<'a>>,
     ) -> io::Result<usize> {
         let mut count = 0;
-        for (((payload, to), header), slice) in
-            datagrams.zip(&mut self.headers).zip(&mut self.slices)
-        {
+        let parts = self.slices.iter_mut().zip(&mut self.controls);
+        for ((message, header), (slice, control)) in messages.zip(&mut self.headers).zip(parts) {
+            let Outgoing { payload, to, segment_len, leave_at } = message;
             slice.iov_base = payload.as_ptr().cast_mut().cast();
             slice.iov_len = payload.len();
             let header = &mut header.msg_hdr;
@@ -70,12 +105,23 @@ impl SendBatch {
             header.msg_namelen = to.len();
             header.msg_iov = slice;
             header.msg_iovlen = 1;
+            let mut len = 0;
+            if segment_len > 0 {
+                let data = segment_len.to_ne_bytes();
+                len = control.write(len, libc::SOL_UDP, libc::UDP_SEGMENT, data);
+            }
+            if let Some(at) = leave_at {
+                len = control.write(len, libc::SOL_SOCKET, libc::SCM_TXTIME, at.to_ne_bytes());
+            }
+            header.msg_control = control.0.as_mut_ptr().cast();
+            header.msg_controllen = len;
             count += 1;
         }
         let sent = retry_interrupted(|| {
-            // SAFETY: the first `count` headers each point to one iovec of ours and through it to a payload,
-            // and to an address; payloads and addresses are borrowed for `'a`, which outlives this call, and
-            // sendmmsg only reads them. `count` is at most the length of the array.
+            // SAFETY: the first `count` headers each point to one iovec and one control buffer of ours, with their
+            // true lengths, through the iovec to a payload, and to an address; payloads and addresses are borrowed
+            // for `'a`, which outlives this call, and sendmmsg only reads them. `count` is at most the length of
+            // the array.
             check(unsafe {
                 libc::sendmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), count, 0)
             })

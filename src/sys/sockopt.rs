@@ -47,6 +47,14 @@ pub fn set_receive_overflow(socket: BorrowedFd<'_>) -> io::Result<()> {
     set(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, &1)
 }
 
+/// Lets datagrams that came as one be received as one, with the length of each (`UDP_GRO`), udp(7).
+///
+/// # Errors
+/// `ENOPROTOOPT` before Linux 5.0.
+pub fn set_receive_segments(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set(socket, libc::SOL_UDP, libc::UDP_GRO, &1)
+}
+
 /// Asks for the destination of each datagram (`IP_PKTINFO`, `IPV6_PKTINFO`).
 ///
 /// # Errors

@@ -10,8 +10,8 @@ use crate::stats::schedule::{AsFastAsPossible, Constant, Schedule, Turn};
 pub(super) struct SenderPlan {
     /// What its engine needs.
     pub(super) engine: TxPlan,
-    /// Datagrams in a row to one flow.
-    pub(super) run_len: usize,
+    /// Whether all datagrams of a batch go to one flow.
+    pub(super) in_trains: bool,
     /// Core to pin to.
     pub(super) cpu: Option<usize>,
     /// Number of its first stream; it has one a flow.
@@ -32,9 +32,9 @@ pub(super) struct ReceiverPlan {
     pub(super) cpu: Option<usize>,
 }
 
-/// The senders of a spec. Each sends `run_len` datagrams to each group in turn, and takes its turn among the
-/// senders.
-pub(super) fn senders(spec: &TrialSpec, cpus: &[usize], run_len: usize) -> Vec<SenderPlan> {
+/// The senders of a spec. Each sends a datagram, or with `in_trains` a batch, to each group in turn, and takes its
+/// turn among the senders.
+pub(super) fn senders(spec: &TrialSpec, cpus: &[usize], in_trains: bool) -> Vec<SenderPlan> {
     let Some(load) = spec.load else { return Vec::new() };
     let of = spec.sender_threads;
     (0..of)
@@ -49,7 +49,7 @@ pub(super) fn senders(spec: &TrialSpec, cpus: &[usize], run_len: usize) -> Vec<S
                     .max(crate::wire::probe::ANNOUNCEMENT_LEN),
                 batch: spec.batch,
             },
-            run_len,
+            in_trains,
             cpu: core(spec, cpus, index),
             first_stream: (index * spec.groups.len()) as u16,
             schedule: schedule(&load, Turn { index: index as u32, of: of as u32 }),
@@ -125,7 +125,7 @@ mod tests {
         let cores = |role, sender_threads| {
             let spec = TrialSpec { role, sender_threads, ..sample::run().trial.spec };
             let spec = TrialSpec { cpus: vec![], ..spec };
-            let sender = senders(&spec, &[0, 1, 2, 3], 1).first().and_then(|sender| sender.cpu);
+            let sender = senders(&spec, &[0, 1, 2, 3], false).first().and_then(|sender| sender.cpu);
             (sender, receivers(&spec, &[0, 1, 2, 3], &Stamps::Kernel)[0].cpu)
         };
         assert_eq!(cores(Role::Run, 1), (Some(3), Some(2)));

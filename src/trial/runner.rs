@@ -47,7 +47,7 @@ impl TrialRunner for LocalRunner {
             .ok_or_else(|| Error::usage(format!("there is no engine `{}`", spec.engine)))?;
         let cpus = sched::allowed_cpus()
             .map_err(|error| Error::os("cannot find out which cores may be used", error))?;
-        let senders = plan::senders(spec, &cpus, engine.run_len());
+        let senders = plan::senders(spec, &cpus, engine.sends_trains());
         let mut timestamps = match engine.has_network() && spec.receiver_threads > 0 {
             true => hardware::choose(spec.timestamps, spec.interface)?,
             false => Choice::none(),

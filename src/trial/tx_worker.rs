@@ -45,10 +45,8 @@ pub(super) struct TxWorker {
     streams: Vec<Stream>,
     /// Flow of the next datagram.
     turn: FlowIndex,
-    /// Datagrams in a row to one flow before it is the next one's turn.
-    run_len: usize,
-    /// Of those, how many the flow whose turn it is has had.
-    in_run: usize,
+    /// Whether all datagrams of a batch go to one flow.
+    in_trains: bool,
     schedule: Box<dyn Schedule>,
     /// Datagrams that are still to become due.
     left: u64,
@@ -121,8 +119,7 @@ impl TxWorker {
             handover,
             streams: streams.collect(),
             turn: 0,
-            run_len: plan.run_len,
-            in_run: 0,
+            in_trains: plan.in_trains,
             schedule: plan.schedule,
             left: plan.count.unwrap_or(u64::MAX),
             end: end.unwrap_or(Nanos(u64::MAX)),
@@ -234,14 +231,12 @@ impl TxWorker {
             stream.encoder.encode(slot, Kind::Data, stream.offered, due_at, now - due);
             stream.offered += 1;
             self.departures.push(Departure { flow: self.turn, due: self.trial.monotonic(due) });
-            self.in_run += 1;
-            if self.in_run == self.run_len {
-                self.in_run = 0;
-                self.turn += 1;
-                if self.turn as usize == self.streams.len() {
-                    self.turn = 0;
-                }
+            if !self.in_trains {
+                self.turn = next_turn(self.turn, self.streams.len());
             }
+        }
+        if self.in_trains {
+            self.turn = next_turn(self.turn, self.streams.len());
         }
         let Committed { taken, refused } = self.engine.commit(&self.departures);
         if taken < self.departures.len() {
@@ -263,7 +258,7 @@ impl TxWorker {
         }
         let untried = taken + usize::from(refused.is_some());
         if let Some(departure) = self.departures.get(untried) {
-            (self.turn, self.in_run) = (departure.flow, 0);
+            self.turn = departure.flow;
         }
         if let Some(errno) = refused {
             self.handover.current.counts.refused += 1;
@@ -320,6 +315,11 @@ impl TxWorker {
         let worker = self.name.clone();
         self.handover.note(now, Happening::Stalled { worker, length_ns: length });
     }
+}
+
+#[inline]
+fn next_turn(turn: FlowIndex, flows: usize) -> FlowIndex {
+    if turn as usize + 1 == flows { 0 } else { turn + 1 }
 }
 
 /// Datagrams of one burst share their due time and are recorded at once.
