@@ -9,7 +9,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use mcast_bench::engine::{Departure, ENGINES, RxPlan, TxEngine, TxPlan};
 use mcast_bench::model::group::Membership;
 use mcast_bench::net::interface;
-use mcast_bench::net::socket::{join, open_receiver};
+use mcast_bench::net::socket::{Launch, join, open_receiver};
 use mcast_bench::net::timestamp::{Stamps, Timestamps};
 use std::time::{Duration, Instant};
 
@@ -49,6 +49,7 @@ fn receive(criterion: &mut Criterion) {
         dscp: 0,
         payload_len: PAYLOAD_LEN,
         batch: 64,
+        launch: Launch::AtOnce,
     };
     let rx_plan = RxPlan {
         flows: vec![flow],

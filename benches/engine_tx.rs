@@ -10,7 +10,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use mcast_bench::engine::{Departure, ENGINES, TxPlan};
 use mcast_bench::model::group::Membership;
 use mcast_bench::net::interface;
-use mcast_bench::net::socket::{SenderOptions, open_sender};
+use mcast_bench::net::socket::{Launch, SenderOptions, open_sender};
 use mcast_bench::units::Nanos;
 use mcast_bench::wire::probe::{Encoder, Kind};
 
@@ -33,6 +33,7 @@ fn send(criterion: &mut Criterion) {
             ttl: 1,
             loopback: true,
             dscp: 0,
+            launch: Launch::AtOnce,
         })
         .expect("a socket");
         let mut bare =
@@ -49,6 +50,7 @@ fn send(criterion: &mut Criterion) {
                 dscp: 0,
                 payload_len: PAYLOAD_LEN,
                 batch,
+                launch: Launch::AtOnce,
             };
             let mut halves = engine.open(&[plan], &[]).expect("an engine");
             let encoder = Encoder::new(7, 0, false);

@@ -7,6 +7,7 @@ use mcast_bench::engine::{Departure, Engine, RxEngine, RxPlan, TxEngine, TxPlan}
 use mcast_bench::model::group::{GroupSpec, Membership, expand_all};
 use mcast_bench::model::snapshot::ReceiverInterval;
 use mcast_bench::net::host::own_clock;
+use mcast_bench::net::socket::Launch;
 use mcast_bench::net::timestamp::Stamps;
 use mcast_bench::stats::latency::Latency;
 use mcast_bench::stats::schedule::{Constant, Schedule, Turn};
@@ -49,6 +50,7 @@ impl Bed {
             dscp: 0,
             payload_len,
             batch: BATCH,
+            launch: Launch::AtOnce,
         };
         let streams = (0..flows.len()).map(|n| (Encoder::new(7, n as u16, false), 0)).collect();
         let rx =

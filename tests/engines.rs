@@ -12,6 +12,7 @@ use mcast_bench::engine::{
 };
 use mcast_bench::model::group::{GroupSpec, Membership, expand_all};
 use mcast_bench::net::interface;
+use mcast_bench::net::socket::Launch;
 use mcast_bench::net::timestamp::{Stamps, Timestamps};
 use mcast_bench::sys::clock;
 use mcast_bench::units::Nanos;
@@ -42,6 +43,7 @@ fn tx_plan(flows: &[Membership], interface: u32) -> TxPlan {
         dscp: 0,
         payload_len: 65_507,
         batch: BATCH,
+        launch: Launch::AtOnce,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::report_args::ReportArgs;
 use crate::model::group::GroupSpec;
 use crate::model::limit::Limit;
-use crate::model::spec::Timestamps;
+use crate::model::spec::{Pace, Timestamps};
 use crate::report::FORMATS;
 use crate::report::output::Target;
 use crate::units::Nanos;
@@ -209,6 +209,21 @@ pub(super) struct LoadArgs {
     /// sides.
     #[arg(long)]
     pub(super) checksum: bool,
+    /// How to wait: auto, spin, sleep, txtime, fq
+    ///
+    /// `auto` sleeps before long waits and spins at their end: on time, at the price of a core. `spin` never sleeps.
+    /// `sleep` never spins, and is late by what the kernel takes to wake it. `txtime` hands datagrams over a
+    /// millisecond ahead, with the time at which the queueing discipline fq or etf lets them go (SO_TXTIME); `fq`
+    /// has fq keep them apart (SO_MAX_PACING_RATE). Where the interface has no such discipline it is `auto`, and the
+    /// report says so.
+    #[arg(long, value_name = "HOW", default_value = "auto", value_parser = parse_pace)]
+    pub(super) pace: Pace,
+    /// After a stall, send what became due meanwhile at once
+    ///
+    /// Without it the backlog leaves in at most twice the rhythm: nothing is left out, and no train of datagrams
+    /// that nobody asked for floods queues on the way, whose loss would then be the sender's doing.
+    #[arg(long)]
+    pub(super) catch_up: bool,
 }
 
 /// How long.
@@ -378,6 +393,17 @@ fn parse_switch(text: &str) -> Result<bool, String> {
         "on" => Ok(true),
         "off" => Ok(false),
         _ => Err("it is either on or off".into()),
+    }
+}
+
+fn parse_pace(text: &str) -> Result<Pace, String> {
+    match text {
+        "auto" => Ok(Pace::Auto),
+        "spin" => Ok(Pace::Spin),
+        "sleep" => Ok(Pace::Sleep),
+        "txtime" => Ok(Pace::Txtime),
+        "fq" => Ok(Pace::Fq),
+        _ => Err("it is auto, spin, sleep, txtime or fq".into()),
     }
 }
 

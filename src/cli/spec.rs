@@ -239,7 +239,14 @@ fn load(args: &LoadArgs, default_rate: Rate) -> Result<Load> {
         return Err(Error::usage("--rate max leaves no pause between bursts")
             .hint("give a rate, or no --burst"));
     }
-    Ok(Load { rate, payload_len: size as u16, burst_len, payload_checksum: args.checksum })
+    Ok(Load {
+        rate,
+        payload_len: size as u16,
+        burst_len,
+        payload_checksum: args.checksum,
+        pace: args.pace,
+        catch_up: args.catch_up,
+    })
 }
 
 /// `is_sender`: one that is told nothing ends after a while; a receiver ends with its senders.

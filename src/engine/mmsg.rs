@@ -8,11 +8,11 @@ use super::{
 use crate::error::{Error, Result};
 use crate::model::group::Membership;
 use crate::model::report::BufferGrant;
-use crate::net::socket::{self, MEMBERSHIPS_PER_SOCKET};
+use crate::net::socket::{self, Launch, MEMBERSHIPS_PER_SOCKET};
 use crate::net::timestamp::Stamps;
 use crate::sys::mmsg::{MAX_BATCH, Outgoing, ReceiveBatch, SendBatch};
 use crate::sys::poll::PollSet;
-use crate::sys::sockopt;
+use crate::sys::{clock, sockopt};
 use socket2::{SockAddr, Socket};
 use std::collections::BTreeMap;
 use std::io;
@@ -36,6 +36,10 @@ impl Engine for Mmsg {
         "UDP sockets, many datagrams a system call (sendmmsg, recvmmsg)"
     }
 
+    fn holds_back(&self) -> bool {
+        true
+    }
+
     fn open(&self, tx: &[TxPlan], rx: &[RxPlan]) -> Result<Halves> {
         let mut halves = Halves::default();
         // Members first: nothing may be sent that a receiver of ours has not joined yet.
@@ -57,6 +61,8 @@ struct MmsgTx {
     /// Of the slots last reserved.
     payload_len: usize,
     capacity: usize,
+    /// If the queueing discipline lets datagrams go: from the monotonic clock to the one that it goes by.
+    launch_offset: Option<u64>,
     counters: TxCounters,
 }
 
@@ -71,6 +77,11 @@ impl MmsgTx {
             arena: vec![0; capacity * plan.payload_len.max(1)].into(),
             payload_len: plan.payload_len,
             capacity,
+            launch_offset: match plan.launch {
+                Launch::Txtime { by_tai: true } => Some(clock::monotonic_to_tai()),
+                Launch::Txtime { by_tai: false } => Some(0),
+                Launch::AtOnce | Launch::Fq { .. } => None,
+            },
             counters: TxCounters::default(),
         })
     }
@@ -93,7 +104,7 @@ impl TxEngine for MmsgTx {
                 payload: &slot[..self.payload_len],
                 to: &self.destinations[departure.flow as usize],
                 segment_len: 0,
-                leave_at: None,
+                leave_at: self.launch_offset.map(|offset| departure.due.0.wrapping_add(offset)),
             });
             match self.batch.send(self.socket.as_fd(), messages) {
                 Ok(sent) => {

@@ -12,7 +12,7 @@ pub mod mmsg;
 use crate::error::Result;
 use crate::model::group::Membership;
 use crate::model::report::BufferGrant;
-use crate::net::socket::SenderOptions;
+use crate::net::socket::{Launch, SenderOptions};
 use crate::net::timestamp::Stamps;
 use crate::units::Nanos;
 use std::io;
@@ -55,6 +55,10 @@ pub trait Engine: Sync {
     }
     /// Whether a receiver takes the interface for itself, so that there can be no second one.
     fn is_exclusive(&self) -> bool {
+        false
+    }
+    /// Whether it can leave it to the kernel to hold datagrams back until they are due ([`Launch`]).
+    fn holds_back(&self) -> bool {
         false
     }
     /// Whether it sends datagrams to one flow as one, so that all of a commit had better go there.
@@ -108,6 +112,8 @@ pub struct TxPlan {
     pub payload_len: usize,
     /// Most datagrams a commit.
     pub batch: usize,
+    /// Who lets datagrams go.
+    pub launch: Launch,
 }
 
 impl TxPlan {
@@ -121,6 +127,7 @@ impl TxPlan {
             ttl: self.ttl,
             loopback: self.loopback,
             dscp: self.dscp,
+            launch: self.launch,
         }
     }
 }

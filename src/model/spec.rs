@@ -91,6 +91,26 @@ pub struct Load {
     pub burst_len: u32,
     /// Whether each datagram carries a checksum over its payload.
     pub payload_checksum: bool,
+    /// How senders wait until a datagram is due.
+    pub pace: Pace,
+    /// Whether what became due while a sender stood still leaves at once, instead of in twice the rhythm.
+    pub catch_up: bool,
+}
+
+/// How a sender waits until a datagram is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pace {
+    /// Sleeps before long waits and spins at their end.
+    Auto,
+    /// Spins.
+    Spin,
+    /// Sleeps, and is late by what the kernel takes to wake it.
+    Sleep,
+    /// Hands datagrams over ahead of time; the queueing discipline `fq` or `etf` lets them go (`SO_TXTIME`).
+    Txtime,
+    /// As by itself, and has the queueing discipline `fq` spread what leaves too close (`SO_MAX_PACING_RATE`).
+    Fq,
 }
 
 /// A trial ends at whichever comes first; if there is nothing of it, never by itself.

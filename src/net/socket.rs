@@ -31,6 +31,25 @@ pub struct SenderOptions {
     pub loopback: bool,
     /// Differentiated services code point.
     pub dscp: u8,
+    /// Who lets datagrams go.
+    pub launch: Launch,
+}
+
+/// Who lets a datagram go that was handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Launch {
+    /// Nobody holds it back.
+    AtOnce,
+    /// The queueing discipline, at the time that comes with each (`SCM_TXTIME`).
+    Txtime {
+        /// By International Atomic Time, as `etf` wants it, instead of the monotonic clock, which is that of `fq`.
+        by_tai: bool,
+    },
+    /// The queueing discipline `fq`, at a rate of frames.
+    Fq {
+        /// Bytes a second.
+        bytes_per_second: u64,
+    },
 }
 
 /// Opens a socket that sends to groups through one interface and hears of every refusal.
@@ -38,11 +57,12 @@ pub struct SenderOptions {
 /// # Errors
 /// What the kernel refuses, by option.
 pub fn open_sender(options: &SenderOptions) -> Result<Socket> {
-    let SenderOptions { interface, source, v6, ttl, loopback, dscp } = *options;
+    let SenderOptions { interface, source, v6, ttl, loopback, dscp, launch } = *options;
     let socket = open(v6)?;
     // A full send buffer makes the sender wait, but a link that is gone must not make it wait for ever.
     set("send timeout", socket.set_write_timeout(Some(Duration::from_millis(100))))?;
     set("error reporting (IP_RECVERR)", sockopt::set_receive_errors(socket.as_fd(), v6))?;
+    set_launch(&socket, launch)?;
     let on_interface = if v6 {
         set("hop limit", socket.set_multicast_hops_v6(ttl.into()))?;
         set("IPV6_MULTICAST_LOOP", socket.set_multicast_loop_v6(loopback))?;
@@ -69,6 +89,28 @@ pub fn open_sender(options: &SenderOptions) -> Result<Socket> {
         })?;
     }
     Ok(socket)
+}
+
+/// Tries whether this process may leave it to the kernel when datagrams go.
+///
+/// # Errors
+/// It may not; `CLOCK_TAI` wants `CAP_NET_ADMIN`.
+pub fn try_launch(launch: Launch) -> Result<()> {
+    set_launch(&open(false)?, launch)
+}
+
+fn set_launch(socket: &Socket, launch: Launch) -> Result<()> {
+    match launch {
+        Launch::AtOnce => Ok(()),
+        Launch::Txtime { by_tai } => {
+            let clock = if by_tai { libc::CLOCK_TAI } else { libc::CLOCK_MONOTONIC };
+            set("SO_TXTIME", sockopt::set_transmit_times(socket.as_fd(), clock))
+        }
+        Launch::Fq { bytes_per_second } => set(
+            "SO_MAX_PACING_RATE",
+            sockopt::set_most_pacing_rate(socket.as_fd(), bytes_per_second),
+        ),
+    }
 }
 
 /// Opens a socket that will receive on `bind`, with receive timestamps switched on, and only from groups that it

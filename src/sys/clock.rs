@@ -15,6 +15,11 @@ pub fn realtime() -> Nanos {
     read(libc::CLOCK_REALTIME)
 }
 
+/// From the monotonic clock to International Atomic Time, in nanoseconds modulo 2^64.
+pub fn monotonic_to_tai() -> u64 {
+    read(libc::CLOCK_TAI).0.wrapping_sub(monotonic().0)
+}
+
 /// Both clocks at the same instant.
 #[derive(Clone, Copy, Debug)]
 pub struct ClockPair {
@@ -94,7 +99,7 @@ fn timespec(time: Nanos) -> libc::timespec {
 fn read(clock: libc::clockid_t) -> Nanos {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a valid timespec to write to. The call fails only for unknown clocks (EINVAL) or bad
-    // pointers (EFAULT), clock_gettime(2); both clocks exist on every Linux.
+    // pointers (EFAULT), clock_gettime(2); those asked for here exist on every Linux since 3.10.
     unsafe { libc::clock_gettime(clock, &raw mut time) };
     Nanos(time.tv_sec as u64 * Nanos::SECOND.0 + time.tv_nsec as u64)
 }

@@ -47,6 +47,23 @@ pub fn set_receive_overflow(socket: BorrowedFd<'_>) -> io::Result<()> {
     set(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, &1)
 }
 
+/// Lets each datagram carry the time on `clock` at which the queueing discipline lets it go (`SO_TXTIME`), tc-etf(8).
+///
+/// # Errors
+/// `EPERM` for a clock other than the monotonic one without `CAP_NET_ADMIN`.
+pub fn set_transmit_times(socket: BorrowedFd<'_>, clock: libc::clockid_t) -> io::Result<()> {
+    set(socket, libc::SOL_SOCKET, libc::SO_TXTIME, &libc::sock_txtime { clockid: clock, flags: 0 })
+}
+
+/// Bytes a second at which the queueing discipline `fq` lets datagrams of this socket go (`SO_MAX_PACING_RATE`),
+/// tc-fq(8).
+///
+/// # Errors
+/// Those of setsockopt(2).
+pub fn set_most_pacing_rate(socket: BorrowedFd<'_>, bytes_per_second: u64) -> io::Result<()> {
+    set(socket, libc::SOL_SOCKET, libc::SO_MAX_PACING_RATE, &bytes_per_second)
+}
+
 /// Lets datagrams that came as one be received as one, with the length of each (`UDP_GRO`), udp(7).
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 
 mod runner;
 mod plan;
+mod pace;
 mod crew;
 mod control;
 mod tx_worker;

@@ -3,6 +3,7 @@
 use crate::engine::{RxPlan, TxPlan};
 use crate::model::group::Membership;
 use crate::model::spec::{Load, Role, TrialSpec};
+use crate::net::socket::Launch;
 use crate::net::timestamp::Stamps;
 use crate::stats::schedule::{AsFastAsPossible, Constant, Schedule, Turn};
 
@@ -34,8 +35,13 @@ pub(super) struct ReceiverPlan {
 
 /// The senders of a spec. Each sends a datagram, or with `in_trains` a batch, to each group in turn, and takes its
 /// turn among the senders.
-pub(super) fn senders(spec: &TrialSpec, cpus: &[usize], in_trains: bool) -> Vec<SenderPlan> {
-    let Some(load) = spec.load else { return Vec::new() };
+pub(super) fn senders(
+    spec: &TrialSpec,
+    load: &Load,
+    launch: Launch,
+    cpus: &[usize],
+    in_trains: bool,
+) -> Vec<SenderPlan> {
     let of = spec.sender_threads;
     (0..of)
         .map(|index| SenderPlan {
@@ -48,13 +54,14 @@ pub(super) fn senders(spec: &TrialSpec, cpus: &[usize], in_trains: bool) -> Vec<
                 payload_len: usize::from(load.payload_len)
                     .max(crate::wire::probe::ANNOUNCEMENT_LEN),
                 batch: spec.batch,
+                launch,
             },
             in_trains,
             cpu: core(spec, cpus, index),
             first_stream: (index * spec.groups.len()) as u16,
-            schedule: schedule(&load, Turn { index: index as u32, of: of as u32 }),
+            schedule: schedule(load, Turn { index: index as u32, of: of as u32 }),
             count: spec.stop.count.map(|count| share(count, index, of)),
-            load,
+            load: *load,
         })
         .collect()
 }
@@ -125,7 +132,9 @@ mod tests {
         let cores = |role, sender_threads| {
             let spec = TrialSpec { role, sender_threads, ..sample::run().trial.spec };
             let spec = TrialSpec { cpus: vec![], ..spec };
-            let sender = senders(&spec, &[0, 1, 2, 3], false).first().and_then(|sender| sender.cpu);
+            let load = spec.load.unwrap();
+            let sender = senders(&spec, &load, Launch::AtOnce, &[0, 1, 2, 3], false);
+            let sender = sender.first().and_then(|sender| sender.cpu);
             (sender, receivers(&spec, &[0, 1, 2, 3], &Stamps::Kernel)[0].cpu)
         };
         assert_eq!(cores(Role::Run, 1), (Some(3), Some(2)));

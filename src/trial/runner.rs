@@ -5,15 +5,15 @@ use super::blame::Watched;
 use super::collector::{Collector, Delivery};
 use super::control::{Control, TrialClock};
 use super::crew::{Crew, Hand, join_all};
-use super::plan;
 use super::summary::{self, Gathered};
 use super::tx_worker::START_LEAD;
+use super::{pace, plan};
 use crate::engine;
 use crate::error::{Error, Result};
 use crate::model::Observer;
 use crate::model::event::Happening;
 use crate::model::report::TrialReport;
-use crate::model::spec::{Role, TrialSpec};
+use crate::model::spec::{Load, Role, TrialSpec};
 use crate::net::hardware::{self, Choice};
 use crate::sys::clock::{self, ClockPair};
 use crate::sys::sched;
@@ -47,7 +47,12 @@ impl TrialRunner for LocalRunner {
             .ok_or_else(|| Error::usage(format!("there is no engine `{}`", spec.engine)))?;
         let cpus = sched::allowed_cpus()
             .map_err(|error| Error::os("cannot find out which cores may be used", error))?;
-        let senders = plan::senders(spec, &cpus, engine.sends_trains());
+        let mut degraded = Vec::new();
+        let senders = spec.load.map_or_else(Vec::new, |load| {
+            let (pace, launch, event) = pace::possible(spec, &load, engine);
+            degraded.extend(event);
+            plan::senders(spec, &Load { pace, ..load }, launch, &cpus, engine.sends_trains())
+        });
         let mut timestamps = match engine.has_network() && spec.receiver_threads > 0 {
             true => hardware::choose(spec.timestamps, spec.interface)?,
             false => Choice::none(),
@@ -74,6 +79,7 @@ impl TrialRunner for LocalRunner {
         let tx = crew.senders(senders, halves.tx);
         let (give_back_tx, give_back_rx) = crew.dismiss();
         let mut collector = Collector::new(observer, spec.interval_ns, give_back_tx, give_back_rx);
+        degraded.into_iter().for_each(|event| collector.note(Nanos(0), event));
 
         let (tx, rx) = std::thread::scope(|scope| -> Result<_> {
             // The scope waits for the workers however it is left, so they must be told.

@@ -2,7 +2,7 @@
 
 use super::control::{Control, TrialClock};
 use super::handover::{Handover, Interval};
-use super::pacer;
+use super::pacer::Pacer;
 use super::plan::SenderPlan;
 use super::trains::Trains;
 use crate::engine::{Committed, Departure, FlowIndex, TxEngine};
@@ -48,6 +48,7 @@ pub(super) struct TxWorker {
     /// Whether all datagrams of a batch go to one flow.
     in_trains: bool,
     schedule: Box<dyn Schedule>,
+    pacer: Pacer,
     /// Datagrams that are still to become due.
     left: u64,
     /// End of the offered load.
@@ -121,6 +122,7 @@ impl TxWorker {
             turn: 0,
             in_trains: plan.in_trains,
             schedule: plan.schedule,
+            pacer: Pacer::new(plan.load.pace, plan.load.catch_up),
             left: plan.count.unwrap_or(u64::MAX),
             end: end.unwrap_or(Nanos(u64::MAX)),
             payload_len: plan.load.payload_len.into(),
@@ -165,7 +167,7 @@ impl TxWorker {
 
     /// Sends what is due until the end of the offered load. Returns how long that took.
     fn offer(&mut self, control: &Control) -> Nanos {
-        let mut now = pacer::wait_until(&self.trial, Nanos(1), control);
+        let mut now = self.pacer.wait_until(&self.trial, Nanos(1), control);
         if now > HICCUP {
             self.note_stall(now, now);
         }
@@ -174,14 +176,16 @@ impl TxWorker {
             self.take_due(now);
             let expected = if self.pending.is_empty() {
                 let Some(next) = self.next.filter(|_| now < self.end) else { break };
+                let next = self.pacer.earliest(next);
                 let until =
                     next.min(self.end).min(self.next_progress).min(self.handover.next_end());
-                now = pacer::wait_until(&self.trial, until, control);
+                now = self.pacer.wait_until(&self.trial, until, control);
                 until
             } else {
-                self.send_pending(now);
+                let last = self.send_pending(now);
                 let before = now;
                 now = self.trial.now();
+                self.pacer.left(last, before, now);
                 before
             };
             if now > expected + HICCUP {
@@ -210,7 +214,8 @@ impl TxWorker {
                 None if self.left == 0 => break,
                 None => *self.next.insert(self.schedule.next_due(now)),
             };
-            if next > now || next >= self.end || self.left == 0 {
+            let is_first = self.pending.is_empty();
+            if next >= self.end || self.left == 0 || !self.pacer.may_leave(next, now, is_first) {
                 break;
             }
             self.next = None;
@@ -220,9 +225,10 @@ impl TxWorker {
         }
     }
 
-    /// Offers a batch of pending datagrams. A refused one is not sent again: its number goes to the next one.
+    /// Offers a batch of pending datagrams. A refused one is not sent again: its number goes to the next one. Returns
+    /// when the last one was due.
     #[inline]
-    fn send_pending(&mut self, now: Nanos) {
+    fn send_pending(&mut self, now: Nanos) -> Nanos {
         let mut slots = self.engine.reserve(self.pending.len(), self.payload_len);
         self.departures.clear();
         for (slot, &due) in slots.iter_mut().zip(&self.pending) {
@@ -247,7 +253,10 @@ impl TxWorker {
         current.payload_bytes += (taken * self.payload_len) as u64;
         record_lateness(&mut current.lateness, &self.pending[..taken], now);
         self.result.trains.note(taken, now);
-        self.pending.drain(..taken + usize::from(refused.is_some()));
+        let done = taken + usize::from(refused.is_some());
+        let last = self.pending[done - 1];
+        self.pending.drain(..done);
+        last
     }
 
     /// The kernel took only the first `taken`: the numbers of the others are free again.

@@ -1,6 +1,7 @@
 //! What the program refuses: in one line, with a hint where one helps, and with nothing left behind.
 
 use super::{Bench, port};
+use mcast_bench::engine::ENGINES;
 use std::net::UdpSocket;
 use std::process::Command;
 
@@ -148,10 +149,14 @@ fn values_that_the_trial_cannot_have() {
         2,
         "error: --idle-timeout 0s cannot be\nhint: --idle-timeout is from 1ms to 24h",
     );
+    let engines: Vec<_> = ENGINES.iter().map(|engine| engine.name()).collect();
     check(
         "run -e carrier-pigeon",
         2,
-        "error: there is no engine `carrier-pigeon`\nhint: these are: mmsg, memory",
+        &format!(
+            "error: there is no engine `carrier-pigeon`\nhint: these are: {}",
+            engines.join(", ")
+        ),
     );
 }
 

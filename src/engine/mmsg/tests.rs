@@ -23,6 +23,7 @@ fn where_no_card_stamps_the_kernel_does() {
         dscp: 0,
         payload_len: 8,
         batch: 1,
+        launch: Launch::AtOnce,
     };
     let stamps = stamps_without_offset();
     let rx = RxPlan { flows, interface, receive_buffer: 1 << 16, batch: 8, stamps };

@@ -9,7 +9,7 @@ use crate::model::group::Membership;
 use crate::model::metrics::{ClockRelation, ClockReport, LossReport};
 use crate::model::report::*;
 use crate::model::snapshot::{ReceiverInterval, RxCounts};
-use crate::model::spec::Load;
+use crate::model::spec::{Load, Pace};
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use crate::units::rate::Rate;
@@ -28,6 +28,8 @@ pub(super) fn load() -> Load {
         payload_len: 1316,
         burst_len: 1,
         payload_checksum: false,
+        pace: Pace::Auto,
+        catch_up: false,
     }
 }
 
