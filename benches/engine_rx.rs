@@ -57,6 +57,7 @@ fn receive(criterion: &mut Criterion) {
         receive_buffer: BUFFER,
         batch: 64,
         stamps: Stamps::Kernel,
+        busy_poll_us: None,
     };
     let mut group = criterion.benchmark_group("engine_rx");
     group.throughput(Throughput::Elements(ROUND as u64));

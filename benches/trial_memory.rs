@@ -53,8 +53,14 @@ impl Bed {
             launch: Launch::AtOnce,
         };
         let streams = (0..flows.len()).map(|n| (Encoder::new(7, n as u16, false), 0)).collect();
-        let rx =
-            RxPlan { flows, interface: 0, receive_buffer: 0, batch: BATCH, stamps: Stamps::Kernel };
+        let rx = RxPlan {
+            flows,
+            interface: 0,
+            receive_buffer: 0,
+            batch: BATCH,
+            stamps: Stamps::Kernel,
+            busy_poll_us: None,
+        };
         let halves = Memory.open(&[tx], &[rx]).expect("memory is always there");
         let rate = DatagramRate { datagrams: 29_970_000, seconds: 1_001 };
         let options = Options {

@@ -54,6 +54,7 @@ fn rx_plan(flows: &[Membership], interface: u32) -> RxPlan {
         receive_buffer: 4 << 20,
         batch: BATCH,
         stamps: Stamps::Kernel,
+        busy_poll_us: None,
     }
 }
 

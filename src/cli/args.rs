@@ -297,6 +297,16 @@ pub(super) struct ReceivingArgs {
     /// kernel's. The report says whose it was, and how wrong at most.
     #[arg(long, value_name = "WHOSE", default_value = "auto", value_parser = parse_timestamps)]
     pub(super) timestamps: Timestamps,
+    /// Spin instead of sleeping until something comes
+    ///
+    /// Takes a core, and what the kernel needs to wake a thread off the delay from the kernel to the application.
+    #[arg(long)]
+    pub(super) spin: bool,
+    /// Ask the network card for more for so long before sleeping
+    ///
+    /// SO_BUSY_POLL: whole microseconds; needs CAP_NET_ADMIN, and a driver that can.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(super) busy_poll: Option<Nanos>,
     /// A sender that is silent for so long counts as gone
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
     pub(super) idle_timeout: Nanos,
@@ -332,6 +342,14 @@ pub(super) struct EngineArgs {
     #[arg(short, long, value_name = "NAME", default_value = "mmsg")]
     #[arg(long_help = engine_help())]
     pub(super) engine: String,
+    /// Go before all that is not real-time (SCHED_FIFO)
+    ///
+    /// Needs CAP_SYS_NICE. Other work on the cores of these threads waits for them: leave the system a core.
+    #[arg(long)]
+    pub(super) realtime: bool,
+    /// Keep memory from being paged out (mlockall)
+    #[arg(long)]
+    pub(super) lock_memory: bool,
     /// Most datagrams a system call
     #[arg(long, value_name = "N", default_value = "64")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]

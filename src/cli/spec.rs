@@ -69,6 +69,10 @@ pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
         reorder_density: args.receiving.reorder_density,
         media_rate_bps: media_rate(args.receiving.media_rate)?,
         variation: args.receiving.variation,
+        spin: args.receiving.spin,
+        busy_poll_us: busy_poll(args.receiving.busy_poll)?,
+        realtime: args.engine.realtime,
+        lock_memory: args.engine.lock_memory,
         start_at_ns: start_at(args.start.start_at)?,
     };
     if !spec.loopback && engine.has_network() {
@@ -110,6 +114,10 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
         reorder_density: None,
         media_rate_bps: None,
         variation: false,
+        spin: false,
+        busy_poll_us: None,
+        realtime: args.engine.realtime,
+        lock_memory: args.engine.lock_memory,
         start_at_ns: start_at(args.start.start_at)?,
     };
     Ok((spec, interface))
@@ -155,6 +163,10 @@ pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
         reorder_density: args.receiving.reorder_density,
         media_rate_bps: media_rate(args.receiving.media_rate)?,
         variation: args.receiving.variation,
+        spin: args.receiving.spin,
+        busy_poll_us: busy_poll(args.receiving.busy_poll)?,
+        realtime: args.engine.realtime,
+        lock_memory: args.engine.lock_memory,
         start_at_ns: None,
     };
     Ok((spec, interface))
@@ -300,6 +312,15 @@ fn own_timestamps(wish: Timestamps) -> Result<Timestamps> {
         )
         .hint("use `send` on another host and `recv --timestamps hardware` here")),
     }
+}
+
+fn busy_poll(time: Option<Nanos>) -> Result<Option<u32>> {
+    let Some(time) = time else { return Ok(None) };
+    let micros = u32::try_from(time.0 / 1000).ok().filter(|micros| (1..=10_000).contains(micros));
+    micros.map(Some).ok_or_else(|| {
+        Error::usage(format!("--busy-poll {} cannot be", format_duration(time)))
+            .hint("--busy-poll is from 1us to 10ms")
+    })
 }
 
 fn media_rate(rate: Option<Rate>) -> Result<Option<u64>> {

@@ -296,6 +296,9 @@ impl Listener {
         let bind = socket::bind_address(&groups, plan.interface);
         let (socket, grant) =
             socket::open_receiver(bind, plan.receive_buffer, plan.stamps.are_hardware())?;
+        if let Some(micros) = plan.busy_poll_us {
+            socket::set_busy_poll(&socket, micros)?;
+        }
         if segments {
             sockopt::set_receive_segments(socket.as_fd()).map_err(|error| {
                 Error::os("cannot set UDP_GRO of a UDP socket", error).hint("take another --engine")

@@ -145,6 +145,8 @@ pub struct RxPlan {
     pub batch: usize,
     /// Whose receive times are wanted; an engine without a network has its own.
     pub stamps: Stamps,
+    /// Microseconds for which a read asks the network card for more before it sleeps (`SO_BUSY_POLL`).
+    pub busy_poll_us: Option<u32>,
 }
 
 /// Sends.

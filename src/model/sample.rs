@@ -357,6 +357,10 @@ pub(crate) fn spec(role: Role) -> TrialSpec {
         reorder_density: None,
         media_rate_bps: None,
         variation: false,
+        spin: false,
+        busy_poll_us: None,
+        realtime: false,
+        lock_memory: false,
         start_at_ns: None,
     }
 }

@@ -52,6 +52,14 @@ pub struct TrialSpec {
     pub media_rate_bps: Option<u64>,
     /// Whether to follow how datagrams vary from one to the next (RFC 5481, RFC 3550), and the gaps between them.
     pub variation: bool,
+    /// Whether receivers spin instead of sleeping until something comes.
+    pub spin: bool,
+    /// Microseconds for which a read asks the network card for more before it sleeps (`SO_BUSY_POLL`).
+    pub busy_poll_us: Option<u32>,
+    /// Whether workers go before all that is not real-time (`SCHED_FIFO`).
+    pub realtime: bool,
+    /// Whether memory is kept from being paged out (`mlockall`).
+    pub lock_memory: bool,
     /// Start at this time of the wall clock (since the Unix epoch).
     pub start_at_ns: Option<Nanos>,
 }

@@ -99,6 +99,22 @@ pub fn try_launch(launch: Launch) -> Result<()> {
     set_launch(&open(false)?, launch)
 }
 
+/// Tries whether a socket's reads may ask the network card for more before they sleep.
+///
+/// # Errors
+/// They may not: not built into this kernel, or no `CAP_NET_ADMIN`.
+pub fn try_busy_poll(micros: u32) -> Result<()> {
+    set_busy_poll(&open(false)?, micros)
+}
+
+/// Has reads of a socket ask the network card for more before they sleep.
+///
+/// # Errors
+/// As for [`try_busy_poll`].
+pub fn set_busy_poll(socket: &Socket, micros: u32) -> Result<()> {
+    set("SO_BUSY_POLL", sockopt::set_busy_poll(socket.as_fd(), micros))
+}
+
 fn set_launch(socket: &Socket, launch: Launch) -> Result<()> {
     match launch {
         Launch::AtOnce => Ok(()),

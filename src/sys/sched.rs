@@ -1,4 +1,4 @@
-//! Where and how promptly a thread runs: `sched_getaffinity(2)`, `prctl(2)`.
+//! Where and how promptly a thread runs: `sched_getaffinity(2)`, `sched_setscheduler(2)`, `prctl(2)`.
 
 use super::check;
 use std::io;
@@ -11,6 +11,33 @@ use std::mem::{size_of, zeroed};
 pub fn set_timer_slack_least() -> io::Result<()> {
     // SAFETY: PR_SET_TIMERSLACK takes one integer and no pointer.
     check(unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong) }).map(drop)
+}
+
+/// Has the calling thread go before all that is not real-time (`SCHED_FIFO`), at the least priority of those.
+///
+/// # Errors
+/// `EPERM` without `CAP_SYS_NICE` and beyond `RLIMIT_RTPRIO`, sched_setscheduler(2).
+pub fn set_realtime() -> io::Result<()> {
+    set_policy(libc::SCHED_FIFO, 1)
+}
+
+/// Tries whether [`set_realtime`] is granted, and leaves the calling thread as it was.
+///
+/// # Errors
+/// As for [`set_realtime`].
+pub fn try_realtime() -> io::Result<()> {
+    // SAFETY: pid 0 is the calling thread; no memory is passed.
+    let before = check(unsafe { libc::sched_getscheduler(0) })?;
+    if before != libc::SCHED_OTHER {
+        return set_realtime();
+    }
+    set_realtime().and_then(|()| set_policy(before, 0))
+}
+
+fn set_policy(policy: libc::c_int, priority: libc::c_int) -> io::Result<()> {
+    let param = libc::sched_param { sched_priority: priority };
+    // SAFETY: `param` is a valid sched_param to read; pid 0 is the calling thread.
+    check(unsafe { libc::sched_setscheduler(0, policy, &raw const param) }).map(drop)
 }
 
 /// Cores that the calling thread may run on, in ascending order.

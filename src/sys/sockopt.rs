@@ -64,6 +64,14 @@ pub fn set_most_pacing_rate(socket: BorrowedFd<'_>, bytes_per_second: u64) -> io
     set(socket, libc::SOL_SOCKET, libc::SO_MAX_PACING_RATE, &bytes_per_second)
 }
 
+/// Microseconds for which a read asks the network card for more before it sleeps (`SO_BUSY_POLL`), socket(7).
+///
+/// # Errors
+/// `EPERM` beyond `net.core.busy_poll` without `CAP_NET_ADMIN`; `ENOPROTOOPT` where the kernel was built without it.
+pub fn set_busy_poll(socket: BorrowedFd<'_>, micros: u32) -> io::Result<()> {
+    set(socket, libc::SOL_SOCKET, libc::SO_BUSY_POLL, &(micros as libc::c_int))
+}
+
 /// Lets datagrams that came as one be received as one, with the length of each (`UDP_GRO`), udp(7).
 ///
 /// # Errors

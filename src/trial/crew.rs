@@ -19,6 +19,7 @@ use std::thread::{Builder, Scope, ScopedJoinHandle};
 /// Builds workers. All memory that they will use is taken here.
 pub(super) struct Crew<'a> {
     spec: &'a TrialSpec,
+    realtime: bool,
     session: u32,
     trial: TrialClock,
     to_collector: Sender<Delivery>,
@@ -30,6 +31,7 @@ pub(super) struct Crew<'a> {
 pub(super) struct Hand<W> {
     name: String,
     cpu: Option<usize>,
+    realtime: bool,
     work: W,
 }
 
@@ -50,12 +52,13 @@ type Running<'scope, R> = Vec<ScopedJoinHandle<'scope, Done<R>>>;
 impl<'a> Crew<'a> {
     pub(super) fn new(
         spec: &'a TrialSpec,
+        realtime: bool,
         session: u32,
         trial: TrialClock,
         to_collector: Sender<Delivery>,
     ) -> Self {
         let (give_back_tx, give_back_rx) = (Vec::new(), Vec::new());
-        Self { spec, session, trial, to_collector, give_back_tx, give_back_rx }
+        Self { spec, realtime, session, trial, to_collector, give_back_tx, give_back_rx }
     }
 
     /// The senders; they are the first workers of all.
@@ -74,7 +77,7 @@ impl<'a> Crew<'a> {
             let end = self.spec.stop.time_ns;
             let (session, trial) = (self.session, self.trial);
             let work = TxWorker::new(name.clone(), plan, session, end, engine, trial, handover);
-            Hand { name, cpu, work }
+            Hand { name, cpu, realtime: self.realtime, work }
         });
         hands.collect()
     }
@@ -96,6 +99,7 @@ impl<'a> Crew<'a> {
             let patience = Patience {
                 loss_threshold: self.spec.loss_threshold_ns,
                 idle_timeout: self.spec.idle_timeout_ns,
+                spins: self.spec.spin,
             };
             let options = Options {
                 session: (self.spec.role == Role::Run).then_some(self.session),
@@ -106,7 +110,7 @@ impl<'a> Crew<'a> {
             };
             let named = (name.clone(), number);
             let work = RxWorker::new(named, flows, patience, options, engine, self.trial, handover);
-            Hand { name, cpu: plan.cpu, work }
+            Hand { name, cpu: plan.cpu, realtime: self.realtime, work }
         });
         hands.collect()
     }
@@ -146,12 +150,16 @@ impl<W: Send> Hand<W> {
     where
         W: 'scope,
     {
-        let Self { name, cpu: wanted_cpu, work } = self;
+        let Self { name, cpu: wanted_cpu, realtime, work } = self;
         let builder = Builder::new().name(name.replace(' ', "-"));
         let thread = builder.spawn_scoped(scope, move || {
             let cpu = wanted_cpu.filter(|&cpu| pin(cpu));
             // Without it every sleep ends up to 50 microseconds late; the pacer then only spins longer.
             drop(sched::set_timer_slack_least());
+            if realtime {
+                // It was granted to the thread that started this one.
+                drop(sched::set_realtime());
+            }
             Done { name, wanted_cpu, cpu, result: run(work) }
         });
         thread.map_err(|error| Error::os("cannot start a worker thread", error))

@@ -2,7 +2,7 @@
 
 mod runner;
 mod plan;
-mod pace;
+mod granted;
 mod crew;
 mod control;
 mod tx_worker;

@@ -1,9 +1,9 @@
 //! Who does what on which core: a spec becomes workers.
 
+use super::granted::Granted;
 use crate::engine::{RxPlan, TxPlan};
 use crate::model::group::Membership;
 use crate::model::spec::{Load, Role, TrialSpec};
-use crate::net::socket::Launch;
 use crate::net::timestamp::Stamps;
 use crate::stats::schedule::{AsFastAsPossible, Constant, Schedule, Turn};
 
@@ -37,11 +37,12 @@ pub(super) struct ReceiverPlan {
 /// turn among the senders.
 pub(super) fn senders(
     spec: &TrialSpec,
-    load: &Load,
-    launch: Launch,
+    granted: &Granted,
     cpus: &[usize],
     in_trains: bool,
 ) -> Vec<SenderPlan> {
+    let Some(load) = spec.load else { return Vec::new() };
+    let load = Load { pace: granted.pace, ..load };
     let of = spec.sender_threads;
     (0..of)
         .map(|index| SenderPlan {
@@ -54,21 +55,26 @@ pub(super) fn senders(
                 payload_len: usize::from(load.payload_len)
                     .max(crate::wire::probe::ANNOUNCEMENT_LEN),
                 batch: spec.batch,
-                launch,
+                launch: granted.launch,
             },
             in_trains,
             cpu: core(spec, cpus, index),
             first_stream: (index * spec.groups.len()) as u16,
-            schedule: schedule(load, Turn { index: index as u32, of: of as u32 }),
+            schedule: schedule(&load, Turn { index: index as u32, of: of as u32 }),
             count: spec.stop.count.map(|count| share(count, index, of)),
-            load: *load,
+            load,
         })
         .collect()
 }
 
 /// The receivers of a spec. The kernel gives every socket every datagram of its groups, so each receiver has
 /// groups of its own.
-pub(super) fn receivers(spec: &TrialSpec, cpus: &[usize], stamps: &Stamps) -> Vec<ReceiverPlan> {
+pub(super) fn receivers(
+    spec: &TrialSpec,
+    granted: &Granted,
+    cpus: &[usize],
+    stamps: &Stamps,
+) -> Vec<ReceiverPlan> {
     let of = spec.receiver_threads;
     (0..of)
         .map(|index| ReceiverPlan {
@@ -84,6 +90,7 @@ pub(super) fn receivers(spec: &TrialSpec, cpus: &[usize], stamps: &Stamps) -> Ve
                 receive_buffer: spec.receive_buffer,
                 batch: spec.batch,
                 stamps: stamps.clone(),
+                busy_poll_us: granted.busy_poll_us,
             },
             cpu: core(spec, cpus, spec.sender_threads + index),
         })
@@ -132,10 +139,10 @@ mod tests {
         let cores = |role, sender_threads| {
             let spec = TrialSpec { role, sender_threads, ..sample::run().trial.spec };
             let spec = TrialSpec { cpus: vec![], ..spec };
-            let load = spec.load.unwrap();
-            let sender = senders(&spec, &load, Launch::AtOnce, &[0, 1, 2, 3], false);
+            let granted = Granted::of(&spec, &crate::engine::memory::Memory);
+            let sender = senders(&spec, &granted, &[0, 1, 2, 3], false);
             let sender = sender.first().and_then(|sender| sender.cpu);
-            (sender, receivers(&spec, &[0, 1, 2, 3], &Stamps::Kernel)[0].cpu)
+            (sender, receivers(&spec, &granted, &[0, 1, 2, 3], &Stamps::Kernel)[0].cpu)
         };
         assert_eq!(cores(Role::Run, 1), (Some(3), Some(2)));
         // In two processes, neither of which knows of the other.

@@ -5,15 +5,16 @@ use super::blame::Watched;
 use super::collector::{Collector, Delivery};
 use super::control::{Control, TrialClock};
 use super::crew::{Crew, Hand, join_all};
+use super::granted::Granted;
+use super::plan;
 use super::summary::{self, Gathered};
 use super::tx_worker::START_LEAD;
-use super::{pace, plan};
 use crate::engine;
 use crate::error::{Error, Result};
 use crate::model::Observer;
 use crate::model::event::Happening;
 use crate::model::report::TrialReport;
-use crate::model::spec::{Load, Role, TrialSpec};
+use crate::model::spec::{Role, TrialSpec};
 use crate::net::hardware::{self, Choice};
 use crate::sys::clock::{self, ClockPair};
 use crate::sys::sched;
@@ -47,17 +48,13 @@ impl TrialRunner for LocalRunner {
             .ok_or_else(|| Error::usage(format!("there is no engine `{}`", spec.engine)))?;
         let cpus = sched::allowed_cpus()
             .map_err(|error| Error::os("cannot find out which cores may be used", error))?;
-        let mut degraded = Vec::new();
-        let senders = spec.load.map_or_else(Vec::new, |load| {
-            let (pace, launch, event) = pace::possible(spec, &load, engine);
-            degraded.extend(event);
-            plan::senders(spec, &Load { pace, ..load }, launch, &cpus, engine.sends_trains())
-        });
+        let granted = Granted::of(spec, engine);
+        let senders = plan::senders(spec, &granted, &cpus, engine.sends_trains());
         let mut timestamps = match engine.has_network() && spec.receiver_threads > 0 {
             true => hardware::choose(spec.timestamps, spec.interface)?,
             false => Choice::none(),
         };
-        let receivers = plan::receivers(spec, &cpus, &timestamps.stamps());
+        let receivers = plan::receivers(spec, &granted, &cpus, &timestamps.stamps());
         let tx_plans: Vec<_> = senders.iter().map(|sender| sender.engine.clone()).collect();
         let rx_plans: Vec<_> = receivers.iter().map(|receiver| receiver.engine.clone()).collect();
         let sender_cpus: Vec<_> = senders.iter().filter_map(|sender| sender.cpu).collect();
@@ -74,12 +71,12 @@ impl TrialRunner for LocalRunner {
         observer.on_start(spec, trial.wall(Nanos(0)));
         let control = Control::new(receivers.len());
         let (to_collector, deliveries) = bounded(2 * (senders.len() + receivers.len()));
-        let mut crew = Crew::new(spec, session, trial, to_collector);
+        let mut crew = Crew::new(spec, granted.realtime, session, trial, to_collector);
         let rx = crew.receivers(receivers, halves.rx, senders.len());
         let tx = crew.senders(senders, halves.tx);
         let (give_back_tx, give_back_rx) = crew.dismiss();
         let mut collector = Collector::new(observer, spec.interval_ns, give_back_tx, give_back_rx);
-        degraded.into_iter().for_each(|event| collector.note(Nanos(0), event));
+        granted.degraded.into_iter().for_each(|event| collector.note(Nanos(0), event));
 
         let (tx, rx) = std::thread::scope(|scope| -> Result<_> {
             // The scope waits for the workers however it is left, so they must be told.

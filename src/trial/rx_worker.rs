@@ -28,6 +28,8 @@ pub(super) struct RxWorker {
     name: String,
     number: usize,
     engine: Box<dyn RxEngine>,
+    /// How long a poll waits; not at all if the receiver spins.
+    wait: Duration,
     trial: TrialClock,
     handover: Handover<ReceiverInterval>,
     flows: Vec<Membership>,
@@ -46,6 +48,8 @@ pub(super) struct Patience {
     pub(super) loss_threshold: Nanos,
     /// For a silent sender, before it is gone.
     pub(super) idle_timeout: Nanos,
+    /// For the next datagram not at all: it looks again and again.
+    pub(super) spins: bool,
 }
 
 /// Sums that an interval is the difference to.
@@ -107,6 +111,7 @@ impl RxWorker {
             name,
             number,
             engine,
+            wait: if patience.spins { Duration::ZERO } else { Duration::from(TICK) },
             trial,
             handover,
             flows,
@@ -122,7 +127,7 @@ impl RxWorker {
     pub(super) fn run(mut self, control: &Control) -> RxResult {
         let mut before = self.trial.now();
         while !control.receivers_stopped() {
-            let now = match self.receive(Duration::from(TICK)) {
+            let now = match self.receive(self.wait) {
                 Ok((now, _)) => now,
                 Err(error) => {
                     self.fail(&error);

@@ -46,7 +46,7 @@ fn words_that_are_no_flags() {
         "error: unexpected argument '--raet' found\nhint: a similar argument exists: '--rate'",
     );
     check("walk", 2, &format!("error: unrecognized subcommand 'walk'{SEE_HELP}"));
-    check("recv --rate 5", 2, &format!("error: unexpected argument '--rate' found{SEE_HELP}"));
+    check("recv --size 5", 2, &format!("error: unexpected argument '--size' found{SEE_HELP}"));
     check("send --rcvbuf 5", 2, &format!("error: unexpected argument '--rcvbuf' found{SEE_HELP}"));
     check(
         "run --port",

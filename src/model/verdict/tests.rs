@@ -117,6 +117,10 @@ fn spec() -> TrialSpec {
         reorder_density: None,
         media_rate_bps: None,
         variation: false,
+        spin: false,
+        busy_poll_us: None,
+        realtime: false,
+        lock_memory: false,
         start_at_ns: None,
     }
 }

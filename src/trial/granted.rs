@@ -1,17 +1,70 @@
-//! What of the pacing that was asked for this host can do.
+//! What of that which was asked for this host grants. The trial goes on without the rest, and says so.
 
 use crate::engine::Engine;
 use crate::model::event::Happening;
 use crate::model::spec::{Load, Pace, TrialSpec};
 use crate::net::socket::{self, Launch};
-use crate::sys::qdisc;
+use crate::sys::{memory, qdisc, sched};
 
-/// How senders wait, who lets their datagrams go, and what to say if that is not as asked.
-pub(super) fn possible(
+/// Means that make a trial steadier, as far as they were asked for and can be had.
+pub(super) struct Granted {
+    /// How senders wait.
+    pub(super) pace: Pace,
+    /// Who lets their datagrams go.
+    pub(super) launch: Launch,
+    /// Microseconds for which a read asks the network card for more.
+    pub(super) busy_poll_us: Option<u32>,
+    /// Whether workers go before all that is not real-time.
+    pub(super) realtime: bool,
+    /// What could not be had.
+    pub(super) degraded: Vec<Happening>,
+}
+
+impl Granted {
+    /// Tries everything that was asked for. Memory that can be locked is locked from now on.
+    pub(super) fn of(spec: &TrialSpec, engine: &dyn Engine) -> Self {
+        let mut degraded = Vec::new();
+        let (pace, launch) = match &spec.load {
+            Some(load) => pace(spec, load, engine, &mut degraded),
+            None => (Pace::Auto, Launch::AtOnce),
+        };
+        let mut has = |asked: &str, instead: &str, granted: Result<(), String>| match granted {
+            Ok(()) => true,
+            Err(reason) => {
+                let (asked, instead) = (asked.to_owned(), instead.to_owned());
+                degraded.push(Happening::Degraded { asked, instead, reason });
+                false
+            }
+        };
+        let busy_poll_us = spec.busy_poll_us.filter(|&micros| {
+            let granted = socket::try_busy_poll(micros).map_err(|error| error.to_string());
+            has("--busy-poll", "woken by interrupts", granted)
+        });
+        let realtime = spec.realtime
+            && has(
+                "--realtime",
+                "an ordinary thread",
+                sched::try_realtime().map_err(|error| {
+                    format!("cannot set SCHED_FIFO: {error} (CAP_SYS_NICE or ulimit -r 1)")
+                }),
+            );
+        if spec.lock_memory {
+            let locked = memory::lock_all().map_err(|error| {
+                format!("cannot lock memory: {error} (CAP_IPC_LOCK or ulimit -l unlimited)")
+            });
+            has("--lock-memory", "memory that may be paged out", locked);
+        }
+        Self { pace, launch, busy_poll_us, realtime, degraded }
+    }
+}
+
+/// How senders wait, and who lets their datagrams go.
+fn pace(
     spec: &TrialSpec,
     load: &Load,
     engine: &dyn Engine,
-) -> (Pace, Launch, Option<Happening>) {
+    degraded: &mut Vec<Happening>,
+) -> (Pace, Launch) {
     let launch = match load.pace {
         Pace::Auto | Pace::Spin | Pace::Sleep => Ok(Launch::AtOnce),
         Pace::Txtime | Pace::Fq if !engine.holds_back() => {
@@ -22,17 +75,12 @@ pub(super) fn possible(
     let launch = launch.and_then(|launch| {
         socket::try_launch(launch).map(|()| launch).map_err(|error| error.to_string())
     });
-    match launch {
-        Ok(launch) => (load.pace, launch, None),
-        Err(reason) => {
-            let asked = match load.pace {
-                Pace::Fq => "--pace fq",
-                _ => "--pace txtime",
-            };
-            let (asked, instead) = (asked.to_owned(), "--pace auto".to_owned());
-            (Pace::Auto, Launch::AtOnce, Some(Happening::Degraded { asked, instead, reason }))
-        }
-    }
+    launch.map(|launch| (load.pace, launch)).unwrap_or_else(|reason| {
+        let asked = if load.pace == Pace::Fq { "--pace fq" } else { "--pace txtime" };
+        let (asked, instead) = (asked.to_owned(), "--pace auto".to_owned());
+        degraded.push(Happening::Degraded { asked, instead, reason });
+        (Pace::Auto, Launch::AtOnce)
+    })
 }
 
 fn discipline(interface: u32) -> Option<String> {
