@@ -9,6 +9,7 @@ use super::event::{Event, Happening};
 use super::limit::{Bound, Fails, Limit, Quantity};
 use super::metrics::{ClockRelation, ClockReport};
 use super::report::*;
+use super::senders::SendersReport;
 use super::snapshot::{SenderInterval, Snapshot, TxCounts};
 use super::spec::{Load, Role, StopWhen, Timestamps, TrialSpec};
 use crate::stats::latency::Latency;
@@ -134,7 +135,14 @@ pub(crate) fn receiver_only() -> RunReport {
     trial.interrupted = true;
     trial.duration_ns = Nanos(7_250_000_000);
     trial.sender = None;
-    trial.warnings = vec![Warning::TailUnknown { streams: 1 }];
+    trial.warnings = vec![
+        Warning::SenderStalled {
+            session: "b00c55".into(),
+            stalls: 2,
+            length_ns: Nanos(312_000_000),
+        },
+        Warning::TailUnknown { streams: 1 },
+    ];
     trial.events = vec![event(7_250_000_000, Happening::Interrupted)];
     let mut silent = stream(0, 325_000, 12);
     silent.session = "b00c55".into();
@@ -142,6 +150,10 @@ pub(crate) fn receiver_only() -> RunReport {
     (silent.sent, silent.end) = (None, StreamEnd::ReceiverStopped);
     let ended = StreamReport { before_join: 50, first_seq: 50, ..stream(0, 400_012, 0) };
     heard(&mut report, vec![ended, silent]);
+    let mut threads = report.trial.senders.take().expect("it has heard them").threads;
+    let stalled = &mut threads[1].conduct;
+    (stalled.stalls, stalled.longest_stall_ns) = (2, Nanos(312_000_000));
+    report.trial.senders = SendersReport::of(threads);
     report
 }
 
@@ -205,6 +217,7 @@ pub(crate) fn nothing() -> RunReport {
             relative_delay_ns: None,
             host_delay_ns: Some(distribution(0, 0)),
             sender_lateness_ns: Some(distribution(0, 0)),
+            senders: None,
             patterns: Some(patterns::patterns(0)),
         },
         limits: vec![],

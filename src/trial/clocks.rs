@@ -4,7 +4,7 @@ use crate::model::metrics::{ClockRelation, ClockReport};
 use crate::model::snapshot::ReceiverInterval;
 use crate::stats::skew::{Line, Point, SkewEstimator};
 use crate::units::Nanos;
-use crate::wire::probe::SenderClock;
+use crate::wire::announcement::SenderClock;
 
 /// The shortest delay of so long a time says where the clocks stand.
 const BIN: Nanos = Nanos::SECOND;

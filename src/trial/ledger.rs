@@ -1,6 +1,7 @@
 //! Whose datagram is it: the books that a receiver keeps, a page for each stream.
 
 use super::patterns::PatternHistograms;
+use super::senders::Senders;
 use super::stream::{Key, Options, Shared, State, Stream};
 use crate::engine::{Datagram, FlowIndex};
 use crate::model::event::{Event, Happening};
@@ -8,7 +9,8 @@ use crate::model::group::Membership;
 use crate::model::report::StreamReport;
 use crate::model::snapshot::{ReceiverInterval, RxCounts};
 use crate::units::Nanos;
-use crate::wire::probe::{self, Kind, SenderClock, sender_clock};
+use crate::wire::announcement::{Conduct, SenderClock};
+use crate::wire::probe::{self, Kind};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
@@ -44,6 +46,8 @@ pub struct Closed {
     pub streams: Vec<StreamReport>,
     /// Histograms of all streams together.
     pub patterns: PatternHistograms,
+    /// What the senders told on themselves.
+    pub senders: Senders,
     /// Senders that fell silent, and those that came back.
     pub happened: Vec<Event>,
 }
@@ -91,7 +95,11 @@ impl Ledger {
         stream.last_heard = now;
         if probe.kind != Kind::Data {
             self.announcements += 1;
-            let clocks = sender_clock(payload).map(|theirs| [self.own_clock, theirs]);
+            // The header has a check of its own; what stands behind it must have come whole.
+            let body = if probe.intact { payload } else { &[] };
+            let clocks = SenderClock::read(body).map(|theirs| [self.own_clock, theirs]);
+            let told = [stream.conduct, Conduct::read(body)].into_iter().flatten();
+            stream.conduct = told.max_by_key(Conduct::progress);
             self.open -= usize::from(stream.announced(&probe, clocks));
             return;
         }
@@ -193,8 +201,13 @@ impl Ledger {
     /// Closes the finished books. `flows` are the receiver's groups.
     pub fn close(self, flows: &[Membership]) -> Closed {
         let happened = self.silences();
+        let mut senders = Senders::default();
+        for stream in &self.streams {
+            let Key { source, session, .. } = stream.key;
+            stream.conduct.into_iter().for_each(|told| senders.heard(session, source, told));
+        }
         let streams = self.streams.into_iter().map(|stream| stream.row(flows)).collect();
-        Closed { streams, patterns: self.shared.patterns, happened }
+        Closed { streams, patterns: self.shared.patterns, senders, happened }
     }
 
     /// Number of the stream of a key; a new one if it is the first time. `None`: too many.

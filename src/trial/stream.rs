@@ -18,7 +18,8 @@ use crate::stats::variation::{Ipdv, RtpJitter};
 use crate::trial::clocks::Clock;
 use crate::trial::patterns::PatternHistograms;
 use crate::units::Nanos;
-use crate::wire::probe::{Kind, Probe, SenderClock};
+use crate::wire::announcement::{Conduct, SenderClock};
+use crate::wire::probe::{Kind, Probe};
 use std::net::SocketAddr;
 
 /// Sequence numbers that each stream remembers: 16 KiB, and 1.3 s at 100,000 datagrams a second.
@@ -91,6 +92,8 @@ pub(super) struct Stream {
     /// Made when the first copy comes.
     copies: Option<Box<Duplication>>,
     clock: Clock,
+    /// What its sender told on itself, with it and its other streams.
+    pub(super) conduct: Option<Conduct>,
     /// Whether any of the following is asked for.
     has_more: bool,
     variation: Option<Box<Variation>>,
@@ -139,6 +142,7 @@ impl Stream {
             loss_distance: options.loss_distance,
             copies: None,
             clock: Clock::default(),
+            conduct: None,
             has_more: options.variation
                 || options.reorder_density.is_some()
                 || options.media_rate_bps.is_some(),

@@ -6,6 +6,7 @@ use super::crew::Done;
 use super::ledger::session_name;
 use super::patterns::PatternHistograms;
 use super::rx_worker::RxResult;
+use super::senders::Senders;
 use super::trains::Trains;
 use super::tx_worker::TxResult;
 use super::validity::{self, Evidence};
@@ -17,6 +18,7 @@ use crate::model::report::{
     BufferGrant, ReceiverReport, SenderReport, StreamReport, TimestampKind, TimestampReport,
     Totals, TrialReport, TxLedger,
 };
+use crate::model::senders::SendersReport;
 use crate::model::snapshot::RxCounts;
 use crate::model::spec::{Role, TrialSpec};
 use crate::net::hardware::Choice;
@@ -64,12 +66,16 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
         .then(|| gathered.one_way_delay(absolute, &streams, stamped_by.kind));
     let relative_delay = (has_receiver && is_relative)
         .then(|| Distribution::with_losses(relative, lost(&streams, false)));
+    let sender_lateness = has_receiver.then(|| Distribution::of(&received.sender_lateness));
+    let senders = gathered.senders();
     let evidence = Evidence {
         rate: gathered.spec.load.map(|load| load.rate),
         sender: sender.as_ref(),
         receiver: receiver.as_ref(),
         totals: totals.as_ref(),
         streams: &streams,
+        senders: senders.as_ref(),
+        sender_lateness: sender_lateness.as_ref(),
         one_way_delay: one_way_delay.as_ref(),
         events: &events,
     };
@@ -90,7 +96,8 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
         one_way_delay_ns: one_way_delay,
         relative_delay_ns: relative_delay,
         host_delay_ns: has_receiver.then(|| Distribution::of(&received.host_delay)),
-        sender_lateness_ns: has_receiver.then(|| Distribution::of(&received.sender_lateness)),
+        sender_lateness_ns: sender_lateness,
+        senders,
         patterns: has_receiver.then(|| gathered.patterns()),
         spec: gathered.spec.clone(),
     }
@@ -171,6 +178,7 @@ impl Gathered<'_> {
             dropped_after_taking: self.dropped_after_taking(),
             qdisc: self.host.qdisc.clone(),
             host_drops: self.host.sending.clone(),
+            stalls: results().map(|tx| u64::from(tx.stalls)).sum(),
             longest_stall_ns: results().map(|tx| tx.longest_stall).max().unwrap_or_default(),
             cpus: self.tx.iter().map(|tx| tx.cpu).collect(),
         })
@@ -203,6 +211,12 @@ impl Gathered<'_> {
             }
         }
         rows
+    }
+
+    fn senders(&self) -> Option<SendersReport> {
+        let mut heard = Senders::default();
+        self.rx.iter().for_each(|rx| heard.add(&rx.result.closed.senders));
+        heard.report()
     }
 
     fn patterns(&self) -> Patterns {

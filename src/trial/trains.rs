@@ -4,6 +4,7 @@ use crate::model::metrics::Buckets;
 use crate::stats::coarse::{self, CoarseHistogram, coarse_histogram};
 use crate::stats::latency;
 use crate::units::Nanos;
+use crate::wire::announcement::GapSummary;
 
 /// The trains of one sender, or of several; 15 KiB.
 #[derive(Clone, Debug)]
@@ -44,6 +45,17 @@ impl Trains {
         Buckets::of(&self.gaps)
     }
 
+    /// The same in four numbers; `None` before the second datagram.
+    pub(super) fn gap_summary(&self) -> Option<GapSummary> {
+        let at = |quantile| Nanos(self.gaps.value_at_quantile(quantile));
+        (!self.gaps.is_empty()).then(|| GapSummary {
+            min: Nanos(self.gaps.min()),
+            p50: at(0.5),
+            p99: at(0.99),
+            max: Nanos(self.gaps.max()),
+        })
+    }
+
     /// Datagrams in the longest train.
     pub(super) fn longest(&self) -> u64 {
         self.longest
@@ -65,6 +77,8 @@ mod tests {
         let trains = trains(&[(1, 100), (3, 150), (0, 160), (1, 350)]);
         assert_eq!(trains.gaps().buckets, [(0, 2), (50, 1), (200, 1)]);
         assert_eq!(trains.longest(), 3);
+        let [min, p50, p99, max] = [0, 0, 200, 200].map(Nanos);
+        assert_eq!(trains.gap_summary(), Some(GapSummary { min, p50, p99, max }));
     }
 
     #[test]
@@ -74,5 +88,6 @@ mod tests {
         assert_eq!(sum.gaps().buckets, [(0, 63), (7, 1)]);
         assert_eq!((sum.gaps().max, sum.longest()), (Some(7), 64));
         assert_eq!(Trains::default().gaps(), Buckets::default());
+        assert_eq!(Trains::default().gap_summary(), None);
     }
 }

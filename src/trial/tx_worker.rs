@@ -12,11 +12,13 @@ use crate::net::host;
 use crate::stats::latency::Latency;
 use crate::stats::schedule::Schedule;
 use crate::units::Nanos;
-use crate::wire::probe::{ANNOUNCEMENT_LEN, Encoder, Kind, SenderClock};
+use crate::units::rate::Rate;
+use crate::wire::announcement::{ANNOUNCEMENT_LEN, Conduct, SenderClock};
+use crate::wire::probe::{Encoder, Kind};
 use std::collections::BTreeMap;
 
-/// Every stream says so often how much it has offered and what clock it has, so that a receiver can tell silence
-/// from a lost sender, and one that comes late soon knows what delays mean.
+/// Every stream says so often how much it has offered, what clock it has and what its sender tells on itself, so
+/// that a receiver can tell silence from a lost sender, and one that comes late soon knows what delays mean.
 const PROGRESS_EVERY: Nanos = Nanos(250_000_000);
 
 /// Of many streams each says it less often: one announcement in this time is the most.
@@ -48,6 +50,8 @@ pub(super) struct TxWorker {
     schedule: Box<dyn Schedule>,
     /// Datagrams that are still to become due.
     left: u64,
+    /// Datagrams that were to become due when it began; `None` for as fast as possible.
+    bounded: Option<u64>,
     /// End of the offered load.
     end: Nanos,
     payload_len: usize,
@@ -59,6 +63,9 @@ pub(super) struct TxWorker {
     /// Flows of the slots being filled.
     flows: Vec<FlowIndex>,
     clock: SenderClock,
+    /// What it tells on itself, as of the last time that it looked.
+    conduct: Conduct,
+    next_look: Nanos,
     next_progress: Nanos,
     progress_turn: FlowIndex,
     result: TxResult,
@@ -79,7 +86,8 @@ pub(super) struct TxResult {
     pub(super) also_refused: u64,
     /// Calls to the kernel that sent something.
     pub(super) calls: u64,
-    /// Longest time the loop stood still.
+    /// How often the loop stood still, and the longest time.
+    pub(super) stalls: u32,
     pub(super) longest_stall: Nanos,
     /// From the start to the end of the offered load.
     pub(super) duration: Nanos,
@@ -110,6 +118,7 @@ impl TxWorker {
             let encoder = Encoder::new(session, number, plan.load.payload_checksum);
             Stream { encoder, offered: 0 }
         });
+        let left = plan.count.unwrap_or(u64::MAX);
         Self {
             name,
             engine,
@@ -118,7 +127,8 @@ impl TxWorker {
             streams: streams.collect(),
             turn: 0,
             schedule: plan.schedule,
-            left: plan.count.unwrap_or(u64::MAX),
+            left,
+            bounded: (plan.load.rate != Rate::Max).then_some(left),
             end: end.unwrap_or(Nanos(u64::MAX)),
             payload_len: plan.load.payload_len.into(),
             batch: plan.engine.batch,
@@ -126,6 +136,8 @@ impl TxWorker {
             next: None,
             flows: Vec::with_capacity(plan.engine.batch),
             clock: host::own_clock(),
+            conduct: Conduct { thread: plan.number, ..Conduct::default() },
+            next_look: Nanos(0),
             next_progress: PROGRESS_EVERY,
             progress_turn: 0,
             result: TxResult::default(),
@@ -134,10 +146,12 @@ impl TxWorker {
 
     /// Announces, offers, announces the end.
     pub(super) fn run(mut self, control: &Control) -> TxResult {
+        self.look_at_itself();
         self.announce_start(control);
         self.result.duration = self.offer(control);
         self.count_what_was_not_tried();
         let offered_until = self.trial.now();
+        self.look_at_itself();
         self.announce_end();
         let counters = self.engine.counters();
         self.result.calls = counters.calls;
@@ -267,16 +281,37 @@ impl TxWorker {
         let end = self.result.duration.min(self.end);
         let was_next = u64::from(self.next.is_some_and(|next| next < end));
         let rest = self.schedule.remaining_before(end) + was_next;
-        self.handover.current.counts.intended += rest.min(self.left);
+        let rest = rest.min(self.left);
+        self.left -= rest;
+        self.handover.current.counts.intended += rest;
     }
 
     /// One stream after the other, so that many streams do not all speak at once.
     #[cold]
     fn announce_progress(&mut self, now: Nanos) {
+        if now >= self.next_look {
+            self.next_look = now + PROGRESS_EVERY;
+            self.look_at_itself();
+        }
         let _ = self.announce(self.progress_turn as usize, Kind::Progress);
         self.progress_turn = (self.progress_turn + 1) % self.streams.len() as FlowIndex;
         let gap = Nanos(PROGRESS_EVERY.0 / self.streams.len() as u64).max(PROGRESS_GAP);
         self.next_progress = now + gap;
+    }
+
+    /// Brings up to date what is told of the sender. It adds up all streams and goes through a histogram, which is
+    /// too much for each of many announcements.
+    fn look_at_itself(&mut self) {
+        self.conduct = Conduct {
+            thread: self.conduct.thread,
+            stalls: self.result.stalls,
+            train_max: u32::try_from(self.result.trains.longest()).unwrap_or(u32::MAX),
+            longest_stall: self.result.longest_stall,
+            intended: self.bounded.map(|all| all - self.left),
+            offered: self.streams.iter().map(|stream| stream.offered).sum(),
+            refused: self.result.refused.values().sum(),
+            gaps: self.result.trains.gap_summary(),
+        };
     }
 
     /// A full queue may refuse the announcement of the end too; so rounds count only when they got through.
@@ -298,7 +333,8 @@ impl TxWorker {
         let stream = &self.streams[flow];
         let mut slots = self.engine.reserve(1, ANNOUNCEMENT_LEN);
         for slot in slots.iter_mut() {
-            stream.encoder.announce(slot, kind, stream.offered, now, &self.clock);
+            let told = (&self.clock, &self.conduct);
+            stream.encoder.announce(slot, kind, stream.offered, now, told);
         }
         let refused = self.engine.commit(&[flow as FlowIndex]).refused;
         self.result.also_refused += u64::from(refused.is_some());
@@ -307,6 +343,7 @@ impl TxWorker {
 
     #[cold]
     fn note_stall(&mut self, now: Nanos, length: Nanos) {
+        self.result.stalls += 1;
         self.result.longest_stall = self.result.longest_stall.max(length);
         let worker = self.name.clone();
         self.handover.note(now, Happening::Stalled { worker, length_ns: length });

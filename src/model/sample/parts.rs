@@ -8,6 +8,7 @@ use crate::model::event::{Event, Happening};
 use crate::model::group::Membership;
 use crate::model::metrics::{ClockRelation, ClockReport, LossReport};
 use crate::model::report::*;
+use crate::model::senders::{SenderConduct, SenderGaps, SenderThread, SendersReport};
 use crate::model::snapshot::{ReceiverInterval, RxCounts};
 use crate::model::spec::Load;
 use crate::stats::latency::Latency;
@@ -85,7 +86,8 @@ pub(super) fn sender(intended: u64, offered: u64) -> SenderReport {
         dropped_after_taking: 0,
         qdisc: Some("mq".into()),
         host_drops: host_drops(&[("interface.tx_dropped", 0), ("qdisc.drops", 0)]),
-        longest_stall_ns: Nanos(402_000),
+        stalls: 1,
+        longest_stall_ns: Nanos(12_400_000),
         cpus: vec![Some(2)],
     }
 }
@@ -170,7 +172,36 @@ pub(super) fn heard(report: &mut RunReport, streams: Vec<StreamReport>) {
     trial.sender_lateness_ns = Some(distribution(unique, 900));
     trial.patterns = Some(patterns::patterns(unique));
     trial.totals = Some(totals);
+    trial.senders = senders(&streams);
     trial.streams = streams;
+}
+
+/// What those who sent `streams` say of themselves: each has one thread, and nothing is wrong with it.
+fn senders(streams: &[StreamReport]) -> Option<SendersReport> {
+    let mut sent = BTreeMap::new();
+    for stream in streams {
+        let known = stream.counts.unique + stream.lost;
+        *sent.entry((stream.session.clone(), stream.source.clone())).or_default() += known;
+    }
+    let threads = sent.into_iter().map(|((session, source), sent)| {
+        let (thread, conduct) = (0, conduct(sent));
+        SenderThread { session, source, thread, conduct }
+    });
+    SendersReport::of(threads.collect())
+}
+
+fn conduct(sent: u64) -> SenderConduct {
+    let gaps = || {
+        let [min, p50, p99, max] = [0, 10_000, 10_000, 20_400].map(Nanos);
+        SenderGaps { min, p50, p99, max }
+    };
+    SenderConduct {
+        intended: Some(sent),
+        offered: sent,
+        train_max: sent.min(8),
+        gaps_ns: (sent > 1).then(gaps),
+        ..SenderConduct::default()
+    }
 }
 
 pub(super) fn delay(count: u64, lost: u64) -> OneWayDelay {

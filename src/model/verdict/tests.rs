@@ -65,6 +65,7 @@ fn report() -> TrialReport {
         relative_delay_ns: None,
         host_delay_ns: None,
         sender_lateness_ns: None,
+        senders: None,
         patterns: None,
     }
 }
@@ -88,6 +89,7 @@ fn sender() -> SenderReport {
         gaps_ns: Buckets::default(),
         train_max: 1,
         send_calls: 1_000,
+        stalls: 0,
         longest_stall_ns: Nanos(0),
         cpus: vec![None],
     }

@@ -28,12 +28,9 @@ pub(super) fn write(trial: &TrialReport, page: &mut Page<'_>) -> io::Result<()> 
     if let Some(host) = trial.host_delay_ns.as_ref().and_then(delays) {
         page.row("host delay", &format!("{host} (kernel to application)"))?;
     }
-    if let Some(patterns) = &trial.patterns {
-        gaps(trial, patterns, page)?;
-    }
-    match trial.sender_lateness_ns.as_ref().and_then(delays) {
-        Some(late) if trial.sender.is_none() => page.row("sent late", &late),
-        _ => Ok(()),
+    match &trial.patterns {
+        Some(patterns) => gaps(trial, patterns, page),
+        None => Ok(()),
     }
 }
 

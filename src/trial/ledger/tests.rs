@@ -1,6 +1,7 @@
 use super::*;
 use crate::model::report::{StreamCounts, StreamEnd};
-use crate::wire::probe::{Encoder, SenderClock};
+use crate::wire::announcement::Conduct;
+use crate::wire::probe::Encoder;
 
 struct Receiver {
     ledger: Ledger,
@@ -39,12 +40,13 @@ impl Receiver {
         seqs: impl IntoIterator<Item = u64>,
     ) -> &mut Self {
         for seq in seqs {
-            let mut payload = [0; 100];
+            let mut payload = [0; 120];
+            let conduct = Conduct { offered: seq, ..Conduct::default() };
             let encoder = Encoder::new(sender.1, sender.2, true);
             let due_at = Nanos(1_000_000 + seq);
             match kind {
                 Kind::Data => encoder.encode(&mut payload, kind, seq, due_at, Nanos(0)),
-                _ => encoder.announce(&mut payload, kind, seq, due_at, &OWN_CLOCK),
+                _ => encoder.announce(&mut payload, kind, seq, due_at, (&OWN_CLOCK, &conduct)),
             }
             self.hear_bytes(sender.0, &payload);
         }
