@@ -1,9 +1,12 @@
-//! One table: a row an interval while the trial runs, then a row a stream and a row for the whole.
+//! One table: a row an interval while the trial runs, then a row a stream, a row a sender thread that was heard, and
+//! a row for the whole.
 
 use super::percentiles::Percentiles;
 use super::{ReportFormat, ReportWriter};
 use crate::model::delay::{Distribution, OneWayDelay};
+use crate::model::metrics::Buckets;
 use crate::model::report::{RunReport, StreamReport, TrialReport};
+use crate::model::senders::{SenderConduct, SenderGaps, SenderThread};
 use crate::model::snapshot::{RxCounts, Snapshot, TxCounts};
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
@@ -19,7 +22,7 @@ impl ReportFormat for Csv {
     }
 
     fn about(&self) -> &'static str {
-        "a table: a row an interval, then a row a stream and the total"
+        "a table: a row an interval, then a row a stream, a sender and the total"
     }
 
     fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter> {
@@ -56,14 +59,18 @@ impl ReportWriter for Writer {
         for stream in &report.trial.streams {
             self.row(&Row::stream(stream))?;
         }
+        for sender in report.trial.senders.iter().flat_map(|senders| &senders.threads) {
+            self.row(&Row::sender(sender))?;
+        }
         self.row(&Row::total(&report.trial))?;
         self.rows.flush()
     }
 }
 
 /// The columns, in the order of [`Row`]; a star stands for each of [`DELAYS`].
-const COLUMNS: &str = "kind index start_ns length_ns session stream source group port \
+const COLUMNS: &str = "kind index start_ns length_ns session thread stream source group port \
     intended offered refused offered_load_pps lateness_*_ns \
+    gap_p50_ns gap_p99_ns gap_max_ns train_max stalls longest_stall_ns \
     sent received unique lost outstanding loss_ratio duplicates reordered too_late corrupt foreign \
     payload_bytes streams socket_drops forwarding_rate_pps \
     delay_*_ns delay_negative relative_delay_*_ns host_delay_*_ns stream_lateness_*_ns";
@@ -86,6 +93,7 @@ struct Row<'a> {
     start_ns: Option<Nanos>,
     length_ns: Option<Nanos>,
     session: Option<&'a str>,
+    thread: Option<u16>,
     stream: Option<u16>,
     source: Option<&'a str>,
     group: Option<&'a str>,
@@ -95,6 +103,12 @@ struct Row<'a> {
     refused: Option<u64>,
     offered_load_pps: Option<f64>,
     lateness: Delays,
+    gap_p50_ns: Option<u64>,
+    gap_p99_ns: Option<u64>,
+    gap_max_ns: Option<u64>,
+    train_max: Option<u64>,
+    stalls: Option<u64>,
+    longest_stall_ns: Option<Nanos>,
     sent: Option<u64>,
     received: Option<u64>,
     unique: Option<u64>,
@@ -202,6 +216,18 @@ impl<'a> Row<'a> {
         row
     }
 
+    fn sender(sender: &'a SenderThread) -> Self {
+        let mut row = Self {
+            kind: "sender",
+            session: Some(&sender.session),
+            thread: Some(sender.thread),
+            source: Some(&sender.source),
+            ..Self::default()
+        };
+        row.conduct(&sender.conduct);
+        row
+    }
+
     fn total(trial: &TrialReport) -> Self {
         let mut row = Self {
             kind: "total",
@@ -212,6 +238,13 @@ impl<'a> Row<'a> {
         if let Some(sender) = &trial.sender {
             row.transmitted(sender.counts.counts(), sender.offered_load_pps);
             row.lateness = Percentiles::from(&sender.lateness_ns).into();
+            let Buckets { p50, p99, max, .. } = sender.gaps_ns;
+            (row.gap_p50_ns, row.gap_p99_ns, row.gap_max_ns) = (p50, p99, max);
+            row.train_max = Some(sender.train_max);
+            row.stalls = Some(sender.stalls);
+            row.longest_stall_ns = Some(sender.longest_stall_ns);
+        } else if let Some(senders) = &trial.senders {
+            row.conduct(&senders.all);
         }
         if let Some(totals) = &trial.totals {
             row.received(totals.counts);
@@ -239,6 +272,20 @@ impl<'a> Row<'a> {
         self.offered = Some(counts.offered);
         self.refused = Some(counts.refused);
         self.offered_load_pps = Some(offered_load_pps);
+    }
+
+    /// What senders elsewhere tell on themselves.
+    fn conduct(&mut self, conduct: &SenderConduct) {
+        self.intended = conduct.intended;
+        self.offered = Some(conduct.offered);
+        self.refused = Some(conduct.refused);
+        if let Some(SenderGaps { p50, p99, max, .. }) = conduct.gaps_ns {
+            (self.gap_p50_ns, self.gap_p99_ns, self.gap_max_ns) =
+                (Some(p50.0), Some(p99.0), Some(max.0));
+        }
+        self.train_max = Some(conduct.train_max);
+        self.stalls = Some(conduct.stalls);
+        self.longest_stall_ns = Some(conduct.longest_stall_ns);
     }
 
     fn received(&mut self, counts: RxCounts) {

@@ -292,3 +292,31 @@ fn noise_is_counted_and_harms_nothing() {
     assert!(counts.received > 30_000 && counts.foreign > 500_000, "{counts:?}");
     receiver.close();
 }
+
+/// What a sender tells on itself comes with whatever stream, and counts only when it came whole.
+#[test]
+fn what_a_sender_tells_on_itself_is_kept_by_thread() {
+    let mut receiver = Receiver::new();
+    let told = Conduct { stalls: 3, offered: 90, intended: Some(100), ..Conduct::default() };
+    let announcement = |stream, told: &Conduct| {
+        let mut payload = [0; 120];
+        let encoder = Encoder::new(ALICE.1, stream, false);
+        encoder.announce(&mut payload, Kind::Progress, 5, Nanos(1), (&OWN_CLOCK, told));
+        payload
+    };
+    receiver.hear_bytes(ALICE.0, &announcement(0, &told));
+    receiver.hear_bytes(ALICE.0, &announcement(1, &Conduct { offered: 50, ..told }));
+    let mut damaged = announcement(0, &Conduct { offered: 95, ..told });
+    damaged[100] ^= 1;
+    receiver.hear_bytes(ALICE.0, &damaged);
+    // One of a version that says less, and one that was overtaken.
+    receiver.hear_bytes(ALICE.0, &announcement(0, &told)[..46]);
+    receiver.hear_bytes(ALICE.0, &announcement(0, &Conduct { offered: 70, ..told }));
+    receiver.hear_bytes(BOB.0, &announcement(0, &Conduct { thread: 1, ..told }));
+    receiver.ledger.finish();
+    let group = Membership { source: None, group: "239.1.1.1".parse().unwrap(), port: 5000 };
+    let report = receiver.ledger.close(&[group]).senders.report().unwrap();
+    let rows = report.threads.iter().map(|row| (&*row.source, row.thread, row.conduct.offered));
+    assert_eq!(rows.collect::<Vec<_>>(), [(ALICE.0, 0, 90), (BOB.0, 1, 90)]);
+    assert_eq!((report.all.stalls, report.all.intended), (6, Some(200)));
+}
