@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::model::compared::*;
 use crate::model::delay::OneWayDelay;
 use crate::model::report::RunReport;
-use crate::stats::percentile::{Percentile, percentile_with_losses};
+use crate::stats::percentile::{Percentile, median, percentile_with_losses};
 use crate::units::text::count;
 
 /// What is compared of a run, and which way is better.
@@ -161,11 +161,6 @@ fn change(a: &[f64], b: &[f64], tolerance: f64) -> Option<i8> {
 
 fn ends(sorted: &[f64]) -> Option<(f64, f64)> {
     Some((*sorted.first()?, *sorted.last()?))
-}
-
-fn median(sorted: &[f64]) -> Option<f64> {
-    let last = sorted.len().checked_sub(1)?;
-    Some((sorted[last / 2] + sorted[last.div_ceil(2)]) / 2.0)
 }
 
 fn spread(sorted: &[f64]) -> Option<Spread> {
