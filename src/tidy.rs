@@ -88,18 +88,7 @@ fn lists_are_complete() {
     check_list(
         "report",
         &formats,
-        &[
-            "mod",
-            "blame",
-            "compare",
-            "golden",
-            "load",
-            "merge",
-            "output",
-            "percentiles",
-            "schema",
-            "warnings",
-        ],
+        &["mod", "blame", "compare", "golden", "load", "merge", "output", "schema", "warnings"],
     );
 }
 

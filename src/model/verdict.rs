@@ -76,11 +76,11 @@ fn delay(quantity: Quantity, report: &TrialReport) -> Option<Measured> {
 
 /// `percentile` of all datagrams, the `lost` ones standing above all others; `None` when none was received.
 fn percentile_with_lost(delays: &Distribution, lost: u64, percentile: u32) -> Option<Measured> {
-    if delays.count == 0 {
+    if delays.percentiles.count == 0 {
         return None;
     }
     let histogram = delays.histogram().ok()?;
-    Some(match percentile_with_losses(&histogram, delays.max, lost, percentile)? {
+    Some(match percentile_with_losses(&histogram, delays.percentiles.max, lost, percentile)? {
         Percentile::Finite(delay) => Measured::Finite(Bound::Time(delay)),
         Percentile::Infinite => Measured::Infinite,
     })

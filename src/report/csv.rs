@@ -1,9 +1,8 @@
 //! One table: a row an interval while the trial runs, then a row a stream, a row a sender thread that was heard, and
 //! a row for the whole.
 
-use super::percentiles::Percentiles;
 use super::{ReportFormat, ReportWriter};
-use crate::model::delay::{Distribution, OneWayDelay};
+use crate::model::delay::{Distribution, OneWayDelay, Percentiles};
 use crate::model::metrics::Buckets;
 use crate::model::report::{RunReport, StreamReport, TrialReport};
 use crate::model::senders::{SenderConduct, SenderGaps, SenderThread};
@@ -164,7 +163,7 @@ impl Delays {
     }
 
     fn total(distribution: &Option<Distribution>) -> Self {
-        distribution.as_ref().map(|of| Percentiles::from(of).into()).unwrap_or_default()
+        distribution.as_ref().map(|of| of.percentiles.into()).unwrap_or_default()
     }
 }
 
@@ -237,7 +236,7 @@ impl<'a> Row<'a> {
         };
         if let Some(sender) = &trial.sender {
             row.transmitted(sender.counts.counts(), sender.offered_load_pps);
-            row.lateness = Percentiles::from(&sender.lateness_ns).into();
+            row.lateness = sender.lateness_ns.percentiles.into();
             let Buckets { p50, p99, max, .. } = sender.gaps_ns;
             (row.gap_p50_ns, row.gap_p99_ns, row.gap_max_ns) = (p50, p99, max);
             row.train_max = Some(sender.train_max);
@@ -258,7 +257,7 @@ impl<'a> Row<'a> {
             row.forwarding_rate_pps = Some(totals.forwarding_rate_pps);
         }
         if let Some(OneWayDelay { distribution, negative, .. }) = &trial.one_way_delay_ns {
-            row.delay = Percentiles::from(distribution).into();
+            row.delay = distribution.percentiles.into();
             row.delay_negative = Some(*negative);
         }
         row.relative_delay = Delays::total(&trial.relative_delay_ns);

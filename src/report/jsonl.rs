@@ -1,7 +1,7 @@
 //! JSON Lines: one object a line while the trial runs, told apart by `type`; the whole report is the last.
 
-use super::percentiles::Percentiles;
 use super::{ReportFormat, ReportWriter};
+use crate::model::delay::Percentiles;
 use crate::model::event::Event;
 use crate::model::report::RunReport;
 use crate::model::snapshot::{ReceiverInterval, RxCounts, SenderInterval, Snapshot, TxCounts};

@@ -25,8 +25,6 @@ pub mod load;
 pub mod merge;
 pub mod compare;
 
-mod percentiles;
-
 #[cfg(test)]
 mod golden;
 #[cfg(test)]

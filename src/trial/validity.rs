@@ -136,7 +136,7 @@ pub fn warnings(evidence: &Evidence<'_>) -> Vec<Warning> {
 }
 
 fn late(lateness: &Distribution) -> Option<Warning> {
-    let p99_ns = lateness.p99.filter(|late| *late > LATE)?;
+    let p99_ns = lateness.percentiles.p99.filter(|late| *late > LATE)?;
     Some(Warning::SenderLate { p99_ns })
 }
 

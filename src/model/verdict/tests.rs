@@ -202,12 +202,12 @@ fn percentiles_agree_with_the_report() {
     report.totals.as_mut().unwrap().lost = 0;
     report.one_way_delay_ns = Some(one_way_delay(delays.clone()));
     for (word, expected) in [
-        ("p50", delays.p50),
-        ("p90", delays.p90),
-        ("p99", delays.p99),
-        ("p99.9", delays.p99_9),
-        ("p99.99", delays.p99_99),
-        ("max", Some(delays.max)),
+        ("p50", delays.percentiles.p50),
+        ("p90", delays.percentiles.p90),
+        ("p99", delays.percentiles.p99),
+        ("p99.9", delays.percentiles.p99_9),
+        ("p99.99", delays.percentiles.p99_99),
+        ("max", Some(delays.percentiles.max)),
     ] {
         let expected = Bound::Time(expected.unwrap()).to_string();
         check(&report, &format!("{word}>1m"), Some(&expected), true);
