@@ -50,14 +50,11 @@ pub fn read(path: &Path) -> Result<Saved> {
 pub fn histogram(file: &str, distribution: &Distribution) -> Result<Histogram<u64>> {
     let broken = |reason| Problem::Broken(format!("a histogram is damaged ({reason})")).of(file);
     let histogram = distribution.histogram().map_err(broken)?;
-    if histogram.len() == distribution.percentiles.count {
+    let count = distribution.percentiles.count;
+    if histogram.len() == count {
         return Ok(histogram);
     }
-    Err(broken(format!(
-        "{} values where {} are named",
-        histogram.len(),
-        distribution.percentiles.count
-    )))
+    Err(broken(format!("{} values where {count} are named", histogram.len())))
 }
 
 /// Whether a file was made of results by this program: merged or compared ones.
