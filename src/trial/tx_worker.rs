@@ -4,16 +4,14 @@ use super::control::{Control, TrialClock};
 use super::handover::{Handover, Interval};
 use super::pacer;
 use super::plan::SenderPlan;
-use super::trains::Trains;
-use crate::engine::{Committed, FlowIndex, TxEngine};
+use crate::engine::{Committed, FlowIndex, TxCounters, TxEngine};
 use crate::model::event::Happening;
-use crate::model::snapshot::{SenderInterval, TxCounts};
+use crate::model::snapshot::SenderInterval;
 use crate::net::host;
 use crate::stats::latency::Latency;
 use crate::stats::schedule::Schedule;
 use crate::units::Nanos;
 use crate::wire::probe::{ANNOUNCEMENT_LEN, Encoder, Kind, SenderClock};
-use std::collections::BTreeMap;
 
 /// Every stream says so often how much it has offered and what clock it has, so that a receiver can tell silence
 /// from a lost sender, and one that comes late soon knows what delays mean.
@@ -61,6 +59,10 @@ pub(super) struct TxWorker {
     clock: SenderClock,
     next_progress: Nanos,
     progress_turn: FlowIndex,
+    /// When datagrams were handed over last.
+    last_sent: Option<Nanos>,
+    /// What the engine had counted when the last interval ended.
+    told: TxCounters,
     result: TxResult,
 }
 
@@ -73,25 +75,13 @@ struct Stream {
 /// What a sender did in all, but for what the collector got interval by interval.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TxResult {
-    /// Refused, by error number.
-    pub(super) refused: BTreeMap<i32, u64>,
-    /// Refusals beside those: of announcements, and of datagrams that were taken, or refused, when tried again.
-    pub(super) also_refused: u64,
-    /// Calls to the kernel that sent something.
-    pub(super) calls: u64,
-    /// Longest time the loop stood still.
-    pub(super) longest_stall: Nanos,
     /// From the start to the end of the offered load.
     pub(super) duration: Nanos,
-    /// How it handed its datagrams over.
-    pub(super) trains: Trains,
 }
 
 impl Interval for SenderInterval {
     fn clear(&mut self) {
-        self.counts = TxCounts::default();
-        self.payload_bytes = 0;
-        self.lateness.clear();
+        self.clear();
     }
 }
 
@@ -128,6 +118,8 @@ impl TxWorker {
             clock: host::own_clock(),
             next_progress: PROGRESS_EVERY,
             progress_turn: 0,
+            last_sent: None,
+            told: TxCounters::default(),
             result: TxResult::default(),
         }
     }
@@ -139,9 +131,7 @@ impl TxWorker {
         self.count_what_was_not_tried();
         let offered_until = self.trial.now();
         self.announce_end();
-        let counters = self.engine.counters();
-        self.result.calls = counters.calls;
-        self.result.also_refused += counters.cut_short;
+        self.close_interval();
         self.handover.finish(offered_until);
         self.result
     }
@@ -188,6 +178,7 @@ impl TxWorker {
                 self.announce_progress(now);
             }
             if now >= self.handover.next_end() {
+                self.close_interval();
                 self.handover.end_interval(now);
             }
         }
@@ -241,7 +232,10 @@ impl TxWorker {
         current.counts.offered += taken as u64;
         current.payload_bytes += (taken * self.payload_len) as u64;
         record_lateness(&mut current.lateness, &self.pending[..taken], now);
-        self.result.trains.note(taken, now);
+        if taken > 0 {
+            let since = self.last_sent.replace(now).map(|last| now.saturating_sub(last));
+            current.trains.note(taken, since);
+        }
         self.pending.drain(..taken + usize::from(refused.is_some()));
     }
 
@@ -258,8 +252,18 @@ impl TxWorker {
         };
         if let Some(errno) = refused {
             self.handover.current.counts.refused += 1;
-            *self.result.refused.entry(errno).or_default() += 1;
+            self.handover.current.refused.note(errno, 1);
         }
+    }
+
+    /// Brings what the engine counted into the interval that is being gathered.
+    #[cold]
+    fn close_interval(&mut self) {
+        let counters = self.engine.counters();
+        let current = &mut *self.handover.current;
+        current.send_calls += counters.calls - self.told.calls;
+        current.also_refused += counters.cut_short - self.told.cut_short;
+        self.told = counters;
     }
 
     /// What the schedule wanted before the end and the loop did not get to.
@@ -301,13 +305,13 @@ impl TxWorker {
             stream.encoder.announce(slot, kind, stream.offered, now, &self.clock);
         }
         let refused = self.engine.commit(&[flow as FlowIndex]).refused;
-        self.result.also_refused += u64::from(refused.is_some());
+        self.handover.current.also_refused += u64::from(refused.is_some());
         refused.map_or(Ok(()), Err)
     }
 
     #[cold]
     fn note_stall(&mut self, now: Nanos, length: Nanos) {
-        self.result.longest_stall = self.result.longest_stall.max(length);
+        self.handover.current.stalls.note(length);
         let worker = self.name.clone();
         self.handover.note(now, Happening::Stalled { worker, length_ns: length });
     }

@@ -28,7 +28,7 @@ impl Receiver {
             media_rate_bps: None,
             variation: true,
         };
-        let interval = ReceiverInterval::default();
+        let interval = ReceiverInterval::new(true);
         Self { ledger: Ledger::new(options, OWN_CLOCK), interval, now: Nanos(0), dropped: 0 }
     }
 
@@ -64,7 +64,7 @@ impl Receiver {
 
     fn close(mut self) -> (Vec<StreamReport>, Vec<Event>) {
         let group = "239.1.1.1".parse().unwrap();
-        self.ledger.finish();
+        self.ledger.finish(&mut self.interval);
         let group = Membership { source: None, group, port: 5000 };
         let Closed { streams: rows, happened, .. } = self.ledger.close(&[group]);
         for row in &rows {
