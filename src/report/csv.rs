@@ -1,5 +1,6 @@
 //! One table: a row an interval while the trial runs, then a row a stream and a row for the whole.
 
+use super::interval::Interval;
 use super::percentiles::Percentiles;
 use super::{ReportFormat, ReportWriter};
 use crate::model::delay::{Distribution, OneWayDelay};
@@ -8,7 +9,10 @@ use crate::model::snapshot::{RxCounts, Snapshot, TxCounts};
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use serde::Serialize;
+use serde_json::Value;
 use std::io::{self, Write};
+
+mod more;
 
 /// `csv`
 pub struct Csv;
@@ -48,20 +52,23 @@ impl Writer {
 
 impl ReportWriter for Writer {
     fn interval(&mut self, snapshot: &Snapshot) -> io::Result<()> {
-        self.row(&Row::interval(snapshot))?;
+        let more = more::interval(&serde_json::to_value(Interval::of(snapshot))?);
+        self.row(&Row { more, ..Row::interval(snapshot) })?;
         self.rows.flush()
     }
 
     fn finish(&mut self, report: &RunReport) -> io::Result<()> {
         for stream in &report.trial.streams {
-            self.row(&Row::stream(stream))?;
+            let more = more::stream(&serde_json::to_value(stream)?);
+            self.row(&Row { more, ..Row::stream(stream) })?;
         }
-        self.row(&Row::total(&report.trial))?;
+        let more = more::total(&serde_json::to_value(report)?);
+        self.row(&Row { more, ..Row::total(&report.trial) })?;
         self.rows.flush()
     }
 }
 
-/// The columns, in the order of [`Row`]; a star stands for each of [`DELAYS`].
+/// The columns, in the order of [`Row`], but for those of [`more`]; a star stands for each of [`DELAYS`].
 const COLUMNS: &str = "kind index start_ns length_ns session stream source group port \
     intended offered refused offered_load_pps lateness_*_ns \
     sent received unique lost outstanding loss_ratio duplicates reordered too_late corrupt foreign \
@@ -72,10 +79,11 @@ const COLUMNS: &str = "kind index start_ns length_ns session stream source group
 const DELAYS: [&str; 7] = ["min", "p50", "p90", "p99", "p99_9", "p99_99", "max"];
 
 fn header() -> impl Iterator<Item = String> {
-    COLUMNS.split_whitespace().flat_map(|column| {
+    let columns = COLUMNS.split_whitespace().flat_map(|column| {
         let parts = if column.contains('*') { &DELAYS[..] } else { &[""] };
         parts.iter().map(|part| column.replace('*', part))
-    })
+    });
+    columns.chain(more::header())
 }
 
 /// A line of the table, its fields the columns. `None` is an empty cell: not known, or not of this kind of row.
@@ -115,6 +123,7 @@ struct Row<'a> {
     relative_delay: Delays,
     host_delay: Delays,
     stream_lateness: Delays,
+    more: Vec<Value>,
 }
 
 /// Empty are also percentiles that reach into the lost ones.

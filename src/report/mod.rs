@@ -25,6 +25,7 @@ pub mod load;
 pub mod merge;
 pub mod compare;
 
+mod interval;
 mod percentiles;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The percentiles that every report shows, of an interval or of a whole trial, without the histogram.
 
 use crate::model::delay::Distribution;
+use crate::stats::coarse::CoarseHistogram;
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use serde::Serialize;
@@ -53,6 +54,27 @@ impl From<&Distribution> for Percentiles {
             p99_99: of.p99_99,
             max: of.max,
             clamped: of.clamped,
+        }
+    }
+}
+
+/// Values of a histogram of few digits, as in the report.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Quantiles {
+    pub(super) count: u64,
+    pub(super) p50: Option<u64>,
+    pub(super) p99: Option<u64>,
+    pub(super) max: Option<u64>,
+}
+
+impl From<&CoarseHistogram> for Quantiles {
+    fn from(of: &CoarseHistogram) -> Self {
+        let known = |value: u64| (!of.is_empty()).then_some(value);
+        Self {
+            count: of.len(),
+            p50: known(of.value_at_quantile(0.5)),
+            p99: known(of.value_at_quantile(0.99)),
+            max: known(of.max()),
         }
     }
 }
