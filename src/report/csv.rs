@@ -230,7 +230,6 @@ impl<'a> Row<'a> {
             row.loss_ratio = totals.loss_ratio;
             row.payload_bytes = Some(totals.payload_bytes);
             row.streams = Some(trial.streams.len() as u64);
-            row.socket_drops = Some(totals.lost_by.receiver_socket);
             row.forwarding_rate_pps = Some(totals.forwarding_rate_pps);
         }
         if let Some(OneWayDelay { distribution, negative, .. }) = &trial.one_way_delay_ns {

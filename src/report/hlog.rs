@@ -32,7 +32,7 @@ impl ReportFormat for Hlog {
     }
 
     fn about(&self) -> &'static str {
-        "HdrHistogram's log: each histogram by intervals, of delay, lateness, gaps, order and loss"
+        "HdrHistogram's log: each histogram of the report, by intervals"
     }
 
     fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter> {
