@@ -336,3 +336,48 @@ impl RxCounts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EPERM: i32 = 1;
+    const ENOBUFS: i32 = 105;
+
+    #[test]
+    fn what_is_cleared_adds_nothing() {
+        let mut sender = SenderInterval::default();
+        sender.refused.note(ENOBUFS, 2);
+        sender.refused.note(EPERM, 1);
+        sender.trains.note(3, None);
+        sender.stalls.note(Nanos(7));
+        (sender.also_refused, sender.send_calls) = (4, 5);
+        let mut sum = sender.clone();
+        sum.add(&sender);
+        assert_eq!([ENOBUFS, EPERM, 0].map(|errno| sum.refused.of(errno)), [4, 2, 0]);
+        assert_eq!((sum.also_refused, sum.send_calls, sum.trains.gaps.len()), (8, 10, 4));
+        assert_eq!(sum.stalls, Stalls { count: 2, longest: Nanos(7) });
+        sender.clear();
+        let before = format!("{sum:?}");
+        sum.add(&sender);
+        assert_eq!(format!("{sum:?}"), before);
+    }
+
+    #[test]
+    fn variation_is_there_only_if_asked_for() {
+        let mut sum = ReceiverInterval::new(false);
+        assert!(sum.patterns.variation.is_none());
+        sum.add(&ReceiverInterval::new(true));
+        assert!(sum.patterns.variation.is_some());
+        let media = |delay, media_loss_rate_max| MediaReport {
+            media_rate_bps: 1,
+            delay_factor_max_ns: delay,
+            media_loss_rate_max,
+        };
+        sum.note_media(&media(None, 7.0));
+        sum.note_media(&media(Some(Nanos(3)), 2.0));
+        assert_eq!(sum.media, Some(media(Some(Nanos(3)), 7.0)));
+        sum.clear();
+        assert_eq!(sum.media, None);
+    }
+}

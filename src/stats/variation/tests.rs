@@ -154,10 +154,16 @@ proptest! {
         came.sort_unstable();
         let mut ipdv = Ipdv::new();
         let mut magnitudes = magnitudes();
+        let mut intervals = IpdvSums::default();
         for (_, seq, delay) in came {
             ipdv.observe(seq, Nanos(1000), Nanos(1000 + delay), &mut magnitudes);
+            if delay % 7 == 0 {
+                intervals.add(&ipdv.end_interval());
+            }
         }
         prop_assert_eq!(recorded(&magnitudes), expected);
+        intervals.add(&ipdv.end_interval());
+        prop_assert_eq!(intervals, ipdv.sums());
     }
 
     /// With |D| constant at d, J is d(1 - (15/16)^n) (RFC 3550 section 6.4.1); nothing panics on any times.

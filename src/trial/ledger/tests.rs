@@ -1,5 +1,7 @@
 use super::*;
 use crate::model::report::{StreamCounts, StreamEnd};
+use crate::model::snapshot::VariationSums;
+use crate::stats::patterns::PatternHistograms;
 use crate::wire::probe::{Encoder, SenderClock};
 
 struct Receiver {
@@ -117,6 +119,33 @@ fn own_drops_are_placed_in_the_sequence() {
         .map(|lost| (lost.first_seq, lost.len, lost.own_socket))
         .collect();
     assert_eq!(own, [(10, 5, 0), (16, 4, 4), (21, 9, 3)]);
+}
+
+/// A loss is told, as a whole period, in the interval in which it becomes certain; what was told is not told again.
+#[test]
+fn intervals_have_their_own_patterns() {
+    let mut receiver = Receiver::new();
+    receiver.hear(ALICE, Kind::Start, [0]).hear(ALICE, Kind::Data, 0..10);
+    receiver.hear(ALICE, Kind::Data, [15, 14, 12]);
+    let told = |receiver: &mut Receiver| {
+        receiver.ledger.settle(Nanos(2_000_000), &mut receiver.interval);
+        receiver.ledger.end_interval(Nanos(0), Nanos(1), &mut receiver.interval);
+        let PatternHistograms { order, loss, .. } = &receiver.interval.patterns;
+        let VariationSums { ipdv, sent_train_max, .. } = receiver.interval.variation;
+        let losses = (loss.lost, loss.periods, loss.period_max, loss.lengths.len());
+        let order = (order.counters.reordered, order.counters.discontinuity_size);
+        let told = (losses, order, ipdv.pairs(), sent_train_max);
+        receiver.interval.clear();
+        told
+    };
+    assert_eq!(told(&mut receiver), ((3, 2, 2, 2), (2, 5), 10, 1));
+    assert_eq!(told(&mut receiver), ((0, 0, 0, 0), (0, 0), 0, 1));
+    receiver.hear(ALICE, Kind::Data, [20]);
+    assert_eq!(told(&mut receiver), ((4, 1, 4, 1), (0, 4), 0, 1));
+    let row = receiver.only_row();
+    assert_eq!((row.lost, row.loss.periods, row.loss.period_max), (7, 3, 4));
+    assert_eq!((row.order.discontinuities, row.order.discontinuity_size), (2, 9));
+    assert_eq!(row.variation.unwrap().ipdv_pairs, 10);
 }
 
 #[test]
