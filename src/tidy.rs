@@ -88,7 +88,19 @@ fn lists_are_complete() {
     check_list(
         "report",
         &formats,
-        &["mod", "blame", "compare", "golden", "load", "merge", "output", "schema", "warnings"],
+        &[
+            "mod",
+            "blame",
+            "compare",
+            "golden",
+            "load",
+            "merge",
+            "output",
+            "interval",
+            "percentiles",
+            "schema",
+            "warnings",
+        ],
     );
 }
 

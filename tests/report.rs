@@ -110,7 +110,7 @@ fn a_saved_result_is_written_in_every_format() {
     let kinds: Vec<_> = csv.lines().map(|row| row.split(',').next().unwrap()).collect();
     assert_eq!(kinds, ["kind", "stream", "sender", "total"]);
     let hlog = shown("hlog");
-    assert_eq!(hlog.lines().filter(|line| line.starts_with("Tag=")).count(), 4, "{hlog}");
+    assert_eq!(hlog.lines().filter(|line| line.starts_with("Tag=")).count(), 5, "{hlog}");
     assert!(shown("hdr").contains("Total count    =         1000]"));
 }
 

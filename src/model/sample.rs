@@ -10,7 +10,7 @@ use super::limit::{Bound, Fails, Limit, Quantity};
 use super::metrics::{ClockRelation, ClockReport};
 use super::report::*;
 use super::senders::SendersReport;
-use super::snapshot::{SenderInterval, Snapshot, TxCounts};
+use super::snapshot::Snapshot;
 use super::spec::{Load, Role, StopWhen, Timestamps, TrialSpec};
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
@@ -317,12 +317,9 @@ pub(crate) fn intervals(role: Role) -> Vec<Snapshot> {
                 index,
                 start: Nanos(index * 1_000_000_000),
                 length: Nanos(length),
-                sender: (role != Role::Recv).then(|| SenderInterval {
-                    counts: TxCounts { intended: due, offered: due, refused: 0 },
-                    payload_bytes: due * PAYLOAD_LEN,
-                    lateness: latency(due, 900),
-                }),
+                sender: (role != Role::Recv).then(|| sender_interval(due)),
                 receiver: (role != Role::Send).then(|| receiver_interval(due, lost)),
+                host: host_interval(lost),
             }
         })
         .into()

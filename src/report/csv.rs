@@ -1,6 +1,7 @@
 //! One table: a row an interval while the trial runs, then a row a stream, a row a sender thread that was heard, and
 //! a row for the whole.
 
+use super::interval::Interval;
 use super::{ReportFormat, ReportWriter};
 use crate::model::delay::{Distribution, OneWayDelay, Percentiles};
 use crate::model::metrics::Buckets;
@@ -10,7 +11,10 @@ use crate::model::snapshot::{RxCounts, Snapshot, TxCounts};
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use serde::Serialize;
+use serde_json::Value;
 use std::io::{self, Write};
+
+mod more;
 
 /// `csv`
 pub struct Csv;
@@ -50,23 +54,26 @@ impl Writer {
 
 impl ReportWriter for Writer {
     fn interval(&mut self, snapshot: &Snapshot) -> io::Result<()> {
-        self.row(&Row::interval(snapshot))?;
+        let more = more::interval(&serde_json::to_value(Interval::of(snapshot))?);
+        self.row(&Row { more, ..Row::interval(snapshot) })?;
         self.rows.flush()
     }
 
     fn finish(&mut self, report: &RunReport) -> io::Result<()> {
         for stream in &report.trial.streams {
-            self.row(&Row::stream(stream))?;
+            let more = more::stream(&serde_json::to_value(stream)?);
+            self.row(&Row { more, ..Row::stream(stream) })?;
         }
         for sender in report.trial.senders.iter().flat_map(|senders| &senders.threads) {
-            self.row(&Row::sender(sender))?;
+            self.row(&Row { more: more::none(), ..Row::sender(sender) })?;
         }
-        self.row(&Row::total(&report.trial))?;
+        let more = more::total(&serde_json::to_value(report)?);
+        self.row(&Row { more, ..Row::total(&report.trial) })?;
         self.rows.flush()
     }
 }
 
-/// The columns, in the order of [`Row`]; a star stands for each of [`DELAYS`].
+/// The columns, in the order of [`Row`], but for those of [`more`]; a star stands for each of [`DELAYS`].
 const COLUMNS: &str = "kind index start_ns length_ns session thread stream source group port \
     intended offered refused offered_load_pps lateness_*_ns \
     gap_p50_ns gap_p99_ns gap_max_ns train_max stalls longest_stall_ns \
@@ -78,10 +85,11 @@ const COLUMNS: &str = "kind index start_ns length_ns session thread stream sourc
 const DELAYS: [&str; 7] = ["min", "p50", "p90", "p99", "p99_9", "p99_99", "max"];
 
 fn header() -> impl Iterator<Item = String> {
-    COLUMNS.split_whitespace().flat_map(|column| {
+    let columns = COLUMNS.split_whitespace().flat_map(|column| {
         let parts = if column.contains('*') { &DELAYS[..] } else { &[""] };
         parts.iter().map(|part| column.replace('*', part))
-    })
+    });
+    columns.chain(more::header())
 }
 
 /// A line of the table, its fields the columns. `None` is an empty cell: not known, or not of this kind of row.
@@ -128,6 +136,7 @@ struct Row<'a> {
     relative_delay: Delays,
     host_delay: Delays,
     stream_lateness: Delays,
+    more: Vec<Value>,
 }
 
 /// Empty are also percentiles that reach into the lost ones.
@@ -179,6 +188,9 @@ impl<'a> Row<'a> {
         if let Some(sender) = &snapshot.sender {
             row.transmitted(sender.counts, snapshot.per_second(sender.counts.offered));
             row.lateness = Delays::interval(&sender.lateness, 0);
+            row.handed_over(&Buckets::of(&sender.trains.gaps), sender.trains.longest);
+            row.stalls = Some(sender.stalls.count);
+            row.longest_stall_ns = Some(sender.stalls.longest);
         }
         if let Some(receiver) = &snapshot.receiver {
             row.received(receiver.counts);
@@ -237,9 +249,7 @@ impl<'a> Row<'a> {
         if let Some(sender) = &trial.sender {
             row.transmitted(sender.counts.counts(), sender.offered_load_pps);
             row.lateness = sender.lateness_ns.percentiles.into();
-            let Buckets { p50, p99, max, .. } = sender.gaps_ns;
-            (row.gap_p50_ns, row.gap_p99_ns, row.gap_max_ns) = (p50, p99, max);
-            row.train_max = Some(sender.train_max);
+            row.handed_over(&sender.gaps_ns, sender.train_max);
             row.stalls = Some(sender.stalls);
             row.longest_stall_ns = Some(sender.longest_stall_ns);
         } else if let Some(senders) = &trial.senders {
@@ -253,7 +263,6 @@ impl<'a> Row<'a> {
             row.loss_ratio = totals.loss_ratio;
             row.payload_bytes = Some(totals.payload_bytes);
             row.streams = Some(trial.streams.len() as u64);
-            row.socket_drops = Some(totals.lost_by.receiver_socket);
             row.forwarding_rate_pps = Some(totals.forwarding_rate_pps);
         }
         if let Some(OneWayDelay { distribution, negative, .. }) = &trial.one_way_delay_ns {
@@ -271,6 +280,11 @@ impl<'a> Row<'a> {
         self.offered = Some(counts.offered);
         self.refused = Some(counts.refused);
         self.offered_load_pps = Some(offered_load_pps);
+    }
+
+    fn handed_over(&mut self, gaps: &Buckets, train_max: u64) {
+        (self.gap_p50_ns, self.gap_p99_ns, self.gap_max_ns) = (gaps.p50, gaps.p99, gaps.max);
+        self.train_max = Some(train_max);
     }
 
     /// What senders elsewhere tell on themselves.

@@ -2,18 +2,24 @@
 //!
 //! A series a tag, in nanoseconds; only `Interval_Max` is in milliseconds, as in Java's `HistogramLogWriter`. Of the
 //! receiving side `delay`, `relative-delay` (if there is any), `host` (kernel to application) and `stream-lateness`
-//! (the senders', as their datagrams say); of the sending side `lateness`.
+//! (the senders', as their datagrams say); of the sending side `lateness` and `gaps`. Order, losses and variation have
+//! a series for each histogram of the report, by its name; what is not a time is counted instead, and its maximum
+//! divided like the others. An empty one of these is left out.
 
 use super::{ReportFormat, ReportWriter};
+use crate::model::metrics::Patterns;
 use crate::model::report::RunReport;
 use crate::model::snapshot::Snapshot;
 use crate::model::spec::TrialSpec;
-use crate::stats::latency::Latency;
+use crate::stats::coarse::CoarseHistogram;
+use crate::stats::latency::{self, Latency};
+use crate::stats::patterns::PatternHistograms;
+use crate::stats::{loss_pattern, reordering};
 use crate::units::Nanos;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+use hdrhistogram::{Counter, Histogram};
 use std::io::{self, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -26,7 +32,7 @@ impl ReportFormat for Hlog {
     }
 
     fn about(&self) -> &'static str {
-        "HdrHistogram's log: a histogram an interval, of delay and of lateness"
+        "HdrHistogram's log: each histogram of the report, by intervals"
     }
 
     fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter> {
@@ -39,6 +45,19 @@ const RELATIVE: &str = "relative-delay";
 const HOST: &str = "host";
 const STREAM_LATENESS: &str = "stream-lateness";
 const LATENESS: &str = "lateness";
+const GAPS: &str = "gaps";
+
+/// Those of [`patterns_of`] and [`patterns_in`], in their order.
+const PATTERNS: [&str; 8] = [
+    "reordering-extent",
+    "reordering-late",
+    "reordering-gap",
+    "loss-period",
+    "loss-distance",
+    "ipdv",
+    "inter-arrival",
+    "inter-departure",
+];
 
 struct Writer {
     out: Box<dyn Write + Send>,
@@ -68,6 +87,16 @@ impl ReportWriter for Writer {
         if let Some(sender) = &snapshot.sender {
             write(LATENESS, &sender.lateness)?;
         }
+        let gaps = snapshot.sender.as_ref().map(|sender| (GAPS, &sender.trains.gaps));
+        let patterns = snapshot.receiver.as_ref().map(|receiver| patterns_of(&receiver.patterns));
+        let patterns = PATTERNS.into_iter().zip(patterns.into_iter().flatten());
+        let patterns = patterns.filter_map(|(tag, histogram)| Some((tag, histogram?)));
+        for (tag, histogram) in gaps.into_iter().chain(patterns) {
+            if !histogram.is_empty() {
+                let (start, length) = (snapshot.start, snapshot.length);
+                write_interval(tag, start, length, histogram, &mut self.out)?;
+            }
+        }
         self.out.flush()
     }
 
@@ -88,9 +117,48 @@ impl ReportWriter for Writer {
                 let histogram = distribution.histogram().map_err(io::Error::other)?;
                 write_interval(tag, Nanos(0), trial.duration_ns, &histogram, &mut self.out)?;
             }
+            let gaps = trial.sender.as_ref().map(|sender| sender.gaps_ns.histogram(TIME));
+            let patterns = trial.patterns.as_ref().map(patterns_in);
+            let patterns = PATTERNS.into_iter().zip(patterns.into_iter().flatten());
+            for (tag, histogram) in gaps.map(|gaps| (GAPS, gaps)).into_iter().chain(patterns) {
+                if !histogram.is_empty() {
+                    write_interval(tag, Nanos(0), trial.duration_ns, &histogram, &mut self.out)?;
+                }
+            }
         }
         self.out.flush()
     }
+}
+
+const TIME: u64 = latency::HIGHEST.0;
+
+/// In the order of [`PATTERNS`].
+fn patterns_of(of: &PatternHistograms) -> [Option<&CoarseHistogram>; 8] {
+    let variation = of.variation.as_ref();
+    [
+        Some(&of.order.extents),
+        Some(&of.order.late),
+        Some(&of.order.gaps),
+        Some(&of.loss.lengths),
+        Some(&of.loss.distances),
+        variation.map(|of| &of.ipdv),
+        variation.map(|of| &of.inter_arrival),
+        variation.map(|of| &of.inter_departure),
+    ]
+}
+
+/// In the order of [`PATTERNS`].
+fn patterns_in(report: &Patterns) -> [CoarseHistogram; 8] {
+    [
+        report.reordering_extent.histogram(reordering::EXTENT_HIGHEST),
+        report.reordering_late_ns.histogram(TIME),
+        report.reordering_gap.histogram(reordering::EXTENT_HIGHEST),
+        report.loss_period.histogram(loss_pattern::HIGHEST),
+        report.loss_distance.histogram(loss_pattern::HIGHEST),
+        report.ipdv_ns.histogram(TIME),
+        report.inter_arrival_ns.histogram(TIME),
+        report.inter_departure_ns.histogram(TIME),
+    ]
 }
 
 /// Both times are needed: readers take the intervals as relative to the base, and filter by the start.
@@ -106,11 +174,11 @@ fn write_header(started_at: Nanos, out: &mut dyn Write) -> io::Result<()> {
     )
 }
 
-fn write_interval(
+fn write_interval<T: Counter>(
     tag: &str,
     start: Nanos,
     length: Nanos,
-    histogram: &Histogram<u64>,
+    histogram: &Histogram<T>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut bytes = Vec::new();

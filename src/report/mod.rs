@@ -25,6 +25,8 @@ pub mod load;
 pub mod merge;
 pub mod compare;
 
+mod interval;
+
 #[cfg(test)]
 mod golden;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::units::Nanos;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 /// What a worker gathers in an interval, and can be emptied and used again.
-pub(super) trait Interval: Send + Default {
+pub(super) trait Interval: Send {
     /// Forgets everything, keeps the memory.
     fn clear(&mut self);
 }
@@ -50,21 +50,23 @@ impl<T: Interval> Handover<T>
 where
     Delivery: From<Part<T>>,
 {
-    /// `interval` of zero hands over at the end only. Returns the way back for emptied boxes.
+    /// `interval` of zero hands over at the end only. `empty` makes the two boxes. Returns the way back for emptied
+    /// ones.
     pub(super) fn new(
         worker: usize,
         interval: Nanos,
+        empty: impl Fn() -> T,
         to_collector: Sender<Delivery>,
     ) -> (Self, Sender<Box<T>>) {
         let (give_back, spares) = bounded(1);
         // The channel is new and has room for one.
-        drop(give_back.try_send(Box::default()));
+        drop(give_back.try_send(Box::new(empty())));
         let next_end = if interval == Nanos(0) { Nanos(u64::MAX) } else { interval };
         let handover = Self {
             worker,
             interval,
             next_end,
-            current: Box::default(),
+            current: Box::new(empty()),
             events: Vec::with_capacity(EVENTS_MAX),
             to_collector,
             spares,
@@ -84,11 +86,16 @@ where
         }
     }
 
+    /// Whether what is being gathered would be handed over now.
+    pub(super) fn is_ready(&self) -> bool {
+        !self.to_collector.is_full() && !self.spares.is_empty()
+    }
+
     /// Hands over what was gathered. If the collector is behind, goes on gathering into the same box instead.
     pub(super) fn end_interval(&mut self, now: Nanos) {
         let index = (now.0 / self.interval.0).saturating_sub(1);
         self.next_end = Nanos((index + 2) * self.interval.0);
-        if self.to_collector.is_full() {
+        if !self.is_ready() {
             return;
         }
         let Ok(spare) = self.spares.try_recv() else { return };

@@ -73,7 +73,8 @@ impl TrialRunner for LocalRunner {
         let rx = crew.receivers(receivers, halves.rx, senders.len());
         let tx = crew.senders(senders, halves.tx);
         let (give_back_tx, give_back_rx) = crew.dismiss();
-        let mut collector = Collector::new(observer, spec.interval_ns, give_back_tx, give_back_rx);
+        let mut collector =
+            Collector::new(observer, spec.interval_ns, give_back_tx, give_back_rx, watched);
 
         let (tx, rx) = std::thread::scope(|scope| -> Result<_> {
             // The scope waits for the workers however it is left, so they must be told.
@@ -105,7 +106,7 @@ impl TrialRunner for LocalRunner {
                 tx,
                 rx,
                 timestamps,
-                host: watched.map(Watched::end).unwrap_or_default(),
+                host: collector.host_counted(),
             },
             collector,
         ))

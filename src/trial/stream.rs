@@ -3,20 +3,20 @@
 use crate::engine::FlowIndex;
 use crate::model::group::Membership;
 use crate::model::metrics::{
-    CopiesReport, DensityReport, LossReport, MediaReport, OrderReport, VariationReport,
+    CopiesReport, DensityReport, LossReport, MediaReport, VariationReport,
 };
 use crate::model::report::{LOST_RANGES, LostRange, StreamCounts, StreamEnd, StreamReport};
-use crate::model::snapshot::ReceiverInterval;
+use crate::model::snapshot::{ReceiverInterval, VariationSums};
 use crate::stats::density::{BufferOccupancyDensity, ReorderDensity};
 use crate::stats::duplication::Duplication;
 use crate::stats::gaps::{Gap, Gaps};
 use crate::stats::loss_pattern::LossPattern;
 use crate::stats::mdi::Mdi;
+use crate::stats::patterns::{PatternHistograms, VariationHistograms};
 use crate::stats::reordering::Reordering;
 use crate::stats::seq::{Arrival, SeqTracker};
 use crate::stats::variation::{Ipdv, RtpJitter};
 use crate::trial::clocks::Clock;
-use crate::trial::patterns::PatternHistograms;
 use crate::units::Nanos;
 use crate::wire::announcement::{Conduct, SenderClock};
 use crate::wire::probe::{Kind, Probe};
@@ -52,13 +52,6 @@ pub struct Options {
     pub media_rate_bps: Option<u64>,
     /// Whether to follow how datagrams vary from one to the next. It costs as much again as all the rest.
     pub variation: bool,
-}
-
-/// What all streams of a receiver share.
-pub(super) struct Shared {
-    pub(super) patterns: PatternHistograms,
-    /// Drops of the sockets that no gap has been found for yet.
-    pub(super) dropped: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -109,7 +102,9 @@ struct Variation {
     /// When the last datagram had left, and when it came.
     last: Option<(Nanos, Nanos)>,
     train: u64,
+    /// The longest train of the interval that has not ended, and of those before.
     train_max: u64,
+    train_max_before: u64,
 }
 
 /// Media delivery index of the intervals so far.
@@ -155,7 +150,7 @@ impl Stream {
         }
     }
 
-    /// Enters a numbered datagram.
+    /// Enters a numbered datagram. `dropped` are drops of the sockets that no gap has been found for yet.
     #[inline]
     pub(super) fn enter(
         &mut self,
@@ -163,7 +158,7 @@ impl Stream {
         received_at: Nanos,
         payload_len: u32,
         interval: &mut ReceiverInterval,
-        shared: &mut Shared,
+        dropped: &mut u64,
     ) {
         if !probe.intact {
             self.tracker.observe_corrupt();
@@ -176,7 +171,8 @@ impl Stream {
             variation.jitter.observe(due_at + lateness.unwrap_or_default(), received_at);
         }
         if arrival != Arrival::InOrder {
-            self.out_of_step(seq, arrival, received_at, shared);
+            let own = self.out_of_step(seq, arrival, received_at, *dropped, &mut interval.patterns);
+            *dropped -= own;
         }
         if !matches!(arrival, Arrival::InOrder | Arrival::Gap { .. } | Arrival::Reordered { .. }) {
             return;
@@ -185,7 +181,7 @@ impl Stream {
         if let Some(lateness) = lateness {
             interval.sender_lateness.record(Nanos(0), lateness);
         }
-        let patterns = &mut shared.patterns;
+        let patterns = &mut interval.patterns;
         self.order.observe(seq, arrival, received_at, payload_len, &mut patterns.order);
         if self.has_more {
             let left_at = due_at + lateness.unwrap_or_default();
@@ -223,14 +219,23 @@ impl Stream {
         while let Some(gap) = self.gaps.settle(until) {
             self.lose(gap, patterns);
         }
+        // The number above a gap has come, so no loss prolongs it: the period is told when it is lost.
+        self.loss.finish(&mut patterns.loss);
     }
 
-    /// Ends an interval of the media delivery index.
-    pub(super) fn end_interval(&mut self, length: Nanos) {
-        if let Some(media) = &mut self.media {
-            let troubled = self.tracker.missing() + self.tracker.counters().reordered;
-            media.end_interval(troubled, length);
-        }
+    /// Ends an interval of so long in what is measured by intervals, and says what it was.
+    pub(super) fn end_interval(
+        &mut self,
+        length: Nanos,
+    ) -> (Option<VariationSums>, Option<MediaReport>) {
+        let troubled = self.tracker.missing() + self.tracker.counters().reordered;
+        let variation = self.variation.as_mut().map(|variation| variation.end_interval());
+        (variation, self.media.as_mut().map(|media| media.end_interval(troubled, length)))
+    }
+
+    /// Datagrams of which more than one copy came.
+    pub(super) fn replicated(&self) -> u64 {
+        self.copies.as_ref().map_or(0, |copies| copies.replicated())
     }
 
     /// No more will come. What is missing is lost, and what was sent after the last that came.
@@ -300,7 +305,7 @@ impl Stream {
                 State::Silent => StreamEnd::Silent,
                 State::Open => StreamEnd::ReceiverStopped,
             },
-            order: self.order_report(),
+            order: self.order.counters().into(),
             loss: self.loss_report(),
             copies: self.copies_report(),
             variation: self.variation.as_deref().map(Variation::report),
@@ -312,18 +317,25 @@ impl Stream {
         }
     }
 
-    /// Enters what was not simply the next number.
+    /// Enters what was not simply the next number. Says for how many of the `dropped` it has found a gap.
     #[cold]
-    fn out_of_step(&mut self, seq: u64, arrival: Arrival, received_at: Nanos, shared: &mut Shared) {
+    fn out_of_step(
+        &mut self,
+        seq: u64,
+        arrival: Arrival,
+        received_at: Nanos,
+        dropped: u64,
+        patterns: &mut PatternHistograms,
+    ) -> u64 {
         match arrival {
             Arrival::Gap { missing } => {
-                let own = missing.min(shared.dropped);
-                shared.dropped -= own;
+                let own = missing.min(dropped);
                 let first_seq = seq - missing;
                 let gap = Gap { first_seq, len: missing, noticed_at: received_at, own };
                 if let Some(oldest) = self.gaps.open(gap) {
-                    self.lose(oldest, &mut shared.patterns);
+                    self.lose(oldest, patterns);
                 }
+                return own;
             }
             Arrival::Reordered { .. } => drop(self.gaps.fill(seq)),
             Arrival::Duplicate => {
@@ -332,6 +344,7 @@ impl Stream {
             }
             _ => {}
         }
+        0
     }
 
     /// What was asked for beside what is always found out. `times` are when it was due, left and came.
@@ -343,8 +356,8 @@ impl Stream {
         payload_len: u32,
         patterns: &mut PatternHistograms,
     ) {
-        if let Some(variation) = &mut self.variation {
-            variation.enter(seq, arrival, times, patterns);
+        if let Some((variation, into)) = self.variation.as_mut().zip(patterns.variation.as_mut()) {
+            variation.enter(seq, arrival, times, into);
         }
         if let Some(density) = &mut self.density {
             density.0.observe(seq);
@@ -371,24 +384,6 @@ impl Stream {
                 at_ns: noticed_at,
                 own_socket: own,
             }),
-        }
-    }
-
-    fn order_report(&self) -> OrderReport {
-        let counters = self.order.counters();
-        OrderReport {
-            ratio: counters.ratio(),
-            degree_1: counters.degree_1(),
-            degree_3: counters.degree_3(),
-            extent_max: counters.extent_max,
-            extent_unknown: counters.extent_unknown,
-            late_max_ns: counters.late_max,
-            byte_offset_max: counters.byte_offset_max,
-            discontinuities: counters.discontinuities,
-            discontinuity_size: counters.discontinuity_size,
-            reordering_discontinuities: counters.reordering_discontinuities,
-            run_mean: counters.run_mean(),
-            run_variation: counters.run_variation(),
         }
     }
 
@@ -432,29 +427,33 @@ impl Variation {
         seq: u64,
         arrival: Arrival,
         [due_at, left_at, received_at]: [Nanos; 3],
-        patterns: &mut PatternHistograms,
+        into: &mut VariationHistograms,
     ) {
-        self.ipdv.observe(seq, due_at, received_at, &mut patterns.ipdv);
+        self.ipdv.observe(seq, due_at, received_at, &mut into.ipdv);
         if let (Arrival::InOrder, Some((last_left, last_received))) = (arrival, self.last) {
             let departed = left_at.saturating_sub(last_left);
-            patterns.note_gap(departed, received_at.saturating_sub(last_received));
+            into.note_gap(departed, received_at.saturating_sub(last_received));
             self.train = if departed == Nanos(0) { self.train + 1 } else { 0 };
             self.train_max = self.train_max.max(self.train);
         }
         self.last = Some((left_at, received_at));
     }
 
+    fn end_interval(&mut self) -> VariationSums {
+        let sent_train_max = self.train_len(self.train_max);
+        self.train_max_before = self.train_max_before.max(std::mem::take(&mut self.train_max));
+        let rtp_jitter_ns = self.jitter.exact();
+        VariationSums { ipdv: self.ipdv.end_interval(), rtp_jitter_ns, sent_train_max }
+    }
+
     fn report(&self) -> VariationReport {
-        let range = self.ipdv.range();
-        VariationReport {
-            ipdv_pairs: self.ipdv.pairs(),
-            ipdv_min_ns: range.map(|(min, _)| min),
-            ipdv_max_ns: range.map(|(_, max)| max),
-            ipdv_mean_ns: self.ipdv.mean(),
-            rtp_jitter_ns: self.jitter.exact(),
-            // `train` counts the followers of a first datagram.
-            sent_train_max: if self.last.is_some() { self.train_max + 1 } else { 0 },
-        }
+        let train_max = self.train_len(self.train_max.max(self.train_max_before));
+        VariationReport::of(&self.ipdv.sums(), self.jitter.exact(), train_max)
+    }
+
+    /// `train` counts the followers of a first datagram.
+    fn train_len(&self, followers: u64) -> u64 {
+        if self.last.is_some() { followers + 1 } else { 0 }
     }
 }
 
@@ -465,12 +464,17 @@ impl Media {
         Self { index, report: MediaReport { media_rate_bps, ..MediaReport::default() }, told: 0 }
     }
 
-    fn end_interval(&mut self, troubled: u64, length: Nanos) {
+    fn end_interval(&mut self, troubled: u64, length: Nanos) -> MediaReport {
         let index = self.index.end_interval(troubled.saturating_sub(self.told), length);
         self.told = troubled;
         let report = &mut self.report;
         report.delay_factor_max_ns = report.delay_factor_max_ns.max(index.delay_factor);
         report.media_loss_rate_max = report.media_loss_rate_max.max(index.media_loss_rate);
+        MediaReport {
+            delay_factor_max_ns: index.delay_factor,
+            media_loss_rate_max: index.media_loss_rate,
+            ..*report
+        }
     }
 }
 

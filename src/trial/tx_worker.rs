@@ -4,18 +4,18 @@ use super::control::{Control, TrialClock};
 use super::handover::{Handover, Interval};
 use super::pacer;
 use super::plan::SenderPlan;
-use super::trains::Trains;
-use crate::engine::{Committed, FlowIndex, TxEngine};
+use crate::engine::{Committed, FlowIndex, TxCounters, TxEngine};
 use crate::model::event::Happening;
-use crate::model::snapshot::{SenderInterval, TxCounts};
+use crate::model::snapshot::{SenderInterval, Stalls};
 use crate::net::host;
+use crate::stats::coarse::CoarseHistogram;
 use crate::stats::latency::Latency;
 use crate::stats::schedule::Schedule;
+use crate::stats::trains::Trains;
 use crate::units::Nanos;
 use crate::units::rate::Rate;
-use crate::wire::announcement::{ANNOUNCEMENT_LEN, Conduct, SenderClock};
+use crate::wire::announcement::{ANNOUNCEMENT_LEN, Conduct, GapSummary, SenderClock};
 use crate::wire::probe::{Encoder, Kind};
-use std::collections::BTreeMap;
 
 /// Every stream says so often how much it has offered, what clock it has and what its sender tells on itself, so
 /// that a receiver can tell silence from a lost sender, and one that comes late soon knows what delays mean.
@@ -63,11 +63,17 @@ pub(super) struct TxWorker {
     /// Flows of the slots being filled.
     flows: Vec<FlowIndex>,
     clock: SenderClock,
+    /// What it did in the intervals that were handed over.
+    so_far: SoFar,
     /// What it tells on itself, as of the last time that it looked.
     conduct: Conduct,
     next_look: Nanos,
     next_progress: Nanos,
     progress_turn: FlowIndex,
+    /// When datagrams were handed over last.
+    last_sent: Option<Nanos>,
+    /// What the engine had counted when the last interval ended.
+    told: TxCounters,
     result: TxResult,
 }
 
@@ -77,29 +83,35 @@ struct Stream {
     offered: u64,
 }
 
+/// Of what a sender did, that which it tells on itself.
+#[derive(Clone, Default)]
+struct SoFar {
+    trains: Trains,
+    stalls: Stalls,
+    refused: u64,
+}
+
+impl SoFar {
+    /// This and another interval.
+    fn with(&self, interval: &SenderInterval) -> Self {
+        let mut sum = self.clone();
+        sum.trains.add(&interval.trains);
+        sum.stalls.add(&interval.stalls);
+        sum.refused += interval.counts.refused;
+        sum
+    }
+}
+
 /// What a sender did in all, but for what the collector got interval by interval.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TxResult {
-    /// Refused, by error number.
-    pub(super) refused: BTreeMap<i32, u64>,
-    /// Refusals beside those: of announcements, and of datagrams that were taken, or refused, when tried again.
-    pub(super) also_refused: u64,
-    /// Calls to the kernel that sent something.
-    pub(super) calls: u64,
-    /// How often the loop stood still, and the longest time.
-    pub(super) stalls: u32,
-    pub(super) longest_stall: Nanos,
     /// From the start to the end of the offered load.
     pub(super) duration: Nanos,
-    /// How it handed its datagrams over.
-    pub(super) trains: Trains,
 }
 
 impl Interval for SenderInterval {
     fn clear(&mut self) {
-        self.counts = TxCounts::default();
-        self.payload_bytes = 0;
-        self.lateness.clear();
+        self.clear();
     }
 }
 
@@ -136,10 +148,13 @@ impl TxWorker {
             next: None,
             flows: Vec::with_capacity(plan.engine.batch),
             clock: host::own_clock(),
+            so_far: SoFar::default(),
             conduct: Conduct { thread: plan.number, ..Conduct::default() },
             next_look: Nanos(0),
             next_progress: PROGRESS_EVERY,
             progress_turn: 0,
+            last_sent: None,
+            told: TxCounters::default(),
             result: TxResult::default(),
         }
     }
@@ -153,9 +168,7 @@ impl TxWorker {
         let offered_until = self.trial.now();
         self.look_at_itself();
         self.announce_end();
-        let counters = self.engine.counters();
-        self.result.calls = counters.calls;
-        self.result.also_refused += counters.cut_short;
+        self.close_interval();
         self.handover.finish(offered_until);
         self.result
     }
@@ -202,6 +215,10 @@ impl TxWorker {
                 self.announce_progress(now);
             }
             if now >= self.handover.next_end() {
+                self.close_interval();
+                if self.handover.is_ready() {
+                    self.so_far = self.so_far.with(&self.handover.current);
+                }
                 self.handover.end_interval(now);
             }
         }
@@ -255,7 +272,10 @@ impl TxWorker {
         current.counts.offered += taken as u64;
         current.payload_bytes += (taken * self.payload_len) as u64;
         record_lateness(&mut current.lateness, &self.pending[..taken], now);
-        self.result.trains.note(taken, now);
+        if taken > 0 {
+            let since = self.last_sent.replace(now).map(|last| now.saturating_sub(last));
+            current.trains.note(taken, since);
+        }
         self.pending.drain(..taken + usize::from(refused.is_some()));
     }
 
@@ -272,8 +292,18 @@ impl TxWorker {
         };
         if let Some(errno) = refused {
             self.handover.current.counts.refused += 1;
-            *self.result.refused.entry(errno).or_default() += 1;
+            self.handover.current.refused.note(errno, 1);
         }
+    }
+
+    /// Brings what the engine counted into the interval that is being gathered.
+    #[cold]
+    fn close_interval(&mut self) {
+        let counters = self.engine.counters();
+        let current = &mut *self.handover.current;
+        current.send_calls += counters.calls - self.told.calls;
+        current.also_refused += counters.cut_short - self.told.cut_short;
+        self.told = counters;
     }
 
     /// What the schedule wanted before the end and the loop did not get to.
@@ -302,15 +332,16 @@ impl TxWorker {
     /// Brings up to date what is told of the sender. It adds up all streams and goes through a histogram, which is
     /// too much for each of many announcements.
     fn look_at_itself(&mut self) {
+        let all = self.so_far.with(&self.handover.current);
         self.conduct = Conduct {
             thread: self.conduct.thread,
-            stalls: self.result.stalls,
-            train_max: u32::try_from(self.result.trains.longest()).unwrap_or(u32::MAX),
-            longest_stall: self.result.longest_stall,
+            stalls: u32::try_from(all.stalls.count).unwrap_or(u32::MAX),
+            train_max: u32::try_from(all.trains.longest).unwrap_or(u32::MAX),
+            longest_stall: all.stalls.longest,
             intended: self.bounded.map(|all| all - self.left),
             offered: self.streams.iter().map(|stream| stream.offered).sum(),
-            refused: self.result.refused.values().sum(),
-            gaps: self.result.trains.gap_summary(),
+            refused: all.refused,
+            gaps: gap_summary(&all.trains.gaps),
         };
     }
 
@@ -337,17 +368,27 @@ impl TxWorker {
             stream.encoder.announce(slot, kind, stream.offered, now, told);
         }
         let refused = self.engine.commit(&[flow as FlowIndex]).refused;
-        self.result.also_refused += u64::from(refused.is_some());
+        self.handover.current.also_refused += u64::from(refused.is_some());
         refused.map_or(Ok(()), Err)
     }
 
     #[cold]
     fn note_stall(&mut self, now: Nanos, length: Nanos) {
-        self.result.stalls += 1;
-        self.result.longest_stall = self.result.longest_stall.max(length);
+        self.handover.current.stalls.note(length);
         let worker = self.name.clone();
         self.handover.note(now, Happening::Stalled { worker, length_ns: length });
     }
+}
+
+/// Gaps between datagrams in four numbers; `None` before the second datagram.
+fn gap_summary(gaps: &CoarseHistogram) -> Option<GapSummary> {
+    let at = |quantile| Nanos(gaps.value_at_quantile(quantile));
+    (!gaps.is_empty()).then(|| GapSummary {
+        min: Nanos(gaps.min()),
+        p50: at(0.5),
+        p99: at(0.99),
+        max: Nanos(gaps.max()),
+    })
 }
 
 /// Datagrams of one burst share their due time and are recorded at once.

@@ -5,6 +5,7 @@
 mod apparatus;
 mod groups;
 mod hostile;
+mod intervals;
 mod many;
 mod network;
 mod outputs;

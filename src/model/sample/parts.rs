@@ -2,16 +2,18 @@
 
 use super::patterns;
 use crate::model::delay::{Distribution, OneWayDelay};
-use crate::model::drops::{HostDrops, LostBy};
+use crate::model::drops::{HostDrops, LostBy, LostByInterval};
 use crate::model::environment::{Environment, Interface, Offloads, Rings};
 use crate::model::event::{Event, Happening};
 use crate::model::group::Membership;
 use crate::model::metrics::{ClockRelation, ClockReport, LossReport};
 use crate::model::report::*;
 use crate::model::senders::{SenderConduct, SenderGaps, SenderThread, SendersReport};
-use crate::model::snapshot::{ReceiverInterval, RxCounts};
+use crate::model::snapshot::{HostInterval, ReceiverInterval, RxCounts, SenderInterval, TxCounts};
 use crate::model::spec::Load;
 use crate::stats::latency::Latency;
+use crate::stats::loss_pattern::LossPattern;
+use crate::stats::patterns::PatternHistograms;
 use crate::units::Nanos;
 use crate::units::rate::Rate;
 use std::collections::BTreeMap;
@@ -232,9 +234,48 @@ pub(super) fn latency(count: u64, typical: u64) -> Latency {
     latency
 }
 
+pub(super) fn sender_interval(due: u64) -> SenderInterval {
+    let mut sender = SenderInterval {
+        counts: TxCounts { intended: due, offered: due, refused: 0 },
+        payload_bytes: due * PAYLOAD_LEN,
+        lateness: latency(due, 900),
+        send_calls: due / 3,
+        ..SenderInterval::default()
+    };
+    sender.trains.note(3, Some(Nanos(30_000)));
+    sender.stalls.note(Nanos(12_000_000));
+    sender
+}
+
+/// Of the lost ones, a tenth was dropped by the own socket.
+pub(super) fn host_interval(lost: i64) -> HostInterval {
+    let drops = lost.unsigned_abs() / 10;
+    HostInterval {
+        refused: BTreeMap::from([("EPERM".into(), 2)]),
+        sending: host_drops(&[("interface.tx_dropped", 0), ("qdisc.drops", 5)]),
+        dropped_after_taking: 5,
+        receiving: host_drops(&[("UdpRcvbufErrors", drops), ("interface.rx_dropped", 0)]),
+        lost_by: LostByInterval {
+            receiver_socket: drops as i64,
+            receiver_host: 0,
+            elsewhere: lost - drops as i64,
+        },
+    }
+}
+
 pub(super) fn receiver_interval(due: u64, lost: i64) -> ReceiverInterval {
     let arrived = due.saturating_add_signed(-lost);
+    let mut patterns =
+        PatternHistograms { variation: Some(Default::default()), ..Default::default() };
+    let mut loss = LossPattern::new(99);
+    loss.lost_range(7, u64::try_from(lost).unwrap_or(0), Nanos(0), &mut patterns.loss);
+    loss.finish(&mut patterns.loss);
+    patterns.variation.iter_mut().for_each(|of| of.note_gap(Nanos(10_000), Nanos(12_000)));
     ReceiverInterval {
+        announcements: 4,
+        receive_calls: arrived / 2,
+        patterns,
+        media: Some(patterns::media()),
         counts: RxCounts { received: arrived, unique: arrived, ..RxCounts::default() },
         payload_bytes: arrived * PAYLOAD_LEN,
         lost,
@@ -245,6 +286,7 @@ pub(super) fn receiver_interval(due: u64, lost: i64) -> ReceiverInterval {
         relative_delay: Latency::new(),
         host_delay: latency(arrived, 2_100),
         sender_lateness: latency(arrived, 900),
+        ..ReceiverInterval::default()
     }
 }
 

@@ -1,5 +1,7 @@
 use super::*;
 use crate::model::report::{StreamCounts, StreamEnd};
+use crate::model::snapshot::VariationSums;
+use crate::stats::patterns::PatternHistograms;
 use crate::wire::announcement::Conduct;
 use crate::wire::probe::Encoder;
 
@@ -29,7 +31,7 @@ impl Receiver {
             media_rate_bps: None,
             variation: true,
         };
-        let interval = ReceiverInterval::default();
+        let interval = ReceiverInterval::new(true);
         Self { ledger: Ledger::new(options, OWN_CLOCK), interval, now: Nanos(0), dropped: 0 }
     }
 
@@ -66,7 +68,7 @@ impl Receiver {
 
     fn close(mut self) -> (Vec<StreamReport>, Vec<Event>) {
         let group = "239.1.1.1".parse().unwrap();
-        self.ledger.finish();
+        self.ledger.finish(&mut self.interval);
         let group = Membership { source: None, group, port: 5000 };
         let Closed { streams: rows, happened, .. } = self.ledger.close(&[group]);
         for row in &rows {
@@ -119,6 +121,33 @@ fn own_drops_are_placed_in_the_sequence() {
         .map(|lost| (lost.first_seq, lost.len, lost.own_socket))
         .collect();
     assert_eq!(own, [(10, 5, 0), (16, 4, 4), (21, 9, 3)]);
+}
+
+/// A loss is told, as a whole period, in the interval in which it becomes certain; what was told is not told again.
+#[test]
+fn intervals_have_their_own_patterns() {
+    let mut receiver = Receiver::new();
+    receiver.hear(ALICE, Kind::Start, [0]).hear(ALICE, Kind::Data, 0..10);
+    receiver.hear(ALICE, Kind::Data, [15, 14, 12]);
+    let told = |receiver: &mut Receiver| {
+        receiver.ledger.settle(Nanos(2_000_000), &mut receiver.interval);
+        receiver.ledger.end_interval(Nanos(0), Nanos(1), &mut receiver.interval);
+        let PatternHistograms { order, loss, .. } = &receiver.interval.patterns;
+        let VariationSums { ipdv, sent_train_max, .. } = receiver.interval.variation;
+        let losses = (loss.lost, loss.periods, loss.period_max, loss.lengths.len());
+        let order = (order.counters.reordered, order.counters.discontinuity_size);
+        let told = (losses, order, ipdv.pairs(), sent_train_max);
+        receiver.interval.clear();
+        told
+    };
+    assert_eq!(told(&mut receiver), ((3, 2, 2, 2), (2, 5), 10, 1));
+    assert_eq!(told(&mut receiver), ((0, 0, 0, 0), (0, 0), 0, 1));
+    receiver.hear(ALICE, Kind::Data, [20]);
+    assert_eq!(told(&mut receiver), ((4, 1, 4, 1), (0, 4), 0, 1));
+    let row = receiver.only_row();
+    assert_eq!((row.lost, row.loss.periods, row.loss.period_max), (7, 3, 4));
+    assert_eq!((row.order.discontinuities, row.order.discontinuity_size), (2, 9));
+    assert_eq!(row.variation.unwrap().ipdv_pairs, 10);
 }
 
 #[test]
@@ -313,7 +342,7 @@ fn what_a_sender_tells_on_itself_is_kept_by_thread() {
     receiver.hear_bytes(ALICE.0, &announcement(0, &told)[..46]);
     receiver.hear_bytes(ALICE.0, &announcement(0, &Conduct { offered: 70, ..told }));
     receiver.hear_bytes(BOB.0, &announcement(0, &Conduct { thread: 1, ..told }));
-    receiver.ledger.finish();
+    receiver.ledger.finish(&mut receiver.interval);
     let group = Membership { source: None, group: "239.1.1.1".parse().unwrap(), port: 5000 };
     let report = receiver.ledger.close(&[group]).senders.report().unwrap();
     let rows = report.threads.iter().map(|row| (&*row.source, row.thread, row.conduct.offered));
