@@ -1,10 +1,8 @@
 //! What a network may do to datagrams: lose, double, reorder, damage them.
 
-use std::collections::BTreeSet;
-
 use super::*;
 use crate::lab::Action::{Corrupt, CorruptHeader, Delay, Double, Drop, SwapWithNext};
-use crate::lab::{Kind, Passed, at, every, ratio, with_privileges};
+use crate::lab::{Kind, at, every, ratio, with_privileges};
 
 #[test]
 fn nothing_wrong_is_all_zeros() {
@@ -179,22 +177,6 @@ fn mixtures_are_counted_exactly() {
             assert!(relay.dropped > 0 && relay.doubled > 0 && expected.reordered > 0);
         }
     });
-}
-
-/// RFC 4737 section 3.3, RFC 5560 and RFC 7680 by the letter, with no thought for memory.
-fn as_defined(passed: &[Passed], sent: u64) -> Counts {
-    let mut seen = BTreeSet::new();
-    let mut counts = Counts { sent: Some(sent), ..Counts::default() };
-    for Passed { seq, .. } in passed.iter().filter(|passed| passed.kind == Kind::Data) {
-        let is_behind = seen.last().is_some_and(|highest| highest > seq);
-        let is_first_copy = seen.insert(*seq);
-        counts.received += 1;
-        counts.duplicates += u64::from(!is_first_copy);
-        counts.reordered += u64::from(is_first_copy && is_behind);
-    }
-    counts.unique = seen.len() as u64;
-    counts.lost = sent - counts.unique;
-    counts
 }
 
 #[test]
