@@ -349,6 +349,7 @@ struct Stream {
     highest_seq: Option<u64>,
     before_join: u64,
     end: String,
+    clock: Value,
     #[serde(flatten)]
     counts: Counts,
 }
