@@ -100,6 +100,18 @@ fn loss_at_start_middle_and_end() {
     assert_eq!(ranges, [(0, 10), (50, 10), (90, 10)]);
 }
 
+/// RFC 7680 section 4.1: of five packets one is lost; of an empty sample there is no ratio.
+#[test]
+fn rfc_7680_section_4_1() {
+    let mut receiver = Receiver::new();
+    receiver.hear(ALICE, Kind::Start, [0]).hear(ALICE, Kind::Data, [0, 1, 3, 4]);
+    receiver.hear(ALICE, Kind::End, [5]);
+    assert_eq!(receiver.only_row().loss_ratio, Some(0.2));
+    let mut receiver = Receiver::new();
+    receiver.hear(ALICE, Kind::Start, [0]).hear(ALICE, Kind::End, [0]);
+    assert_eq!(receiver.only_row().loss_ratio, None);
+}
+
 /// A gap that follows drops of the own socket is the receiver's own, as far as the drops go.
 #[test]
 fn own_drops_are_placed_in_the_sequence() {
