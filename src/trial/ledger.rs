@@ -13,8 +13,8 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 /// Most streams that are told apart; datagrams of further ones are foreign. Bounds the memory that spoofed
-/// streams can take to 512 MiB.
-pub const MAX_STREAMS: usize = 16_384;
+/// streams can take to 512 MiB: none can make its own take more than 48 KiB, besides what all may note together.
+pub const MAX_STREAMS: usize = 10_000;
 
 /// The books of one receiver.
 pub struct Ledger {
@@ -59,7 +59,7 @@ impl Ledger {
             by_key: HashMap::new(),
             last: 0,
             open: 0,
-            shared: Shared { patterns: PatternHistograms::new(), dropped: 0 },
+            shared: Shared { patterns: PatternHistograms::new(), dropped: 0, noted: 0 },
             foreign: 0,
             announcements: 0,
             numbered: 0,
@@ -115,7 +115,7 @@ impl Ledger {
     /// Gaps that were noticed at or before this time of the wall clock are lost for good.
     pub fn settle(&mut self, until: Nanos) {
         for stream in &mut self.streams {
-            stream.settle(until, &mut self.shared.patterns);
+            stream.settle(until, &mut self.shared);
         }
     }
 
@@ -129,7 +129,7 @@ impl Ledger {
     /// No more will come: what is missing is lost.
     pub fn finish(&mut self) {
         for stream in &mut self.streams {
-            stream.finish(self.last_received, &mut self.shared.patterns);
+            stream.finish(self.last_received, &mut self.shared);
         }
     }
 

@@ -24,8 +24,12 @@ use std::net::SocketAddr;
 /// Sequence numbers that each stream remembers: 16 KiB, and 1.3 s at 100,000 datagrams a second.
 const WINDOW: usize = 1 << 17;
 
-/// Gaps of one stream that may be open at once, 24 bytes each; beyond it the oldest is given up early.
+/// Gaps of one stream that may be open at once, 32 bytes each; beyond it the oldest is given up early.
 const MAX_GAPS: usize = 4096;
+
+/// Open gaps and lost ranges of all streams together, 32 bytes each: a hundred streams may have all they can, and
+/// hostile ones no more. Beyond it gaps are given up early, and lost ranges are no longer listed.
+pub(super) const MAX_NOTED: usize = 1 << 19;
 
 /// Discontinuities in which a reordered datagram finds the one that overtook it, 32 bytes each.
 const DISCONTINUITIES: usize = 64;
@@ -58,6 +62,8 @@ pub(super) struct Shared {
     pub(super) patterns: PatternHistograms,
     /// Drops of the sockets that no gap has been found for yet.
     pub(super) dropped: u64,
+    /// Open gaps and lost ranges.
+    pub(super) noted: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -129,7 +135,7 @@ impl Stream {
             last_heard: now,
             successor: own,
             tracker: SeqTracker::new(WINDOW),
-            gaps: Gaps::new(MAX_GAPS),
+            gaps: Gaps::default(),
             sent: None,
             lost: None,
             lost_ranges: Vec::new(),
@@ -214,10 +220,11 @@ impl Stream {
     }
 
     /// Gaps that were noticed at or before this time are lost for good.
-    pub(super) fn settle(&mut self, until: Nanos, patterns: &mut PatternHistograms) {
+    pub(super) fn settle(&mut self, until: Nanos, shared: &mut Shared) {
         self.clock.draw_line();
         while let Some(gap) = self.gaps.settle(until) {
-            self.lose(gap, patterns);
+            shared.noted -= 1;
+            self.lose(gap, shared);
         }
     }
 
@@ -230,18 +237,18 @@ impl Stream {
     }
 
     /// No more will come. What is missing is lost, and what was sent after the last that came.
-    pub(super) fn finish(&mut self, noticed_at: Nanos, patterns: &mut PatternHistograms) {
+    pub(super) fn finish(&mut self, noticed_at: Nanos, shared: &mut Shared) {
         self.lost = Some(self.tracker.finish(self.sent));
-        self.settle(Nanos(u64::MAX), patterns);
+        self.settle(Nanos(u64::MAX), shared);
         let after_highest = self.tracker.highest().map(|highest| highest + 1);
         let first_seq = after_highest.or(self.tracker.first());
         if let Some((sent, first_seq)) = self.sent.zip(first_seq)
             && sent > first_seq
         {
             let len = sent - first_seq;
-            self.lose(Gap { first_seq, len, noticed_at, own: 0 }, patterns);
+            self.lose(Gap { first_seq, len, noticed_at, own: 0 }, shared);
         }
-        self.loss.finish(&mut patterns.loss);
+        self.loss.finish(&mut shared.patterns.loss);
         if let Some(density) = &mut self.density {
             density.0.finish();
         }
@@ -311,15 +318,13 @@ impl Stream {
     /// Enters what was not simply the next number.
     #[cold]
     fn out_of_step(&mut self, seq: u64, arrival: Arrival, received_at: Nanos, shared: &mut Shared) {
+        let before = self.gaps.len();
         match arrival {
             Arrival::Gap { missing } => {
                 let own = missing.min(shared.dropped);
                 shared.dropped -= own;
                 let first_seq = seq - missing;
-                let gap = Gap { first_seq, len: missing, noticed_at: received_at, own };
-                if let Some(oldest) = self.gaps.open(gap) {
-                    self.lose(oldest, &mut shared.patterns);
-                }
+                self.gaps.open(Gap { first_seq, len: missing, noticed_at: received_at, own });
             }
             Arrival::Reordered { .. } => drop(self.gaps.fill(seq)),
             Arrival::Duplicate => {
@@ -327,6 +332,13 @@ impl Stream {
                 copies.observe(seq, self.tracker.highest().unwrap_or(seq));
             }
             _ => {}
+        }
+        shared.noted = shared.noted + self.gaps.len() - before;
+        while (self.gaps.len() > MAX_GAPS || shared.noted > MAX_NOTED)
+            && let Some(oldest) = self.gaps.give_up_oldest()
+        {
+            shared.noted -= 1;
+            self.lose(oldest, shared);
         }
     }
 
@@ -351,22 +363,25 @@ impl Stream {
         }
     }
 
-    fn lose(&mut self, gap: Gap, patterns: &mut PatternHistograms) {
+    fn lose(&mut self, gap: Gap, shared: &mut Shared) {
         let Gap { first_seq, len, noticed_at, own } = gap;
-        self.loss.lost_range(first_seq, len, noticed_at, &mut patterns.loss);
-        let is_full = self.lost_ranges.len() == LOST_RANGES;
+        self.loss.lost_range(first_seq, len, noticed_at, &mut shared.patterns.loss);
+        let is_full = self.lost_ranges.len() == LOST_RANGES || shared.noted >= MAX_NOTED;
         match self.lost_ranges.last_mut() {
             Some(last) if last.first_seq + last.len == first_seq => {
                 last.len += len;
                 last.own_socket += own;
             }
             _ if is_full => self.is_lost_complete = false,
-            _ => self.lost_ranges.push(LostRange {
-                first_seq,
-                len,
-                at_ns: noticed_at,
-                own_socket: own,
-            }),
+            _ => {
+                shared.noted += 1;
+                self.lost_ranges.push(LostRange {
+                    first_seq,
+                    len,
+                    at_ns: noticed_at,
+                    own_socket: own,
+                });
+            }
         }
     }
 

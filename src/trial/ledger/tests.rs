@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::report::{StreamCounts, StreamEnd};
+use crate::trial::stream::MAX_NOTED;
 use crate::wire::probe::{Encoder, SenderClock};
 
 struct Receiver {
@@ -271,6 +272,28 @@ fn spoofed_streams_are_bounded_and_counted() {
     let over = Happening::TooManyStreams { limit: MAX_STREAMS as u64 };
     let happened = receiver.ledger.happened();
     assert_eq!(happened.iter().filter(|event| event.what == over).count(), 1);
+}
+
+/// Each second number is missing, in more streams than may all note it; then a gap is filled in such a way that it
+/// falls into thousands.
+#[test]
+fn what_is_noted_of_losses_is_bounded() {
+    let mut receiver = Receiver::new();
+    for number in 0..140 {
+        let sender = Sender(ALICE.0, number, 0);
+        receiver.hear(sender, Kind::Start, [0]).hear(sender, Kind::Data, (0..8000).step_by(2));
+    }
+    assert_eq!(receiver.ledger.shared.noted, MAX_NOTED);
+    receiver.hear(BOB, Kind::Start, [0]).hear(BOB, Kind::Data, [100_000]);
+    receiver.hear(BOB, Kind::Data, (1..100_000).step_by(2));
+    assert!(receiver.ledger.shared.noted <= MAX_NOTED);
+    receiver.ledger.settle(Nanos(u64::MAX));
+    assert_eq!(receiver.ledger.outstanding(), 0);
+    let (rows, _) = receiver.close();
+    let (hostile, bob): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.source == ALICE.0);
+    assert!(hostile.iter().all(|row| (row.lost, row.counts.unique) == (3999, 4000)));
+    assert_eq!((bob[0].lost, bob[0].counts.unique), (50_000, 50_001));
+    assert!(!bob[0].lost_ranges_complete);
 }
 
 /// A million datagrams of noise, a part of it with a true header over random numbers: nothing panics, and
