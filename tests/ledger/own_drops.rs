@@ -80,11 +80,10 @@ fn streams_that_share_a_socket_share_its_drops() {
             let own: u64 = lost.iter().map(|lost| lost.own).sum();
             assert!(own > 50, "{row}");
             in_all += own;
-            let burst = lost.iter().filter(|lost| lost.own > 0);
-            let (first, last) = (burst.clone().next().unwrap(), burst.last().unwrap());
-            for Lost { seqs, .. } in lost.iter().filter(|lost| {
-                lost.seqs.end <= first.seqs.start || lost.seqs.start >= last.seqs.end
-            }) {
+            let burst: Vec<_> = lost.iter().filter(|lost| lost.own > 0).collect();
+            let (start, end) = (burst[0].seqs.start, burst[burst.len() - 1].seqs.end);
+            let far = |seqs: &&Range<u64>| seqs.end <= start || seqs.start >= end;
+            for seqs in lost.iter().map(|lost| &lost.seqs).filter(far) {
                 assert!(seqs.clone().all(|seq| dropped.contains(&seq)), "{seqs:?}");
             }
         }
