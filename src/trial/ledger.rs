@@ -1,7 +1,8 @@
 //! Whose datagram is it: the books that a receiver keeps, a page for each stream.
 
 use super::patterns::PatternHistograms;
-use super::stream::{Key, Options, Shared, State, Stream};
+use super::shared::Shared;
+use super::stream::{Key, Options, State, Stream};
 use crate::engine::{Datagram, FlowIndex};
 use crate::model::event::{Event, Happening};
 use crate::model::group::Membership;
@@ -59,7 +60,7 @@ impl Ledger {
             by_key: HashMap::new(),
             last: 0,
             open: 0,
-            shared: Shared { patterns: PatternHistograms::new(), dropped: 0, noted: 0 },
+            shared: Shared::new(),
             foreign: 0,
             announcements: 0,
             numbered: 0,
@@ -76,6 +77,7 @@ impl Ledger {
     pub fn enter(&mut self, datagram: &Datagram<'_>, now: Nanos, interval: &mut ReceiverInterval) {
         let Datagram { payload, received_at, source, flow, dropped_before } = *datagram;
         self.shared.dropped += u64::from(dropped_before);
+        self.shared.dropped_in_all += u64::from(dropped_before);
         let probe = probe::decode(payload, received_at)
             .filter(|probe| self.options.session.is_none_or(|own| own == probe.session));
         let (Some(probe), Some(flow)) = (probe, flow) else {
@@ -96,6 +98,7 @@ impl Ledger {
             return;
         }
         stream.enter(&probe, received_at, payload.len() as u32, interval, &mut self.shared);
+        stream.drops_heard = self.shared.dropped_in_all;
         self.numbered += 1;
         self.payload_bytes += payload.len() as u64;
         self.first_received.get_or_insert(received_at);

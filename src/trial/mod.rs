@@ -10,6 +10,7 @@ mod trains;
 mod rx_worker;
 pub mod ledger;
 pub mod patterns;
+mod shared;
 pub mod stream;
 mod clocks;
 mod handover;

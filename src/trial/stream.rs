@@ -17,6 +17,7 @@ use crate::stats::seq::{Arrival, SeqTracker};
 use crate::stats::variation::{Ipdv, RtpJitter};
 use crate::trial::clocks::Clock;
 use crate::trial::patterns::PatternHistograms;
+use crate::trial::shared::{MAX_NOTED, Shared};
 use crate::units::Nanos;
 use crate::wire::probe::{Kind, Probe, SenderClock};
 use std::net::SocketAddr;
@@ -26,10 +27,6 @@ const WINDOW: usize = 1 << 17;
 
 /// Gaps of one stream that may be open at once, 32 bytes each; beyond it the oldest is given up early.
 const MAX_GAPS: usize = 4096;
-
-/// Open gaps and lost ranges of all streams together, 32 bytes each: a hundred streams may have all they can, and
-/// hostile ones no more. Beyond it gaps are given up early, and lost ranges are no longer listed.
-pub(super) const MAX_NOTED: usize = 1 << 19;
 
 /// Discontinuities in which a reordered datagram finds the one that overtook it, 32 bytes each.
 const DISCONTINUITIES: usize = 64;
@@ -57,15 +54,6 @@ pub struct Options {
     pub variation: bool,
 }
 
-/// What all streams of a receiver share.
-pub(super) struct Shared {
-    pub(super) patterns: PatternHistograms,
-    /// Drops of the sockets that no gap has been found for yet.
-    pub(super) dropped: u64,
-    /// Open gaps and lost ranges.
-    pub(super) noted: usize,
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     Open,
@@ -82,6 +70,8 @@ pub(super) struct Stream {
     pub(super) last_heard: Nanos,
     /// The stream that came after this one the last time: senders go through their groups in turn.
     pub(super) successor: u32,
+    /// All drops of the sockets when its last numbered datagram came: its next gap is of later ones.
+    pub(super) drops_heard: u64,
     tracker: SeqTracker,
     gaps: Gaps,
     /// Offered in all, once the sender has said so.
@@ -124,8 +114,7 @@ struct Media {
 }
 
 impl Stream {
-    /// A stream that is heard for the first time. Most of its memory is the window of the tracker; what only
-    /// troubled streams need is taken when trouble comes.
+    /// A stream heard for the first time. What only troubled streams need is taken when trouble comes.
     pub(super) fn new(key: Key, flow: FlowIndex, now: Nanos, own: u32, options: &Options) -> Self {
         Self {
             key,
@@ -134,6 +123,7 @@ impl Stream {
             first_heard: now,
             last_heard: now,
             successor: own,
+            drops_heard: 0,
             tracker: SeqTracker::new(WINDOW),
             gaps: Gaps::default(),
             sent: None,
@@ -321,7 +311,8 @@ impl Stream {
         let before = self.gaps.len();
         match arrival {
             Arrival::Gap { missing } => {
-                let own = missing.min(shared.dropped);
+                let since = shared.dropped_in_all - self.drops_heard;
+                let own = missing.min(shared.dropped).min(since);
                 shared.dropped -= own;
                 let first_seq = seq - missing;
                 self.gaps.open(Gap { first_seq, len: missing, noticed_at: received_at, own });
@@ -375,12 +366,8 @@ impl Stream {
             _ if is_full => self.is_lost_complete = false,
             _ => {
                 shared.noted += 1;
-                self.lost_ranges.push(LostRange {
-                    first_seq,
-                    len,
-                    at_ns: noticed_at,
-                    own_socket: own,
-                });
+                let at_ns = noticed_at;
+                self.lost_ranges.push(LostRange { first_seq, len, at_ns, own_socket: own });
             }
         }
     }

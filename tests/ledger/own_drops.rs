@@ -27,22 +27,35 @@ fn lost_of(row: &Value) -> Vec<Lost> {
 }
 
 /// Sends through a path that loses one datagram of 51 to a receiver that stands still for a while. Without
-/// announcements on the way, which a full socket drops as well.
+/// announcements on the way, which a full socket drops as well and which are in no gap.
 fn overloaded(groups: &str) -> (Trial, Report) {
     let plan = Plan::clean().on(every(51), Drop).without(Kind::Progress);
     let mut trial = Trial::over(plan);
     let human = trial.directory.join("human");
-    let flags = format!("{groups} --rcvbuf 4096 {PROMPT} --report human:{}", human.display());
+    let flags = format!("{groups} --rcvbuf 100000 {PROMPT} --report human:{}", human.display());
     let mut receiver = trial.recv(&flags);
     let mut sender = trial.send(&format!("{groups} {ENDLESS}"));
     trial.wait_for(300);
     stop_for_a_while(&mut receiver);
+    // What comes now is read again, and shows what did not come before.
+    wait_until(|| has_read_all(trial.receiver()));
     trial.wait_for_more(300);
+    wait_until(|| has_read_all(trial.receiver()));
     sender.interrupt();
     Report::of(sender);
     let received = Report::of(receiver);
     trial.settled();
     (trial, received)
+}
+
+/// Whether nothing waits in the sockets of the tool's port (proc_net(5): `tx_queue:rx_queue`).
+fn has_read_all(host: &Host) -> bool {
+    let table = host.run(|| fs::read_to_string("/proc/thread-self/net/udp").unwrap());
+    let port = format!(":{PORT:04X}");
+    let sockets = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let mut ours = sockets.filter(|fields| fields[1].ends_with(&port)).peekable();
+    assert!(ours.peek().is_some(), "{table}");
+    ours.all(|fields| fields[4].ends_with(":00000000"))
 }
 
 #[test]
