@@ -64,14 +64,20 @@ fn delay(quantity: Quantity, report: &TrialReport) -> Option<Measured> {
     match quantity {
         Quantity::DelayPercentile(percentile) => {
             let delays = &report.one_way_delay_ns.as_ref()?.distribution;
-            let lost = report.totals.as_ref().map_or(0, |totals| totals.lost);
-            percentile_with_lost(delays, lost, percentile)
+            percentile_with_lost(delays, lost_of_comparable(report), percentile)
         }
         Quantity::LatenessPercentile(percentile) => {
             percentile_with_lost(&report.sender.as_ref()?.lateness_ns, 0, percentile)
         }
         _ => None,
     }
+}
+
+/// Lost of the streams that have an absolute delay: those of others make it no longer.
+fn lost_of_comparable(report: &TrialReport) -> u64 {
+    let others = report.streams.iter().filter(|stream| !stream.clock.relation.is_comparable());
+    let others: u64 = others.map(|stream| stream.lost).sum();
+    report.totals.as_ref().map_or(0, |totals| totals.lost.saturating_sub(others))
 }
 
 /// `percentile` of all datagrams, the `lost` ones standing above all others; `None` when none was received.

@@ -195,8 +195,10 @@ mod tests {
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry, Tag};
     use hdrhistogram::serialization::{Deserializer, V2Serializer};
 
-    /// Written by Java's `HistogramLogWriter`: 10, 20, 30 and 40 µs.
+    /// V72: written by Java's `HistogramLogWriter`: 10, 20, 30 and 40 µs.
     const JAVA: &str = "Tag=rx0,1.000,1.000,0.040,HISTFAAAACx42pNpmSzMwMDAwwABzFCaEURcm7yEwf4DROCwM9Nffqb7nEyz2ZgAphwINg==\n";
+
+    const V70: [u64; 9] = [1, 2, 2, 3, 1000, 2047, 2048, 2049, 1_000_000];
 
     fn decoded(base64: &str) -> Histogram<u64> {
         let bytes = BASE64_STANDARD.decode(base64).unwrap();
@@ -247,11 +249,12 @@ mod tests {
         assert_eq!(decoded(b.encoded_histogram()), last);
     }
 
+    /// V70, V71: as HdrHistogram for Java encodes them.
     #[test]
     fn histograms_are_encoded_as_in_java() {
         let cases = [
             (
-                histogram(3_600_000_000_000, 3, &[1, 2, 2, 3, 1000, 2047, 2048, 2049, 1_000_000]),
+                histogram(3_600_000_000_000, 3, &V70),
                 "1c8493130000000f000000000000000300000000000000010000034630b8a0003ff0000000000000\
                  00020402c70f02ab100204bf8e0102",
             ),
@@ -267,5 +270,26 @@ mod tests {
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(hex, java);
         }
+    }
+
+    /// V69, V70: what HdrHistogram for Java has compressed, and what it says of it. Ours is compressed otherwise and
+    /// says the same.
+    #[test]
+    fn what_java_has_compressed_is_read() {
+        let java = "HISTFAAAAC942pNpmSzMwMDAzwABzFCaEch0M9ixgMH+A1SEiYXpOD/TagEmlv19jEwApZ0HSw==";
+        let java = decoded(java);
+        let values = histogram(3_600_000_000_000, 3, &V70);
+        assert_eq!(java, values);
+        let percentiles = [0.5, 0.9, 0.99, 1.0].map(|quantile| java.value_at_quantile(quantile));
+        assert_eq!(percentiles, [1000, 1_000_447, 1_000_447, 1_000_447]);
+        assert!((java.mean() - 111_927.222_2).abs() < 1e-4, "{}", java.mean());
+        assert!((java.stdev() - 314_050.296_08).abs() < 1e-5, "{}", java.stdev());
+        let bucket = |value| (java.lowest_equivalent(value), java.highest_equivalent(value));
+        assert_eq!((bucket(2049), bucket(1_000_000)), ((2048, 2049), (999_936, 1_000_447)));
+
+        let mut line = Vec::new();
+        write_interval(DELAY, Nanos(0), Nanos::SECOND, &java, &mut line).unwrap();
+        let line = String::from_utf8(line).unwrap();
+        assert_eq!(decoded(line.trim().rsplit_once(',').unwrap().1), values);
     }
 }

@@ -42,8 +42,8 @@ pub(super) struct Handover<T> {
     spares: Receiver<Box<T>>,
 }
 
-/// Most events that one worker remembers between two intervals; what is beyond is dropped, and stalls that
-/// often are told by the longest of them.
+/// Most events that one worker remembers between two intervals. Of more, streams that were heard give way: each has
+/// its row. What is still beyond is dropped; stalls that often are told by the longest of them.
 const EVENTS_MAX: usize = 256;
 
 impl<T: Interval> Handover<T>
@@ -81,9 +81,13 @@ where
 
     /// Remembers that something happened.
     pub(super) fn note(&mut self, at: Nanos, what: Happening) {
-        if self.events.len() < EVENTS_MAX {
-            self.events.push(Event { at_ns: at, what });
+        let is_row = |what: &Happening| matches!(what, Happening::StreamHeard { .. });
+        if self.events.len() == EVENTS_MAX {
+            let gives_way = self.events.iter().rposition(|event| is_row(&event.what));
+            let Some(gives_way) = gives_way.filter(|_| !is_row(&what)) else { return };
+            self.events.remove(gives_way);
         }
+        self.events.push(Event { at_ns: at, what });
     }
 
     /// Whether what is being gathered would be handed over now.

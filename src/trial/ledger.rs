@@ -1,6 +1,7 @@
 //! Whose datagram is it: the books that a receiver keeps, a page for each stream.
 
 use super::senders::Senders;
+use super::shared::Shared;
 use super::stream::{Key, Options, State, Stream};
 use crate::engine::{Datagram, FlowIndex};
 use crate::model::event::{Event, Happening};
@@ -15,8 +16,8 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 /// Most streams that are told apart; datagrams of further ones are foreign. Bounds the memory that spoofed
-/// streams can take to 512 MiB.
-pub const MAX_STREAMS: usize = 16_384;
+/// streams can take to 512 MiB: none can make its own take more than 48 KiB, besides what all may note together.
+pub const MAX_STREAMS: usize = 10_000;
 
 /// The books of one receiver.
 pub struct Ledger {
@@ -27,8 +28,7 @@ pub struct Ledger {
     /// Stream of the last datagram.
     last: u32,
     open: usize,
-    /// Drops of the sockets that no gap has been found for yet.
-    dropped: u64,
+    shared: Shared,
     foreign: u64,
     announcements: u64,
     numbered: u64,
@@ -62,7 +62,7 @@ impl Ledger {
             by_key: HashMap::new(),
             last: 0,
             open: 0,
-            dropped: 0,
+            shared: Shared::default(),
             foreign: 0,
             announcements: 0,
             numbered: 0,
@@ -79,7 +79,8 @@ impl Ledger {
     #[inline]
     pub fn enter(&mut self, datagram: &Datagram<'_>, now: Nanos, interval: &mut ReceiverInterval) {
         let Datagram { payload, received_at, source, flow, dropped_before } = *datagram;
-        self.dropped += u64::from(dropped_before);
+        self.shared.dropped += u64::from(dropped_before);
+        self.shared.dropped_in_all += u64::from(dropped_before);
         let probe = probe::decode(payload, received_at)
             .filter(|probe| self.options.session.is_none_or(|own| own == probe.session));
         let (Some(probe), Some(flow)) = (probe, flow) else {
@@ -103,7 +104,8 @@ impl Ledger {
             self.open -= usize::from(stream.announced(&probe, clocks));
             return;
         }
-        stream.enter(&probe, received_at, payload.len() as u32, interval, &mut self.dropped);
+        stream.enter(&probe, received_at, payload.len() as u32, interval, &mut self.shared);
+        stream.drops_heard = self.shared.dropped_in_all;
         self.numbered += 1;
         self.payload_bytes += payload.len() as u64;
         self.first_received.get_or_insert(received_at);
@@ -123,7 +125,7 @@ impl Ledger {
     /// Gaps that were noticed at or before this time of the wall clock are lost for good.
     pub fn settle(&mut self, until: Nanos, interval: &mut ReceiverInterval) {
         for stream in &mut self.streams {
-            stream.settle(until, &mut interval.patterns);
+            stream.settle(until, &mut self.shared, &mut interval.patterns);
         }
     }
 
@@ -149,7 +151,7 @@ impl Ledger {
     /// No more will come: what is missing is lost.
     pub fn finish(&mut self, interval: &mut ReceiverInterval) {
         for stream in &mut self.streams {
-            stream.finish(self.last_received, &mut interval.patterns);
+            stream.finish(self.last_received, &mut self.shared, &mut interval.patterns);
         }
     }
 

@@ -5,7 +5,7 @@ use crate::lab::Action::Drop;
 use crate::lab::{DEVICE, every, with_privileges};
 
 /// Stops a process for a time in which a thousand datagrams and more become due.
-fn stop_for_a_while(child: &mut Child) {
+pub(super) fn stop_for_a_while(child: &mut Child) {
     child.signal(libc::SIGSTOP);
     thread::sleep(STOP);
     child.signal(libc::SIGCONT);

@@ -3,8 +3,9 @@
 use super::*;
 use crate::model::delay::{OneWayDelay, Pdv};
 use crate::model::drops::{HostDrops, LostBy};
-use crate::model::metrics::Buckets;
+use crate::model::metrics::{Buckets, ClockRelation};
 use crate::model::report::{ReceiverReport, SenderReport, Totals, TxLedger};
+use crate::model::sample;
 use crate::model::snapshot::RxCounts;
 use crate::model::spec::{Role, StopWhen, Timestamps, TrialSpec};
 use crate::stats::latency::Latency;
@@ -243,4 +244,16 @@ fn a_bound_of_the_wrong_kind_measures_nothing() {
     let limit =
         Limit { quantity: Quantity::Loss, fails: Fails::Above, bound: Bound::Time(Nanos::SECOND) };
     assert_eq!(evaluate(&limit, &report()), LimitResult { limit, measured: None, held: false });
+}
+
+/// The stream that lost has another clock: it has no part in the delay.
+#[test]
+fn losses_of_streams_without_an_absolute_delay_do_not_lengthen_it() {
+    let mut stream = sample::run().trial.streams.remove(0);
+    stream.lost = 2;
+    stream.clock.relation = ClockRelation::Apart;
+    let mut report = TrialReport { streams: vec![stream], ..report() };
+    check(&report, "p99.9>1ms", Some("1ms"), true);
+    report.streams[0].clock.relation = ClockRelation::Disciplined;
+    check(&report, "p99.9>1ms", Some("infinite (lost)"), false);
 }

@@ -2,6 +2,7 @@ use super::*;
 use crate::model::report::{StreamCounts, StreamEnd};
 use crate::model::snapshot::VariationSums;
 use crate::stats::patterns::PatternHistograms;
+use crate::trial::shared::MAX_NOTED;
 use crate::wire::announcement::Conduct;
 use crate::wire::probe::Encoder;
 
@@ -104,7 +105,20 @@ fn loss_at_start_middle_and_end() {
     assert_eq!(ranges, [(0, 10), (50, 10), (90, 10)]);
 }
 
-/// A gap that follows drops of the own socket is the receiver's own, as far as the drops go.
+/// RFC 7680 section 4.1: of five packets one is lost; of an empty sample there is no ratio.
+#[test]
+fn rfc_7680_section_4_1() {
+    let mut receiver = Receiver::new();
+    receiver.hear(ALICE, Kind::Start, [0]).hear(ALICE, Kind::Data, [0, 1, 3, 4]);
+    receiver.hear(ALICE, Kind::End, [5]);
+    assert_eq!(receiver.only_row().loss_ratio, Some(0.2));
+    let mut receiver = Receiver::new();
+    receiver.hear(ALICE, Kind::Start, [0]).hear(ALICE, Kind::End, [0]);
+    assert_eq!(receiver.only_row().loss_ratio, None);
+}
+
+/// A gap that follows drops of the own socket is the receiver's own, as far as the drops go. What is left of them
+/// was none of this stream's: the next gap is of the way again.
 #[test]
 fn own_drops_are_placed_in_the_sequence() {
     let mut receiver = Receiver::new();
@@ -120,7 +134,7 @@ fn own_drops_are_placed_in_the_sequence() {
         .iter()
         .map(|lost| (lost.first_seq, lost.len, lost.own_socket))
         .collect();
-    assert_eq!(own, [(10, 5, 0), (16, 4, 4), (21, 9, 3)]);
+    assert_eq!(own, [(10, 5, 0), (16, 4, 4), (21, 9, 0)]);
 }
 
 /// A loss is told, as a whole period, in the interval in which it becomes certain; what was told is not told again.
@@ -290,6 +304,28 @@ fn spoofed_streams_are_bounded_and_counted() {
     let over = Happening::TooManyStreams { limit: MAX_STREAMS as u64 };
     let happened = receiver.ledger.happened();
     assert_eq!(happened.iter().filter(|event| event.what == over).count(), 1);
+}
+
+/// Each second number is missing, in more streams than may all note it; then a gap is filled in such a way that it
+/// falls into thousands.
+#[test]
+fn what_is_noted_of_losses_is_bounded() {
+    let mut receiver = Receiver::new();
+    for number in 0..140 {
+        let sender = Sender(ALICE.0, number, 0);
+        receiver.hear(sender, Kind::Start, [0]).hear(sender, Kind::Data, (0..8000).step_by(2));
+    }
+    assert_eq!(receiver.ledger.shared.noted, MAX_NOTED);
+    receiver.hear(BOB, Kind::Start, [0]).hear(BOB, Kind::Data, [100_000]);
+    receiver.hear(BOB, Kind::Data, (1..100_000).step_by(2));
+    assert!(receiver.ledger.shared.noted <= MAX_NOTED);
+    receiver.ledger.settle(Nanos(u64::MAX), &mut receiver.interval);
+    assert_eq!(receiver.ledger.outstanding(), 0);
+    let (rows, _) = receiver.close();
+    let (hostile, bob): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.source == ALICE.0);
+    assert!(hostile.iter().all(|row| (row.lost, row.counts.unique) == (3999, 4000)));
+    assert_eq!((bob[0].lost, bob[0].counts.unique), (50_000, 50_001));
+    assert!(!bob[0].lost_ranges_complete);
 }
 
 /// A million datagrams of noise, a part of it with a true header over random numbers: nothing panics, and
