@@ -80,7 +80,7 @@ impl Bed {
             payload_len,
             is_troubled,
             ledger: Ledger::new(options, own_clock()),
-            interval: ReceiverInterval::default(),
+            interval: ReceiverInterval::new(has_all),
             lateness: Latency::new(),
         }
     }

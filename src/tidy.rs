@@ -96,6 +96,7 @@ fn lists_are_complete() {
             "load",
             "merge",
             "output",
+            "interval",
             "percentiles",
             "schema",
             "warnings",

@@ -108,9 +108,9 @@ fn a_saved_result_is_written_in_every_format() {
     assert!(jsonl.lines().last().unwrap().starts_with("{\"type\":\"report\""), "{jsonl}");
     let csv = shown("csv");
     let kinds: Vec<_> = csv.lines().map(|row| row.split(',').next().unwrap()).collect();
-    assert_eq!(kinds, ["kind", "stream", "total"]);
+    assert_eq!(kinds, ["kind", "stream", "sender", "total"]);
     let hlog = shown("hlog");
-    assert_eq!(hlog.lines().filter(|line| line.starts_with("Tag=")).count(), 4, "{hlog}");
+    assert_eq!(hlog.lines().filter(|line| line.starts_with("Tag=")).count(), 5, "{hlog}");
     assert!(shown("hdr").contains("Total count    =         1000]"));
 }
 
@@ -227,6 +227,65 @@ fn the_rest_is_merged_when_asked_to() {
     assert_eq!(merged["skipped"][0]["file"], "missing.json");
     let nothing = scratch.run(&["report", "merge", "results/bad.json", "--keep-going"]);
     assert_eq!(nothing.status.code(), Some(1));
+}
+
+/// Every kind of bad file among good ones is named once, and takes nothing of them along.
+#[test]
+fn no_kind_of_bad_file_spoils_the_rest() {
+    let scratch = Scratch::new();
+    scratch.receiver("rx-1", &[7]);
+    scratch.receiver("rx-2", &[3, 7]);
+    let merge = ["report", "merge", "results", "--keep-going", "-J"];
+    let good = scratch.json(&merge, 0);
+    let text = fs::read_to_string(scratch.0.join("results/rx-2.json")).unwrap();
+    let mut other: Value = serde_json::from_str(&text).unwrap();
+    other["environment"]["host"] = "rx-3".into();
+    let delay = &mut other["one_way_delay_ns"];
+    // V72 of the published vectors: 1 to 3.6e9 with three digits, four values.
+    delay["hdr"] =
+        "HISTFAAAACx42pNpmSzMwMDAwwABzFCaEURcm7yEwf4DROCwM9Nffqb7nEyz2ZgAphwINg==".into();
+    delay["count"] = 4.into();
+    let bad: [(&str, Vec<u8>, &str); 7] = [
+        ("binary", vec![0xff, 0, 0xfe], "is not a JSON object"),
+        ("bounds", other.to_string().into(), "have different histograms"),
+        ("empty", vec![], "is empty"),
+        ("foreign", b"[1, 2]".into(), "is JSON, but no result of mcast-bench"),
+        ("short", text.as_bytes()[..text.len() - 2].into(), "is truncated"),
+        ("text", b"iperf Done.".into(), "is not a JSON object"),
+        ("version", text.replace("mcast-bench/1", "mcast-bench/9").into(), "has schema"),
+    ];
+    for (name, bytes, _) in &bad {
+        // They come between the good ones.
+        scratch.write(&format!("results/rx-1x-{name}.json"), bytes);
+    }
+    let output = scratch.run(&merge);
+    assert_eq!(output.status.code(), Some(0));
+    let merged: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&merged["group"], &merged["receivers"]), (&good["group"], &good["receivers"]));
+    let told = String::from_utf8(output.stderr).unwrap();
+    let skipped = merged["skipped"].as_array().unwrap();
+    assert_eq!((told.lines().count(), skipped.len()), (bad.len(), bad.len()), "{told}");
+    for ((line, skipped), (name, _, complaint)) in told.lines().zip(skipped).zip(&bad) {
+        let file = format!("results/rx-1x-{name}.json");
+        assert_eq!(skipped["file"], file);
+        assert!(
+            line.starts_with(&format!("skipped: {file} ")) && line.contains(complaint),
+            "{line}"
+        );
+    }
+}
+
+/// A result whose histogram nobody can read, or of other bounds, is compared no more than it is merged.
+#[test]
+fn histograms_that_do_not_fit_are_not_compared() {
+    let scratch = Scratch::new();
+    let mut result = Scratch::result();
+    scratch.write("a.json", result.to_string());
+    result["one_way_delay_ns"]["hdr"] = "HISTFAAAAA==".into();
+    scratch.write("b.json", result.to_string());
+    let damaged = "b.json does not keep to schema `mcast-bench/1`: a histogram is damaged";
+    scratch.refuses(&["report", "compare", "a.json", "b.json"], damaged);
+    scratch.refuses(&["report", "show", "b.json"], damaged);
 }
 
 #[test]

@@ -42,7 +42,8 @@ impl Line {
 
     fn row(&mut self, time: &str, cell: impl Fn(&Column) -> String) {
         let cells = self.columns.iter().map(|column| (column.width, cell(column)));
-        let cells: String = cells.map(|(width, cell)| format!("{cell:>width$}")).collect();
+        // What is wider than its column pushes the others aside, but never touches its neighbour.
+        let cells: String = cells.map(|(width, cell)| format!(" {cell:>0$}", width - 1)).collect();
         self.print(&format!("{time}{cells}"));
     }
 
@@ -224,6 +225,16 @@ mod tests {
                 insta::assert_snapshot!(format!("line_{name}"), text);
             });
         }
+    }
+
+    #[test]
+    fn a_wide_cell_does_not_touch_its_neighbour() {
+        let screen = Screen::default();
+        let mut snapshot = sample::intervals(Role::Run)[0].clone();
+        let receiver = snapshot.receiver.as_mut().unwrap();
+        (receiver.counts.received, receiver.lost, receiver.outstanding) = (3_151, 5_567, 11_688);
+        Line::new(Box::new(screen.clone())).on_interval(&snapshot);
+        assert!(screen.text().contains(" 3,151 5,567 (11,688) "), "{}", screen.text());
     }
 
     #[test]

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// Delays of many datagrams. A percentile is `null` when it reaches into those that are lost, whose delay is infinite
 /// (RFC 7679 section 5.1), and when there are none; `min`, `mean` and `max` are of those that came.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Distribution {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Percentiles {
     /// How many delays.
     pub count: u64,
     /// Shortest, exact.
@@ -33,6 +33,35 @@ pub struct Distribution {
     pub max: Nanos,
     /// Longer than the histogram reaches (60 s); counted at its end.
     pub clamped: u64,
+}
+
+impl Percentiles {
+    /// Of `latency` and so many `lost` datagrams, which are infinitely late (RFC 7679 section 5.1). In an interval
+    /// that may be below zero, when some came that had been lost before: then nothing was.
+    pub fn of(latency: &Latency, lost: impl TryInto<u64>) -> Self {
+        let lost = lost.try_into().unwrap_or(0);
+        let at = |percent| latency.percentile_with_losses(percent, lost)?.finite();
+        Self {
+            count: latency.count(),
+            min: latency.min.unwrap_or_default(),
+            mean: latency.histogram.mean(),
+            p50: at(50_000),
+            p90: at(90_000),
+            p99: at(99_000),
+            p99_9: at(99_900),
+            p99_99: at(99_990),
+            max: latency.max,
+            clamped: latency.clamped,
+        }
+    }
+}
+
+/// Delays of many datagrams with their histogram.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// What is shown of it.
+    #[serde(flatten)]
+    pub percentiles: Percentiles,
     /// The whole histogram: HdrHistogram V2, deflated, base64.
     pub hdr: String,
 }
@@ -45,24 +74,12 @@ impl Distribution {
 
     /// Sums up `latency` and so many `lost` datagrams, which are infinitely late (RFC 7679 section 5.1).
     pub fn with_losses(latency: &Latency, lost: u64) -> Self {
-        let at = |percent| latency.percentile_with_losses(percent, lost)?.finite();
         let mut bytes = Vec::new();
         V2DeflateSerializer::new()
             .serialize(&latency.histogram, &mut bytes)
             .expect("a histogram always fits into memory");
-        Self {
-            count: latency.count(),
-            min: latency.min.unwrap_or_default(),
-            mean: latency.histogram.mean(),
-            p50: at(50_000),
-            p90: at(90_000),
-            p99: at(99_000),
-            p99_9: at(99_900),
-            p99_99: at(99_990),
-            max: latency.max,
-            clamped: latency.clamped,
-            hdr: BASE64_STANDARD.encode(bytes),
-        }
+        let percentiles = Percentiles::of(latency, lost);
+        Self { percentiles, hdr: BASE64_STANDARD.encode(bytes) }
     }
 
     /// The histogram, decoded.
@@ -141,7 +158,7 @@ mod tests {
     #[test]
     fn a_percentile_that_reaches_into_the_lost_ones_is_no_number() {
         let delay = OneWayDelay::of(String::new(), &delays((0..998).map(|i| 1_000 + i % 10)), 2);
-        let Distribution { p50, p99, p99_9, p99_99, max, .. } = delay.distribution;
+        let Percentiles { p50, p99, p99_9, p99_99, max, .. } = delay.distribution.percentiles;
         assert_eq!((p50, p99), (Some(Nanos(1_004)), Some(Nanos(1_009))));
         assert_eq!((p99_9, p99_99, max), (None, None, Nanos(1_009)));
         let pdv = Pdv { p50: Some(Nanos(4)), p99: Some(Nanos(9)), p99_9: None };
@@ -152,7 +169,10 @@ mod tests {
     fn of_nothing_there_are_no_percentiles() {
         for lost in [0, 7] {
             let delay = OneWayDelay::of(String::new(), &Latency::new(), lost);
-            assert_eq!((delay.distribution.count, delay.distribution.p50), (0, None));
+            assert_eq!(
+                (delay.distribution.percentiles.count, delay.distribution.percentiles.p50),
+                (0, None)
+            );
             assert_eq!(delay.pdv_ns, Pdv::default());
         }
     }

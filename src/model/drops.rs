@@ -33,6 +33,30 @@ pub struct LostBy {
     pub elsewhere: u64,
 }
 
+impl LostBy {
+    /// What has been added since `earlier`.
+    pub fn since(&self, earlier: &Self) -> LostByInterval {
+        let added = |now: u64, before: u64| now as i64 - before as i64;
+        LostByInterval {
+            receiver_socket: added(self.receiver_socket, earlier.receiver_socket),
+            receiver_host: added(self.receiver_host, earlier.receiver_host),
+            elsewhere: added(self.elsewhere, earlier.elsewhere),
+        }
+    }
+}
+
+/// Where the datagrams were lost that an interval has found to be lost: the parts add up to those. A part is below
+/// zero when what had been laid to that place came late after all, or turns out to have been lost at another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LostByInterval {
+    /// See [`LostBy::receiver_socket`].
+    pub receiver_socket: i64,
+    /// See [`LostBy::receiver_host`].
+    pub receiver_host: i64,
+    /// See [`LostBy::elsewhere`].
+    pub elsewhere: i64,
+}
+
 /// A place on the receiving host, before the socket, at which datagrams are dropped. In the order of the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -63,6 +87,13 @@ impl HostDrops {
     /// The counters that rose.
     pub fn risen(&self) -> impl Iterator<Item = (&str, u64)> {
         self.0.iter().map(|(name, &count)| (name.as_str(), count)).filter(|(_, count)| *count > 0)
+    }
+
+    /// Whether any of them says that something was dropped: that a CPU ran out of time, or that a shaper held
+    /// packets back, does not.
+    pub fn has_drops(&self) -> bool {
+        let is_drop = |name: &str| !name.ends_with("time_squeeze") && name != "qdisc.overlimits";
+        self.risen().any(|(name, _)| is_drop(name))
     }
 
     fn sum(&self, names: &[&str]) -> u64 {
@@ -169,6 +200,22 @@ mod tests {
         assert_eq!(drops(&[("UdpRcvbufErrors", 91)]).of_full_buffers(96), 91);
         assert_eq!(drops(&[("Udp6RcvbufErrors", 200)]).of_full_buffers(96), 96);
         assert_eq!(drops(&[]).of_full_buffers(96), 96);
+    }
+
+    #[test]
+    fn delay_alone_is_no_drop() {
+        let idle = drops(&[("softnet.time_squeeze", 3), ("softnet.cpu1.time_squeeze", 3)]);
+        assert!(!idle.has_drops() && !drops(&[("qdisc.overlimits", 9)]).has_drops());
+        assert!(!drops(&[("qdisc.drops", 0)]).has_drops());
+        assert!(drops(&[("qdisc.drops", 1)]).has_drops());
+    }
+
+    #[test]
+    fn what_is_laid_to_another_place_later_is_taken_back() {
+        let before = LostBy { receiver_socket: 0, receiver_host: 5, elsewhere: 2 };
+        let after = LostBy { receiver_socket: 9, receiver_host: 1, elsewhere: 2 };
+        let expected = LostByInterval { receiver_socket: 9, receiver_host: -4, elsewhere: 0 };
+        assert_eq!(after.since(&before), expected);
     }
 
     #[test]

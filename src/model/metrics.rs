@@ -1,7 +1,10 @@
 //! What receivers found out about order, loss, copies and variation, beyond the counts.
 
 use super::report::LostRange;
-use crate::stats::coarse::CoarseHistogram;
+use crate::stats::coarse::{CoarseHistogram, coarse_histogram, record};
+use crate::stats::patterns::PatternHistograms;
+use crate::stats::reordering::ReorderingCounters;
+use crate::stats::variation::IpdvSums;
 use crate::units::Nanos;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +35,25 @@ pub struct OrderReport {
     pub run_mean: Option<f64>,
     /// How unequal runs are; 1 is all equal (section 4.6).
     pub run_variation: Option<f64>,
+}
+
+impl From<ReorderingCounters> for OrderReport {
+    fn from(counters: ReorderingCounters) -> Self {
+        Self {
+            ratio: counters.ratio(),
+            degree_1: counters.degree_1(),
+            degree_3: counters.degree_3(),
+            extent_max: counters.extent_max,
+            extent_unknown: counters.extent_unknown,
+            late_max_ns: counters.late_max,
+            byte_offset_max: counters.byte_offset_max,
+            discontinuities: counters.discontinuities,
+            discontinuity_size: counters.discontinuity_size,
+            reordering_discontinuities: counters.reordering_discontinuities,
+            run_mean: counters.run_mean(),
+            run_variation: counters.run_variation(),
+        }
+    }
 }
 
 /// Losses of one stream (RFC 3357).
@@ -75,6 +97,21 @@ pub struct VariationReport {
     pub rtp_jitter_ns: f64,
     /// Most datagrams that the sender handed to its kernel at one instant: the longest train.
     pub sent_train_max: u64,
+}
+
+impl VariationReport {
+    /// Of these variations.
+    pub fn of(ipdv: &IpdvSums, rtp_jitter_ns: f64, sent_train_max: u64) -> Self {
+        let range = ipdv.range();
+        Self {
+            ipdv_pairs: ipdv.pairs(),
+            ipdv_min_ns: range.map(|(min, _)| min),
+            ipdv_max_ns: range.map(|(_, max)| max),
+            ipdv_mean_ns: ipdv.mean(),
+            rtp_jitter_ns,
+            sent_train_max,
+        }
+    }
 }
 
 /// How the clock of a stream's sender compares to the receiver's.
@@ -128,7 +165,7 @@ pub struct DensityReport {
 }
 
 /// Media delivery index of one stream (RFC 4445), when its media rate is known.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MediaReport {
     /// Bits of media a second.
     pub media_rate_bps: u64,
@@ -157,6 +194,23 @@ pub struct Patterns {
     pub inter_arrival_ns: Buckets,
     /// Between the same datagrams when the sender handed them to its kernel.
     pub inter_departure_ns: Buckets,
+}
+
+impl From<&PatternHistograms> for Patterns {
+    fn from(of: &PatternHistograms) -> Self {
+        let variation = of.variation.as_ref();
+        let if_asked = |histogram| Option::map_or(histogram, Buckets::default(), Buckets::of);
+        Self {
+            reordering_extent: Buckets::of(&of.order.extents),
+            reordering_late_ns: Buckets::of(&of.order.late),
+            reordering_gap: Buckets::of(&of.order.gaps),
+            loss_period: Buckets::of(&of.loss.lengths),
+            loss_distance: Buckets::of(&of.loss.distances),
+            ipdv_ns: if_asked(variation.map(|of| &of.ipdv)),
+            inter_arrival_ns: if_asked(variation.map(|of| &of.inter_arrival)),
+            inter_departure_ns: if_asked(variation.map(|of| &of.inter_departure)),
+        }
+    }
 }
 
 /// A histogram of few digits, written out. Values are the highest of their bucket: at most 0.8 % too high.
@@ -189,5 +243,12 @@ impl Buckets {
                 .map(|step| (step.value_iterated_to(), step.count_at_value().into()))
                 .collect(),
         }
+    }
+
+    /// The histogram again, up to `highest`.
+    pub fn histogram(&self, highest: u64) -> CoarseHistogram {
+        let mut histogram = coarse_histogram(highest);
+        self.buckets.iter().for_each(|&(value, count)| record(&mut histogram, value, count));
+        histogram
     }
 }

@@ -10,6 +10,7 @@ pub mod environment;
 pub mod delay;
 pub mod drops;
 pub mod metrics;
+pub mod senders;
 pub mod report;
 pub mod merged;
 pub mod compared;

@@ -9,6 +9,7 @@ use super::metrics::{
     Buckets, ClockReport, CopiesReport, DensityReport, LossReport, MediaReport, OrderReport,
     Patterns, VariationReport,
 };
+use super::senders::SendersReport;
 use super::snapshot::{RxCounts, TxCounts};
 use super::spec::TrialSpec;
 use crate::units::Nanos;
@@ -72,6 +73,8 @@ pub struct TrialReport {
     pub host_delay_ns: Option<Distribution>,
     /// How late the senders were, as their datagrams say; `null` in a sender.
     pub sender_lateness_ns: Option<Distribution>,
+    /// What the senders tell on themselves; `null` in a sender, and when none was heard to.
+    pub senders: Option<SendersReport>,
     /// Order, loss, variation and gaps of all streams together; `null` in a sender.
     pub patterns: Option<Patterns>,
 }
@@ -106,6 +109,8 @@ pub struct SenderReport {
     pub qdisc: Option<String>,
     /// What this host's counters of drops say.
     pub host_drops: HostDrops,
+    /// How often a sender did nothing for a while although something was due.
+    pub stalls: u64,
     /// Longest time a sender did nothing although something was due.
     pub longest_stall_ns: Nanos,
     /// Sender threads and the cores they ran on (`null`: not pinned).
@@ -421,6 +426,24 @@ pub enum Warning {
     SenderLate {
         /// 99 % were at most so late.
         p99_ns: Nanos,
+    },
+    /// A sender elsewhere says that it stood still.
+    SenderStalled {
+        /// Its session.
+        session: String,
+        /// How often the thread did that stood still longest.
+        stalls: u64,
+        /// For how long at most.
+        length_ns: Nanos,
+    },
+    /// A sender elsewhere says that it offered less than it intended.
+    SenderMissedLoad {
+        /// Its session.
+        session: String,
+        /// Datagrams intended by the thread that missed most.
+        intended: u64,
+        /// Datagrams that it offered.
+        offered: u64,
     },
     /// Received before they were due: the clocks disagree, delays mean little.
     NegativeDelay {

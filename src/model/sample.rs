@@ -9,7 +9,8 @@ use super::event::{Event, Happening};
 use super::limit::{Bound, Fails, Limit, Quantity};
 use super::metrics::{ClockRelation, ClockReport};
 use super::report::*;
-use super::snapshot::{SenderInterval, Snapshot, TxCounts};
+use super::senders::SendersReport;
+use super::snapshot::Snapshot;
 use super::spec::{Load, Role, StopWhen, Timestamps, TrialSpec};
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
@@ -134,7 +135,14 @@ pub(crate) fn receiver_only() -> RunReport {
     trial.interrupted = true;
     trial.duration_ns = Nanos(7_250_000_000);
     trial.sender = None;
-    trial.warnings = vec![Warning::TailUnknown { streams: 1 }];
+    trial.warnings = vec![
+        Warning::SenderStalled {
+            session: "b00c55".into(),
+            stalls: 2,
+            length_ns: Nanos(312_000_000),
+        },
+        Warning::TailUnknown { streams: 1 },
+    ];
     trial.events = vec![event(7_250_000_000, Happening::Interrupted)];
     let mut silent = stream(0, 325_000, 12);
     silent.session = "b00c55".into();
@@ -142,6 +150,10 @@ pub(crate) fn receiver_only() -> RunReport {
     (silent.sent, silent.end) = (None, StreamEnd::ReceiverStopped);
     let ended = StreamReport { before_join: 50, first_seq: 50, ..stream(0, 400_012, 0) };
     heard(&mut report, vec![ended, silent]);
+    let mut threads = report.trial.senders.take().expect("it has heard them").threads;
+    let stalled = &mut threads[1].conduct;
+    (stalled.stalls, stalled.longest_stall_ns) = (2, Nanos(312_000_000));
+    report.trial.senders = SendersReport::of(threads);
     report
 }
 
@@ -205,6 +217,7 @@ pub(crate) fn nothing() -> RunReport {
             relative_delay_ns: None,
             host_delay_ns: Some(distribution(0, 0)),
             sender_lateness_ns: Some(distribution(0, 0)),
+            senders: None,
             patterns: Some(patterns::patterns(0)),
         },
         limits: vec![],
@@ -304,12 +317,9 @@ pub(crate) fn intervals(role: Role) -> Vec<Snapshot> {
                 index,
                 start: Nanos(index * 1_000_000_000),
                 length: Nanos(length),
-                sender: (role != Role::Recv).then(|| SenderInterval {
-                    counts: TxCounts { intended: due, offered: due, refused: 0 },
-                    payload_bytes: due * PAYLOAD_LEN,
-                    lateness: latency(due, 900),
-                }),
+                sender: (role != Role::Recv).then(|| sender_interval(due)),
                 receiver: (role != Role::Send).then(|| receiver_interval(due, lost)),
+                host: host_interval(lost),
             }
         })
         .into()

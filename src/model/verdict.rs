@@ -64,8 +64,7 @@ fn delay(quantity: Quantity, report: &TrialReport) -> Option<Measured> {
     match quantity {
         Quantity::DelayPercentile(percentile) => {
             let delays = &report.one_way_delay_ns.as_ref()?.distribution;
-            let lost = report.totals.as_ref().map_or(0, |totals| totals.lost);
-            percentile_with_lost(delays, lost, percentile)
+            percentile_with_lost(delays, lost_of_comparable(report), percentile)
         }
         Quantity::LatenessPercentile(percentile) => {
             percentile_with_lost(&report.sender.as_ref()?.lateness_ns, 0, percentile)
@@ -74,13 +73,20 @@ fn delay(quantity: Quantity, report: &TrialReport) -> Option<Measured> {
     }
 }
 
+/// Lost of the streams that have an absolute delay: those of others make it no longer.
+fn lost_of_comparable(report: &TrialReport) -> u64 {
+    let others = report.streams.iter().filter(|stream| !stream.clock.relation.is_comparable());
+    let others: u64 = others.map(|stream| stream.lost).sum();
+    report.totals.as_ref().map_or(0, |totals| totals.lost.saturating_sub(others))
+}
+
 /// `percentile` of all datagrams, the `lost` ones standing above all others; `None` when none was received.
 fn percentile_with_lost(delays: &Distribution, lost: u64, percentile: u32) -> Option<Measured> {
-    if delays.count == 0 {
+    if delays.percentiles.count == 0 {
         return None;
     }
     let histogram = delays.histogram().ok()?;
-    Some(match percentile_with_losses(&histogram, delays.max, lost, percentile)? {
+    Some(match percentile_with_losses(&histogram, delays.percentiles.max, lost, percentile)? {
         Percentile::Finite(delay) => Measured::Finite(Bound::Time(delay)),
         Percentile::Infinite => Measured::Infinite,
     })

@@ -1,7 +1,7 @@
 //! Which host this is, and how good its clock.
 
 use crate::sys::clock;
-use crate::wire::probe::SenderClock;
+use crate::wire::announcement::SenderClock;
 use std::fs;
 
 /// The clock of this host. Two that read the same `host` share one running kernel and so one clock.

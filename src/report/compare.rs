@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::model::compared::*;
 use crate::model::delay::OneWayDelay;
 use crate::model::report::RunReport;
-use crate::stats::percentile::{Percentile, percentile_with_losses};
+use crate::stats::percentile::{Percentile, median, percentile_with_losses};
 use crate::units::text::count;
 
 /// What is compared of a run, and which way is better.
@@ -55,8 +55,9 @@ impl Run {
             Some(delay) => percentiles(&saved.file, delay, lost)?,
             None => [None; 3],
         };
-        let late = sender.map(|sender| &sender.lateness_ns).filter(|late| late.count > 0);
-        let delay = delay.filter(|delay| delay.distribution.count > 0);
+        let late =
+            sender.map(|sender| &sender.lateness_ns).filter(|late| late.percentiles.count > 0);
+        let delay = delay.filter(|delay| delay.distribution.percentiles.count > 0);
         Ok(Self {
             values: [
                 sender.map(|sender| sender.offered_load_pps).filter(|rate| *rate > 0.0),
@@ -68,8 +69,8 @@ impl Run {
                 p99,
                 p99_9,
                 // Of the received ones: with any loss, that of all is infinite and says nothing.
-                delay.map(|delay| delay.distribution.max.0 as f64),
-                late.and_then(|late| Some(late.p99?.0 as f64)),
+                delay.map(|delay| delay.distribution.percentiles.max.0 as f64),
+                late.and_then(|late| Some(late.percentiles.p99?.0 as f64)),
             ],
             circumstances: circumstances(&saved.report),
             valid: trial.valid,
@@ -163,11 +164,6 @@ fn ends(sorted: &[f64]) -> Option<(f64, f64)> {
     Some((*sorted.first()?, *sorted.last()?))
 }
 
-fn median(sorted: &[f64]) -> Option<f64> {
-    let last = sorted.len().checked_sub(1)?;
-    Some((sorted[last / 2] + sorted[last.div_ceil(2)]) / 2.0)
-}
-
 fn spread(sorted: &[f64]) -> Option<Spread> {
     let (min, max) = ends(sorted)?;
     let median = median(sorted)?.into();
@@ -180,7 +176,8 @@ fn percentiles(file: &str, delay: &OneWayDelay, lost: u64) -> Result<[Option<f64
         return Ok([None; 3]);
     }
     Ok(PERCENTILES.map(|percent| {
-        match percentile_with_losses(&histogram, delay.distribution.max, lost, percent)? {
+        match percentile_with_losses(&histogram, delay.distribution.percentiles.max, lost, percent)?
+        {
             Percentile::Finite(delay) => Some(delay.0 as f64),
             Percentile::Infinite => Some(f64::INFINITY),
         }

@@ -1,14 +1,20 @@
-//! One table: a row an interval while the trial runs, then a row a stream and a row for the whole.
+//! One table: a row an interval while the trial runs, then a row a stream, a row a sender thread that was heard, and
+//! a row for the whole.
 
-use super::percentiles::Percentiles;
+use super::interval::Interval;
 use super::{ReportFormat, ReportWriter};
-use crate::model::delay::{Distribution, OneWayDelay};
+use crate::model::delay::{Distribution, OneWayDelay, Percentiles};
+use crate::model::metrics::Buckets;
 use crate::model::report::{RunReport, StreamReport, TrialReport};
+use crate::model::senders::{SenderConduct, SenderGaps, SenderThread};
 use crate::model::snapshot::{RxCounts, Snapshot, TxCounts};
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use serde::Serialize;
+use serde_json::Value;
 use std::io::{self, Write};
+
+mod more;
 
 /// `csv`
 pub struct Csv;
@@ -19,7 +25,7 @@ impl ReportFormat for Csv {
     }
 
     fn about(&self) -> &'static str {
-        "a table: a row an interval, then a row a stream and the total"
+        "a table: a row an interval, then a row a stream, a sender and the total"
     }
 
     fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter> {
@@ -48,22 +54,29 @@ impl Writer {
 
 impl ReportWriter for Writer {
     fn interval(&mut self, snapshot: &Snapshot) -> io::Result<()> {
-        self.row(&Row::interval(snapshot))?;
+        let more = more::interval(&serde_json::to_value(Interval::of(snapshot))?);
+        self.row(&Row { more, ..Row::interval(snapshot) })?;
         self.rows.flush()
     }
 
     fn finish(&mut self, report: &RunReport) -> io::Result<()> {
         for stream in &report.trial.streams {
-            self.row(&Row::stream(stream))?;
+            let more = more::stream(&serde_json::to_value(stream)?);
+            self.row(&Row { more, ..Row::stream(stream) })?;
         }
-        self.row(&Row::total(&report.trial))?;
+        for sender in report.trial.senders.iter().flat_map(|senders| &senders.threads) {
+            self.row(&Row { more: more::none(), ..Row::sender(sender) })?;
+        }
+        let more = more::total(&serde_json::to_value(report)?);
+        self.row(&Row { more, ..Row::total(&report.trial) })?;
         self.rows.flush()
     }
 }
 
-/// The columns, in the order of [`Row`]; a star stands for each of [`DELAYS`].
-const COLUMNS: &str = "kind index start_ns length_ns session stream source group port \
+/// The columns, in the order of [`Row`], but for those of [`more`]; a star stands for each of [`DELAYS`].
+const COLUMNS: &str = "kind index start_ns length_ns session thread stream source group port \
     intended offered refused offered_load_pps lateness_*_ns \
+    gap_p50_ns gap_p99_ns gap_max_ns train_max stalls longest_stall_ns \
     sent received unique lost outstanding loss_ratio duplicates reordered too_late corrupt foreign \
     payload_bytes streams socket_drops forwarding_rate_pps \
     delay_*_ns delay_negative relative_delay_*_ns host_delay_*_ns stream_lateness_*_ns";
@@ -72,10 +85,11 @@ const COLUMNS: &str = "kind index start_ns length_ns session stream source group
 const DELAYS: [&str; 7] = ["min", "p50", "p90", "p99", "p99_9", "p99_99", "max"];
 
 fn header() -> impl Iterator<Item = String> {
-    COLUMNS.split_whitespace().flat_map(|column| {
+    let columns = COLUMNS.split_whitespace().flat_map(|column| {
         let parts = if column.contains('*') { &DELAYS[..] } else { &[""] };
         parts.iter().map(|part| column.replace('*', part))
-    })
+    });
+    columns.chain(more::header())
 }
 
 /// A line of the table, its fields the columns. `None` is an empty cell: not known, or not of this kind of row.
@@ -86,6 +100,7 @@ struct Row<'a> {
     start_ns: Option<Nanos>,
     length_ns: Option<Nanos>,
     session: Option<&'a str>,
+    thread: Option<u16>,
     stream: Option<u16>,
     source: Option<&'a str>,
     group: Option<&'a str>,
@@ -95,6 +110,12 @@ struct Row<'a> {
     refused: Option<u64>,
     offered_load_pps: Option<f64>,
     lateness: Delays,
+    gap_p50_ns: Option<u64>,
+    gap_p99_ns: Option<u64>,
+    gap_max_ns: Option<u64>,
+    train_max: Option<u64>,
+    stalls: Option<u64>,
+    longest_stall_ns: Option<Nanos>,
     sent: Option<u64>,
     received: Option<u64>,
     unique: Option<u64>,
@@ -115,6 +136,7 @@ struct Row<'a> {
     relative_delay: Delays,
     host_delay: Delays,
     stream_lateness: Delays,
+    more: Vec<Value>,
 }
 
 /// Empty are also percentiles that reach into the lost ones.
@@ -150,7 +172,7 @@ impl Delays {
     }
 
     fn total(distribution: &Option<Distribution>) -> Self {
-        distribution.as_ref().map(|of| Percentiles::from(of).into()).unwrap_or_default()
+        distribution.as_ref().map(|of| of.percentiles.into()).unwrap_or_default()
     }
 }
 
@@ -166,6 +188,9 @@ impl<'a> Row<'a> {
         if let Some(sender) = &snapshot.sender {
             row.transmitted(sender.counts, snapshot.per_second(sender.counts.offered));
             row.lateness = Delays::interval(&sender.lateness, 0);
+            row.handed_over(&Buckets::of(&sender.trains.gaps), sender.trains.longest);
+            row.stalls = Some(sender.stalls.count);
+            row.longest_stall_ns = Some(sender.stalls.longest);
         }
         if let Some(receiver) = &snapshot.receiver {
             row.received(receiver.counts);
@@ -202,6 +227,18 @@ impl<'a> Row<'a> {
         row
     }
 
+    fn sender(sender: &'a SenderThread) -> Self {
+        let mut row = Self {
+            kind: "sender",
+            session: Some(&sender.session),
+            thread: Some(sender.thread),
+            source: Some(&sender.source),
+            ..Self::default()
+        };
+        row.conduct(&sender.conduct);
+        row
+    }
+
     fn total(trial: &TrialReport) -> Self {
         let mut row = Self {
             kind: "total",
@@ -211,7 +248,12 @@ impl<'a> Row<'a> {
         };
         if let Some(sender) = &trial.sender {
             row.transmitted(sender.counts.counts(), sender.offered_load_pps);
-            row.lateness = Percentiles::from(&sender.lateness_ns).into();
+            row.lateness = sender.lateness_ns.percentiles.into();
+            row.handed_over(&sender.gaps_ns, sender.train_max);
+            row.stalls = Some(sender.stalls);
+            row.longest_stall_ns = Some(sender.longest_stall_ns);
+        } else if let Some(senders) = &trial.senders {
+            row.conduct(&senders.all);
         }
         if let Some(totals) = &trial.totals {
             row.received(totals.counts);
@@ -221,11 +263,10 @@ impl<'a> Row<'a> {
             row.loss_ratio = totals.loss_ratio;
             row.payload_bytes = Some(totals.payload_bytes);
             row.streams = Some(trial.streams.len() as u64);
-            row.socket_drops = Some(totals.lost_by.receiver_socket);
             row.forwarding_rate_pps = Some(totals.forwarding_rate_pps);
         }
         if let Some(OneWayDelay { distribution, negative, .. }) = &trial.one_way_delay_ns {
-            row.delay = Percentiles::from(distribution).into();
+            row.delay = distribution.percentiles.into();
             row.delay_negative = Some(*negative);
         }
         row.relative_delay = Delays::total(&trial.relative_delay_ns);
@@ -239,6 +280,25 @@ impl<'a> Row<'a> {
         self.offered = Some(counts.offered);
         self.refused = Some(counts.refused);
         self.offered_load_pps = Some(offered_load_pps);
+    }
+
+    fn handed_over(&mut self, gaps: &Buckets, train_max: u64) {
+        (self.gap_p50_ns, self.gap_p99_ns, self.gap_max_ns) = (gaps.p50, gaps.p99, gaps.max);
+        self.train_max = Some(train_max);
+    }
+
+    /// What senders elsewhere tell on themselves.
+    fn conduct(&mut self, conduct: &SenderConduct) {
+        self.intended = conduct.intended;
+        self.offered = Some(conduct.offered);
+        self.refused = Some(conduct.refused);
+        if let Some(SenderGaps { p50, p99, max, .. }) = conduct.gaps_ns {
+            (self.gap_p50_ns, self.gap_p99_ns, self.gap_max_ns) =
+                (Some(p50.0), Some(p99.0), Some(max.0));
+        }
+        self.train_max = Some(conduct.train_max);
+        self.stalls = Some(conduct.stalls);
+        self.longest_stall_ns = Some(conduct.longest_stall_ns);
     }
 
     fn received(&mut self, counts: RxCounts) {

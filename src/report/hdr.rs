@@ -175,6 +175,7 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
+    /// V73: `outputPercentileDistribution` of HdrHistogram for Java.
     #[test]
     fn prints_what_java_prints() {
         let java = "       Value     Percentile TotalCount 1/(1-Percentile)

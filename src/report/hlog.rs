@@ -2,18 +2,24 @@
 //!
 //! A series a tag, in nanoseconds; only `Interval_Max` is in milliseconds, as in Java's `HistogramLogWriter`. Of the
 //! receiving side `delay`, `relative-delay` (if there is any), `host` (kernel to application) and `stream-lateness`
-//! (the senders', as their datagrams say); of the sending side `lateness`.
+//! (the senders', as their datagrams say); of the sending side `lateness` and `gaps`. Order, losses and variation have
+//! a series for each histogram of the report, by its name; what is not a time is counted instead, and its maximum
+//! divided like the others. An empty one of these is left out.
 
 use super::{ReportFormat, ReportWriter};
+use crate::model::metrics::Patterns;
 use crate::model::report::RunReport;
 use crate::model::snapshot::Snapshot;
 use crate::model::spec::TrialSpec;
-use crate::stats::latency::Latency;
+use crate::stats::coarse::CoarseHistogram;
+use crate::stats::latency::{self, Latency};
+use crate::stats::patterns::PatternHistograms;
+use crate::stats::{loss_pattern, reordering};
 use crate::units::Nanos;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+use hdrhistogram::{Counter, Histogram};
 use std::io::{self, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -26,7 +32,7 @@ impl ReportFormat for Hlog {
     }
 
     fn about(&self) -> &'static str {
-        "HdrHistogram's log: a histogram an interval, of delay and of lateness"
+        "HdrHistogram's log: each histogram of the report, by intervals"
     }
 
     fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter> {
@@ -39,6 +45,19 @@ const RELATIVE: &str = "relative-delay";
 const HOST: &str = "host";
 const STREAM_LATENESS: &str = "stream-lateness";
 const LATENESS: &str = "lateness";
+const GAPS: &str = "gaps";
+
+/// Those of [`patterns_of`] and [`patterns_in`], in their order.
+const PATTERNS: [&str; 8] = [
+    "reordering-extent",
+    "reordering-late",
+    "reordering-gap",
+    "loss-period",
+    "loss-distance",
+    "ipdv",
+    "inter-arrival",
+    "inter-departure",
+];
 
 struct Writer {
     out: Box<dyn Write + Send>,
@@ -68,6 +87,16 @@ impl ReportWriter for Writer {
         if let Some(sender) = &snapshot.sender {
             write(LATENESS, &sender.lateness)?;
         }
+        let gaps = snapshot.sender.as_ref().map(|sender| (GAPS, &sender.trains.gaps));
+        let patterns = snapshot.receiver.as_ref().map(|receiver| patterns_of(&receiver.patterns));
+        let patterns = PATTERNS.into_iter().zip(patterns.into_iter().flatten());
+        let patterns = patterns.filter_map(|(tag, histogram)| Some((tag, histogram?)));
+        for (tag, histogram) in gaps.into_iter().chain(patterns) {
+            if !histogram.is_empty() {
+                let (start, length) = (snapshot.start, snapshot.length);
+                write_interval(tag, start, length, histogram, &mut self.out)?;
+            }
+        }
         self.out.flush()
     }
 
@@ -88,9 +117,48 @@ impl ReportWriter for Writer {
                 let histogram = distribution.histogram().map_err(io::Error::other)?;
                 write_interval(tag, Nanos(0), trial.duration_ns, &histogram, &mut self.out)?;
             }
+            let gaps = trial.sender.as_ref().map(|sender| sender.gaps_ns.histogram(TIME));
+            let patterns = trial.patterns.as_ref().map(patterns_in);
+            let patterns = PATTERNS.into_iter().zip(patterns.into_iter().flatten());
+            for (tag, histogram) in gaps.map(|gaps| (GAPS, gaps)).into_iter().chain(patterns) {
+                if !histogram.is_empty() {
+                    write_interval(tag, Nanos(0), trial.duration_ns, &histogram, &mut self.out)?;
+                }
+            }
         }
         self.out.flush()
     }
+}
+
+const TIME: u64 = latency::HIGHEST.0;
+
+/// In the order of [`PATTERNS`].
+fn patterns_of(of: &PatternHistograms) -> [Option<&CoarseHistogram>; 8] {
+    let variation = of.variation.as_ref();
+    [
+        Some(&of.order.extents),
+        Some(&of.order.late),
+        Some(&of.order.gaps),
+        Some(&of.loss.lengths),
+        Some(&of.loss.distances),
+        variation.map(|of| &of.ipdv),
+        variation.map(|of| &of.inter_arrival),
+        variation.map(|of| &of.inter_departure),
+    ]
+}
+
+/// In the order of [`PATTERNS`].
+fn patterns_in(report: &Patterns) -> [CoarseHistogram; 8] {
+    [
+        report.reordering_extent.histogram(reordering::EXTENT_HIGHEST),
+        report.reordering_late_ns.histogram(TIME),
+        report.reordering_gap.histogram(reordering::EXTENT_HIGHEST),
+        report.loss_period.histogram(loss_pattern::HIGHEST),
+        report.loss_distance.histogram(loss_pattern::HIGHEST),
+        report.ipdv_ns.histogram(TIME),
+        report.inter_arrival_ns.histogram(TIME),
+        report.inter_departure_ns.histogram(TIME),
+    ]
 }
 
 /// Both times are needed: readers take the intervals as relative to the base, and filter by the start.
@@ -106,11 +174,11 @@ fn write_header(started_at: Nanos, out: &mut dyn Write) -> io::Result<()> {
     )
 }
 
-fn write_interval(
+fn write_interval<T: Counter>(
     tag: &str,
     start: Nanos,
     length: Nanos,
-    histogram: &Histogram<u64>,
+    histogram: &Histogram<T>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut bytes = Vec::new();
@@ -127,8 +195,10 @@ mod tests {
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry, Tag};
     use hdrhistogram::serialization::{Deserializer, V2Serializer};
 
-    /// Written by Java's `HistogramLogWriter`: 10, 20, 30 and 40 µs.
+    /// V72: written by Java's `HistogramLogWriter`: 10, 20, 30 and 40 µs.
     const JAVA: &str = "Tag=rx0,1.000,1.000,0.040,HISTFAAAACx42pNpmSzMwMDAwwABzFCaEURcm7yEwf4DROCwM9Nffqb7nEyz2ZgAphwINg==\n";
+
+    const V70: [u64; 9] = [1, 2, 2, 3, 1000, 2047, 2048, 2049, 1_000_000];
 
     fn decoded(base64: &str) -> Histogram<u64> {
         let bytes = BASE64_STANDARD.decode(base64).unwrap();
@@ -179,11 +249,12 @@ mod tests {
         assert_eq!(decoded(b.encoded_histogram()), last);
     }
 
+    /// V70, V71: as HdrHistogram for Java encodes them.
     #[test]
     fn histograms_are_encoded_as_in_java() {
         let cases = [
             (
-                histogram(3_600_000_000_000, 3, &[1, 2, 2, 3, 1000, 2047, 2048, 2049, 1_000_000]),
+                histogram(3_600_000_000_000, 3, &V70),
                 "1c8493130000000f000000000000000300000000000000010000034630b8a0003ff0000000000000\
                  00020402c70f02ab100204bf8e0102",
             ),
@@ -199,5 +270,26 @@ mod tests {
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(hex, java);
         }
+    }
+
+    /// V69, V70: what HdrHistogram for Java has compressed, and what it says of it. Ours is compressed otherwise and
+    /// says the same.
+    #[test]
+    fn what_java_has_compressed_is_read() {
+        let java = "HISTFAAAAC942pNpmSzMwMDAzwABzFCaEch0M9ixgMH+A1SEiYXpOD/TagEmlv19jEwApZ0HSw==";
+        let java = decoded(java);
+        let values = histogram(3_600_000_000_000, 3, &V70);
+        assert_eq!(java, values);
+        let percentiles = [0.5, 0.9, 0.99, 1.0].map(|quantile| java.value_at_quantile(quantile));
+        assert_eq!(percentiles, [1000, 1_000_447, 1_000_447, 1_000_447]);
+        assert!((java.mean() - 111_927.222_2).abs() < 1e-4, "{}", java.mean());
+        assert!((java.stdev() - 314_050.296_08).abs() < 1e-5, "{}", java.stdev());
+        let bucket = |value| (java.lowest_equivalent(value), java.highest_equivalent(value));
+        assert_eq!((bucket(2049), bucket(1_000_000)), ((2048, 2049), (999_936, 1_000_447)));
+
+        let mut line = Vec::new();
+        write_interval(DELAY, Nanos(0), Nanos::SECOND, &java, &mut line).unwrap();
+        let line = String::from_utf8(line).unwrap();
+        assert_eq!(decoded(line.trim().rsplit_once(',').unwrap().1), values);
     }
 }

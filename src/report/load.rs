@@ -50,10 +50,11 @@ pub fn read(path: &Path) -> Result<Saved> {
 pub fn histogram(file: &str, distribution: &Distribution) -> Result<Histogram<u64>> {
     let broken = |reason| Problem::Broken(format!("a histogram is damaged ({reason})")).of(file);
     let histogram = distribution.histogram().map_err(broken)?;
-    if histogram.len() == distribution.count {
+    let count = distribution.percentiles.count;
+    if histogram.len() == count {
         return Ok(histogram);
     }
-    Err(broken(format!("{} values where {} are named", histogram.len(), distribution.count)))
+    Err(broken(format!("{} values where {count} are named", histogram.len())))
 }
 
 /// Whether a file was made of results by this program: merged or compared ones.
@@ -247,7 +248,7 @@ mod tests {
         let mut report = sample::run();
         let delay = &mut report.trial.one_way_delay_ns.as_mut().unwrap().distribution;
         assert_eq!(histogram("rx.json", delay).unwrap().len(), 1_000_000);
-        delay.count += 1;
+        delay.percentiles.count += 1;
         let error = histogram("rx.json", delay).unwrap_err().to_string();
         assert!(error.contains("1000000 values where 1000001 are named"), "{error}");
         delay.hdr = "AAAA".into();

@@ -25,7 +25,7 @@ pub mod load;
 pub mod merge;
 pub mod compare;
 
-mod percentiles;
+mod interval;
 
 #[cfg(test)]
 mod golden;

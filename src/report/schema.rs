@@ -150,6 +150,8 @@ fn everything() -> RunReport {
         Warning::SendingHostDropped { place: "qdisc tbf".into(), packets: 2, after_taking: 1 },
         Warning::ReversePathFiltered { datagrams: 1 },
         Warning::SenderLate { p99_ns: length_ns },
+        Warning::SenderStalled { session: session.clone(), stalls: 1, length_ns },
+        Warning::SenderMissedLoad { session: session.clone(), intended: 2, offered: 1 },
         Warning::TailUnknown { streams: 1 },
         Warning::Hiccup { worker: worker.clone(), length_ns },
     ]);

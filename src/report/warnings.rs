@@ -107,6 +107,17 @@ impl Explained for Warning {
                     "the sender was late: 1 % of its datagrams left more than {p99_ns} after they were due"
                 )
             }
+            Self::SenderStalled { session, stalls, length_ns } => format!(
+                "sender {session} says that it stood still {}, up to {length_ns}: the silence, and the \
+                 burst and the delays that follow it, are its own",
+                count(*stalls, "time")
+            ),
+            Self::SenderMissedLoad { session, intended, offered } => format!(
+                "sender {session} says that it offered only {} of what it intended: {} of {}",
+                percent(*offered as f64 / (*intended).max(1) as f64),
+                grouped(*offered),
+                count(*intended, "datagram")
+            ),
             Self::NegativeDelay { datagrams } => format!(
                 "{} arrived before being due: the two clocks disagree, so the delays mean little",
                 count(*datagrams, "datagram")
@@ -143,6 +154,13 @@ impl Explained for Warning {
             Self::ReversePathFiltered { .. } => blame::of_place(Place::ReversePath, report),
             Self::SenderLate { .. } => {
                 "pin the sender to a core of its own with --cpu, or lower --rate".into()
+            }
+            Self::SenderStalled { .. } => {
+                "keep other work off the sender's core: pin it there with --cpu, and see its own report"
+                    .into()
+            }
+            Self::SenderMissedLoad { .. } => {
+                "take the load from the sender's own report, which says what kept it".into()
             }
             Self::NegativeDelay { .. } => {
                 "synchronise the clocks (PTP, or chrony with hardware timestamps) and repeat".into()

@@ -25,19 +25,23 @@ impl Gap {
 
 /// The gaps of one stream that may still be filled, in ascending order.
 ///
-/// Costs nothing while datagrams come in order. Memory grows with the gaps that are open at once, up to a bound;
-/// beyond it the oldest is given up early.
-#[derive(Debug)]
+/// Costs nothing while datagrams come in order. Memory grows and shrinks with the gaps that are open at once; who has
+/// too many gives up the oldest early.
+#[derive(Debug, Default)]
 pub struct Gaps {
     open: VecDeque<Gap>,
-    most: usize,
     outstanding: u64,
 }
 
 impl Gaps {
-    /// No gaps, and at most `most` at once.
-    pub fn new(most: usize) -> Self {
-        Self { open: VecDeque::new(), most, outstanding: 0 }
+    /// How many gaps are open.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether nothing is missing.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
     }
 
     /// Numbers that are missing and may still come.
@@ -45,14 +49,14 @@ impl Gaps {
         self.outstanding
     }
 
-    /// A number came that leaves a gap below it. Returns the oldest gap if there is no room for both.
-    pub fn open(&mut self, gap: Gap) -> Option<Gap> {
+    /// A number came that leaves a gap below it.
+    pub fn open(&mut self, gap: Gap) {
         self.outstanding += gap.len;
         self.open.push_back(gap);
-        if self.open.len() > self.most { self.give_up_oldest() } else { None }
     }
 
-    /// A missing number came after all. What is in no gap was given up, or is below the first number.
+    /// A missing number came after all; from the midst of a gap it makes two. What is in no gap was given up, or is
+    /// below the first number.
     pub fn fill(&mut self, seq: u64) -> bool {
         let at = self.open.partition_point(|gap| gap.end() <= seq);
         let Some(gap) = self.open.get_mut(at).filter(|gap| gap.first_seq <= seq) else {
@@ -82,12 +86,20 @@ impl Gaps {
         if oldest.noticed_at <= until { self.give_up_oldest() } else { None }
     }
 
-    fn give_up_oldest(&mut self) -> Option<Gap> {
+    /// The oldest gap, whatever its age: its numbers are lost.
+    pub fn give_up_oldest(&mut self) -> Option<Gap> {
         let oldest = self.open.pop_front()?;
         self.outstanding -= oldest.len;
+        let held = self.open.capacity();
+        if held > KEPT && self.open.len() < held / 4 {
+            self.open.shrink_to(held / 2);
+        }
         Some(oldest)
     }
 }
+
+/// Room for so few gaps is not worth giving back.
+const KEPT: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -107,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_filled_gap_shrinks_or_splits() {
-        let mut gaps = Gaps::new(8);
+        let mut gaps = Gaps::default();
         gaps.open(gap(10, 5, 0));
         gaps.open(gap(20, 1, 0));
         assert!(gaps.fill(12) && gaps.fill(10) && gaps.fill(14) && gaps.fill(20));
@@ -120,7 +132,7 @@ mod tests {
 
     #[test]
     fn what_the_own_socket_dropped_never_exceeds_the_gap() {
-        let mut gaps = Gaps::new(8);
+        let mut gaps = Gaps::default();
         gaps.open(Gap { own: 4, ..gap(10, 5, 0) });
         gaps.fill(13);
         gaps.fill(10);
@@ -130,7 +142,7 @@ mod tests {
 
     #[test]
     fn gaps_are_lost_in_the_order_of_their_age() {
-        let mut gaps = Gaps::new(8);
+        let mut gaps = Gaps::default();
         gaps.open(gap(1, 1, 100));
         gaps.open(gap(5, 2, 200));
         assert_eq!(gaps.settle(Nanos(99)), None);
@@ -140,13 +152,14 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_is_given_up_when_there_are_too_many() {
-        let mut gaps = Gaps::new(2);
-        assert_eq!(gaps.open(gap(1, 1, 0)), None);
-        assert_eq!(gaps.open(gap(3, 1, 0)), None);
-        assert_eq!(gaps.open(gap(5, 1, 0)), Some(gap(1, 1, 0)));
-        assert!(!gaps.fill(1));
-        assert_eq!(gaps.outstanding(), 2);
+    fn the_oldest_is_given_up_and_its_room_given_back() {
+        let mut gaps = Gaps::default();
+        (0..1000).for_each(|n| gaps.open(gap(2 * n, 1, 0)));
+        assert_eq!(gaps.give_up_oldest(), Some(gap(0, 1, 0)));
+        assert!(!gaps.fill(0));
+        assert_eq!((gaps.len(), gaps.outstanding()), (999, 999));
+        while gaps.give_up_oldest().is_some() {}
+        assert!(gaps.is_empty() && gaps.open.capacity() <= 2 * KEPT);
     }
 
     proptest! {
@@ -155,7 +168,7 @@ mod tests {
             lens in prop::collection::vec((1u64..6, 1u64..4), 1..40),
             fills in prop::collection::vec(0u64..400, 0..200),
         ) {
-            let mut gaps = Gaps::new(64);
+            let mut gaps = Gaps::default();
             let mut missing = BTreeSet::new();
             let mut at = 0;
             for (present, len) in lens {

@@ -163,6 +163,20 @@ mod tests {
         assert_eq!(hdr.len(), 20_000);
         let percentiles = [0.5, 0.75, 0.99].map(|q| hdr.value_at_quantile(q));
         assert_eq!(percentiles, [1000, 50_003_967, 98_041_855]);
+        assert_eq!((hdr.max(), hdr.quantile_below(1000)), (100_007_935, 0.5));
+
+        for (delay, interval, expected) in [
+            (100, 10, &[10, 20, 30, 40, 50, 60, 70, 80, 90, 100][..]),
+            (100_000, 25_000, &[25_000, 50_000, 75_000, 100_000]),
+            (7, 7, &[7]),
+        ] {
+            let mut hdr = Histogram::<u64>::new_with_bounds(1, 100_000_000, 3).unwrap();
+            hdr.record_correct(delay, interval).unwrap();
+            let values = hdr.iter_recorded().map(|step| (step.value_iterated_to(), 1));
+            let expected = expected.iter().map(|value| (hdr.highest_equivalent(*value), 1));
+            assert!(values.eq(expected), "{delay} every {interval}");
+            assert!(hdr.iter_recorded().all(|step| step.count_at_value() == 1));
+        }
     }
 
     #[test]

@@ -38,9 +38,18 @@ pub struct LossPattern {
     longest: Vec<LossPeriod>,
 }
 
-/// Histograms of losses. They are apart from [`LossPattern`] so that many streams can share them.
-#[derive(Debug)]
+/// Counts and histograms of losses. They are apart from [`LossPattern`] so that many streams can share them, and so
+/// that they can be had by intervals.
+#[derive(Clone, Debug)]
 pub struct LossHistograms {
+    /// Lost datagrams.
+    pub lost: u64,
+    /// Those of them that are at most delta away from the loss before.
+    pub noticeable: u64,
+    /// Loss periods.
+    pub periods: u64,
+    /// Length of the longest that is complete.
+    pub period_max: u64,
     /// Loss distances (RFC 3357 section 5.4.1), without the first loss, which has none. Those above 1 are the
     /// inter-loss-period lengths (section 6.4).
     pub distances: CoarseHistogram,
@@ -58,9 +67,40 @@ impl LossHistograms {
     /// Empty ones, 26 KiB.
     pub fn new() -> Self {
         Self {
+            lost: 0,
+            noticeable: 0,
+            periods: 0,
+            period_max: 0,
             distances: coarse::coarse_histogram(HIGHEST),
             lengths: coarse::coarse_histogram(HIGHEST),
         }
+    }
+
+    /// Mean length of the loss periods; `None` when there is none.
+    pub fn mean_period(&self) -> Option<f64> {
+        ratio(self.lost, self.periods)
+    }
+
+    /// Noticeable of lost (RFC 3357 section 6.1); `None` when nothing is lost.
+    pub fn noticeable_rate(&self) -> Option<f64> {
+        ratio(self.noticeable, self.lost)
+    }
+
+    /// Adds those of another receiver, or of another time.
+    pub fn add(&mut self, other: &Self) {
+        self.lost += other.lost;
+        self.noticeable += other.noticeable;
+        self.periods += other.periods;
+        self.period_max = self.period_max.max(other.period_max);
+        coarse::add(&mut self.distances, &other.distances);
+        coarse::add(&mut self.lengths, &other.lengths);
+    }
+
+    /// Forgets everything, keeps the memory.
+    pub fn clear(&mut self) {
+        (self.lost, self.noticeable, self.periods, self.period_max) = (0, 0, 0, 0);
+        coarse::clear(&mut self.distances);
+        coarse::clear(&mut self.lengths);
     }
 }
 
@@ -83,6 +123,7 @@ impl LossPattern {
             return;
         }
         self.lost += count;
+        histograms.lost += count;
         // Within the range, each is one away from the one before.
         self.record_distances(1, count - 1, histograms);
         if let Some(open) = &mut self.open {
@@ -96,6 +137,7 @@ impl LossPattern {
         }
         self.finish(histograms);
         self.periods += 1;
+        histograms.periods += 1;
         self.open = Some(LossPeriod { first_seq, len: count, at });
     }
 
@@ -103,6 +145,7 @@ impl LossPattern {
     pub fn finish(&mut self, histograms: &mut LossHistograms) {
         let Some(period) = self.open.take() else { return };
         coarse::record(&mut histograms.lengths, period.len, 1);
+        histograms.period_max = histograms.period_max.max(period.len);
         let at = self.longest.partition_point(|other| other.len >= period.len);
         self.longest.insert(at, period);
         self.longest.truncate(LONGEST);
@@ -137,7 +180,9 @@ impl LossPattern {
     fn record_distances(&mut self, distance: u64, count: u64, histograms: &mut LossHistograms) {
         if count > 0 {
             coarse::record(&mut histograms.distances, distance, count);
-            self.noticeable += if distance <= self.delta { count } else { 0 };
+            let noticeable = if distance <= self.delta { count } else { 0 };
+            self.noticeable += noticeable;
+            histograms.noticeable += noticeable;
         }
     }
 }

@@ -98,6 +98,48 @@ impl ReorderingCounters {
         let in_order = self.in_order() as f64;
         Some(self.run_squares as f64 / in_order / self.run_mean()?)
     }
+
+    /// Adds what is known of another stream, or of another time.
+    pub fn add(&mut self, other: &Self) {
+        self.arrivals += other.arrivals;
+        self.reordered += other.reordered;
+        self.n1_reordered += other.n1_reordered;
+        self.n3_reordered += other.n3_reordered;
+        self.extent_max = self.extent_max.max(other.extent_max);
+        self.extent_unknown += other.extent_unknown;
+        self.late_max = self.late_max.max(other.late_max);
+        self.byte_offset_max = self.byte_offset_max.max(other.byte_offset_max);
+        self.byte_offset_unknown += other.byte_offset_unknown;
+        self.discontinuities += other.discontinuities;
+        self.discontinuity_size += other.discontinuity_size;
+        self.reordering_discontinuities += other.reordering_discontinuities;
+        self.run_squares += other.run_squares;
+        self.open_run += other.open_run;
+    }
+
+    fn jumped(&mut self, missing: u64) {
+        self.discontinuities += 1;
+        self.discontinuity_size += missing;
+    }
+
+    /// Counts a reordered one that ended a run of this length.
+    fn count(&mut self, reordered: &Reordered, run: u64) {
+        self.run_squares += u128::from(run) * u128::from(run);
+        self.reordered += 1;
+        self.n1_reordered += u64::from(reordered.n >= 1);
+        self.n3_reordered += u64::from(reordered.n >= 3);
+        match (reordered.extent, reordered.late) {
+            (Some(extent), Some(late)) => {
+                self.extent_max = self.extent_max.max(extent);
+                self.late_max = self.late_max.max(late);
+            }
+            _ => self.extent_unknown += 1,
+        }
+        match reordered.byte_offset {
+            Some(bytes) => self.byte_offset_max = self.byte_offset_max.max(bytes),
+            None => self.byte_offset_unknown += 1,
+        }
+    }
 }
 
 /// Follows the order of one stream.
@@ -120,9 +162,12 @@ pub struct Reordering {
     runs: VecDeque<Run>,
 }
 
-/// Histograms of the order of streams. They are apart from [`Reordering`] so that many streams can share them.
-#[derive(Debug)]
+/// Counts and histograms of the order of streams. They are apart from [`Reordering`] so that many streams can share
+/// them, and so that they can be had by intervals.
+#[derive(Clone, Debug)]
 pub struct OrderHistograms {
+    /// All but the arrivals and the run that has not ended: what comes in order does not touch them.
+    pub counters: ReorderingCounters,
     /// Extents of the reordered ones (RFC 4737 section 4.2.3).
     pub extents: CoarseHistogram,
     /// Lateness of the reordered ones in nanoseconds (RFC 4737 section 4.3.3).
@@ -141,10 +186,32 @@ impl OrderHistograms {
     /// Empty ones, 34 KiB.
     pub fn new() -> Self {
         Self {
+            counters: ReorderingCounters::default(),
             extents: coarse::coarse_histogram(EXTENT_HIGHEST),
             late: coarse::coarse_histogram(latency::HIGHEST.0),
             gaps: coarse::coarse_histogram(EXTENT_HIGHEST),
         }
+    }
+
+    /// The counters, where so many first copies came.
+    pub fn counters_of(&self, arrivals: u64) -> ReorderingCounters {
+        ReorderingCounters { arrivals, ..self.counters }
+    }
+
+    /// Adds those of another receiver, or of another time.
+    pub fn add(&mut self, other: &Self) {
+        self.counters.add(&other.counters);
+        coarse::add(&mut self.extents, &other.extents);
+        coarse::add(&mut self.late, &other.late);
+        coarse::add(&mut self.gaps, &other.gaps);
+    }
+
+    /// Forgets everything, keeps the memory.
+    pub fn clear(&mut self) {
+        self.counters = ReorderingCounters::default();
+        coarse::clear(&mut self.extents);
+        coarse::clear(&mut self.late);
+        coarse::clear(&mut self.gaps);
     }
 }
 
@@ -231,14 +298,14 @@ impl Reordering {
         self.bytes += u64::from(payload_len);
         if !matches!(arrival, Arrival::Reordered { .. }) {
             if let Arrival::Gap { missing } = arrival {
-                self.counters.discontinuities += 1;
-                self.counters.discontinuity_size += missing;
+                self.counters.jumped(missing);
+                histograms.counters.jumped(missing);
             }
             self.push_run(run);
             self.push_jump(Jump { seq, index, received_at, reordering: false });
             return None;
         }
-        let reordered = self.measure(run, received_at, &mut histograms.gaps);
+        let reordered = self.measure(run, received_at, histograms);
         self.count(&reordered, histograms);
         if !self.continues(run) {
             self.push_run(run);
@@ -277,12 +344,12 @@ impl Reordering {
         &mut self,
         arrival: Run,
         received_at: Nanos,
-        gaps: &mut CoarseHistogram,
+        histograms: &mut OrderHistograms,
     ) -> Reordered {
         let Run { first_seq: seq, first_index: index, .. } = arrival;
         let higher = self.runs.iter().rev().take_while(|run| run.first_seq > seq).last();
         let n = higher.map_or(0, |run| index - run.first_index);
-        let overtaker = self.designate(seq, gaps);
+        let overtaker = self.designate(seq, histograms);
         Reordered {
             extent: overtaker.map(|overtaker| index - overtaker.index),
             late: overtaker.map(|overtaker| received_at.saturating_sub(overtaker.received_at)),
@@ -308,30 +375,18 @@ impl Reordering {
     }
 
     fn count(&mut self, reordered: &Reordered, histograms: &mut OrderHistograms) {
-        let counters = &mut self.counters;
-        let run = counters.arrivals - self.last_reordered - 1;
-        counters.run_squares += u128::from(run) * u128::from(run);
-        counters.reordered += 1;
-        counters.n1_reordered += u64::from(reordered.n >= 1);
-        counters.n3_reordered += u64::from(reordered.n >= 3);
-        match (reordered.extent, reordered.late) {
-            (Some(extent), Some(late)) => {
-                counters.extent_max = counters.extent_max.max(extent);
-                counters.late_max = counters.late_max.max(late);
-                coarse::record(&mut histograms.extents, extent, 1);
-                coarse::record(&mut histograms.late, late.0, 1);
-            }
-            _ => counters.extent_unknown += 1,
-        }
-        match reordered.byte_offset {
-            Some(bytes) => counters.byte_offset_max = counters.byte_offset_max.max(bytes),
-            None => counters.byte_offset_unknown += 1,
+        let run = self.counters.arrivals - self.last_reordered - 1;
+        self.counters.count(reordered, run);
+        histograms.counters.count(reordered, run);
+        if let (Some(extent), Some(late)) = (reordered.extent, reordered.late) {
+            coarse::record(&mut histograms.extents, extent, 1);
+            coarse::record(&mut histograms.late, late.0, 1);
         }
     }
 
     /// The first arrival with a higher number than `seq`, which is always a jump (RFC 4737 section 4.5.3); `None`
     /// when it is forgotten. It is a reordering discontinuity from now on.
-    fn designate(&mut self, seq: u64, gaps: &mut CoarseHistogram) -> Option<Jump> {
+    fn designate(&mut self, seq: u64, histograms: &mut OrderHistograms) -> Option<Jump> {
         if self.forgotten.is_some_and(|forgotten| forgotten.seq > seq) {
             return None;
         }
@@ -340,10 +395,11 @@ impl Reordering {
         if !overtaker.reordering {
             self.jumps[at].reordering = true;
             self.counters.reordering_discontinuities += 1;
+            histograms.counters.reordering_discontinuities += 1;
             let before = self.jumps.iter().take(at).rev().find(|jump| jump.reordering);
             let before = before.map(|jump| jump.index).or(self.forgotten_reordering);
             if let Some(before) = before {
-                coarse::record(gaps, overtaker.index - before, 1);
+                coarse::record(&mut histograms.gaps, overtaker.index - before, 1);
             }
         }
         Some(overtaker)

@@ -149,7 +149,7 @@ pub struct SkewEstimator {
 
 impl SkewEstimator {
     /// Bins of this length. A jump of the shortest delay by more than `step` is a step of a clock if the next bin
-    /// agrees; it must be more than the skew of a bin. Holds 16 KiB; the only allocation.
+    /// agrees; it must be more than the skew of a bin. Holds 4 KiB; the only allocation.
     pub fn new(bin: Nanos, step: Nanos) -> Self {
         assert!(bin.0 > 0, "bins of no length");
         Self {
@@ -159,7 +159,7 @@ impl SkewEstimator {
             shortest: None,
             last: None,
             jumped: None,
-            hull: LowerHull::new(1024),
+            hull: LowerHull::new(256),
             steps: 0,
             largest_step: 0,
         }

@@ -30,10 +30,59 @@ pub fn magnitudes() -> CoarseHistogram {
 pub struct Ipdv {
     /// Delays of the last numbers, that of `seq` at `seq % REMEMBERED`.
     recent: Box<[(u64, i64); REMEMBERED]>,
+    /// Of the interval that has not ended.
+    now: IpdvSums,
+    /// Of all intervals before it.
+    before: IpdvSums,
+}
+
+/// Inter-packet delay variations, summed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IpdvSums {
     pairs: u64,
     sum: i128,
     min: i64,
     max: i64,
+}
+
+impl Default for IpdvSums {
+    fn default() -> Self {
+        Self { pairs: 0, sum: 0, min: i64::MAX, max: i64::MIN }
+    }
+}
+
+impl IpdvSums {
+    /// How many pairs there were.
+    pub fn pairs(&self) -> u64 {
+        self.pairs
+    }
+
+    /// The smallest and the largest, signed, in nanoseconds; `None` without pairs.
+    pub fn range(&self) -> Option<(i64, i64)> {
+        (self.pairs > 0).then_some((self.min, self.max))
+    }
+
+    /// Mean in nanoseconds; `None` without pairs. Where delays are otherwise constant, it is the skew of the
+    /// clocks over the time between two datagrams (RFC 3393 section 5.2).
+    pub fn mean(&self) -> Option<f64> {
+        (self.pairs > 0).then(|| self.sum as f64 / self.pairs as f64)
+    }
+
+    /// Adds those of another stream, or of another time.
+    pub fn add(&mut self, other: &Self) {
+        self.pairs += other.pairs;
+        self.sum += other.sum;
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+    }
+
+    #[inline]
+    fn note(&mut self, ipdv: i64) {
+        self.pairs += 1;
+        self.sum += i128::from(ipdv);
+        self.min = self.min.min(ipdv);
+        self.max = self.max.max(ipdv);
+    }
 }
 
 impl Default for Ipdv {
@@ -47,10 +96,8 @@ impl Ipdv {
     pub fn new() -> Self {
         Self {
             recent: Box::new([NOTHING; REMEMBERED]),
-            pairs: 0,
-            sum: 0,
-            min: i64::MAX,
-            max: i64::MIN,
+            now: IpdvSums::default(),
+            before: IpdvSums::default(),
         }
     }
 
@@ -78,20 +125,17 @@ impl Ipdv {
         }
     }
 
-    /// How many pairs there were.
-    pub fn pairs(&self) -> u64 {
-        self.pairs
+    /// All variations so far.
+    pub fn sums(&self) -> IpdvSums {
+        let mut all = self.before;
+        all.add(&self.now);
+        all
     }
 
-    /// The smallest and the largest, signed, in nanoseconds; `None` without pairs.
-    pub fn range(&self) -> Option<(i64, i64)> {
-        (self.pairs > 0).then_some((self.min, self.max))
-    }
-
-    /// Mean in nanoseconds; `None` without pairs. Where delays are otherwise constant, it is the skew of the
-    /// clocks over the time between two datagrams (RFC 3393 section 5.2).
-    pub fn mean(&self) -> Option<f64> {
-        (self.pairs > 0).then(|| self.sum as f64 / self.pairs as f64)
+    /// Ends an interval; says what there was in it. A pair belongs to the interval in which its second one came.
+    pub fn end_interval(&mut self) -> IpdvSums {
+        self.before.add(&self.now);
+        std::mem::take(&mut self.now)
     }
 
     #[inline]
@@ -102,10 +146,7 @@ impl Ipdv {
 
     #[inline]
     fn record(&mut self, ipdv: i64, magnitudes: &mut CoarseHistogram) {
-        self.pairs += 1;
-        self.sum += i128::from(ipdv);
-        self.min = self.min.min(ipdv);
-        self.max = self.max.max(ipdv);
+        self.now.note(ipdv);
         magnitudes.saturating_record(ipdv.unsigned_abs());
     }
 }

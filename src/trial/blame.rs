@@ -5,11 +5,22 @@ use crate::model::spec::{Role, TrialSpec};
 use crate::net::counters::{Counters, Scope, Side};
 use crate::sys::qdisc;
 
-/// The host's counters as they stood before a trial.
+/// The host's counters while a trial runs.
 pub(super) struct Watched {
     scope: Scope,
-    sending: Option<Counters>,
-    receiving: Option<Counters>,
+    sending: Option<Series>,
+    receiving: Option<Series>,
+}
+
+/// The counters of one side.
+struct Series {
+    side: Side,
+    /// Before the trial.
+    first: Counters,
+    /// At the end of the last interval that was told.
+    told: Counters,
+    /// As last looked at.
+    seen: Counters,
 }
 
 /// How far they rose while it ran.
@@ -28,26 +39,54 @@ impl Watched {
             v4: spec.groups.iter().any(|member| member.group.is_ipv4()),
             v6: spec.groups.iter().any(|member| member.group.is_ipv6()),
         };
-        let read = |side| Counters::read(&scope, side);
+        let begin = |side| Series::begin(&scope, side);
         Self {
-            sending: (spec.role != Role::Recv).then(|| read(Side::Sending)),
-            receiving: (spec.role != Role::Send).then(|| read(Side::Receiving)),
+            sending: (spec.role != Role::Recv).then(|| begin(Side::Sending)),
+            receiving: (spec.role != Role::Send).then(|| begin(Side::Receiving)),
             scope,
         }
     }
 
-    pub(super) fn end(self) -> HostCounted {
-        let risen = |before: &Option<Counters>, side| {
-            before.as_ref().map(|before| Counters::read(&self.scope, side).since(before))
-        };
-        HostCounted {
-            sending: risen(&self.sending, Side::Sending).unwrap_or_default(),
-            receiving: risen(&self.receiving, Side::Receiving).unwrap_or_default(),
-            qdisc: self
-                .sending
-                .and_then(|_| qdisc::root(self.scope.interface).ok())
-                .map(|root| root.kind),
+    /// Reads them. What that takes, the thread of the collector has to give.
+    pub(super) fn look(&mut self) {
+        for series in self.sending.iter_mut().chain(&mut self.receiving) {
+            series.seen = Counters::read(&self.scope, series.side);
         }
+    }
+
+    /// How far the sending side's and the receiving side's have risen since they were last told.
+    pub(super) fn untold(&self) -> [HostDrops; 2] {
+        [&self.sending, &self.receiving].map(|series| {
+            series.as_ref().map(|series| series.seen.since(&series.told)).unwrap_or_default()
+        })
+    }
+
+    /// What was seen last has been told.
+    pub(super) fn tell(&mut self) {
+        for series in self.sending.iter_mut().chain(&mut self.receiving) {
+            series.told.clone_from(&series.seen);
+        }
+    }
+
+    /// What was told in all: the sending side's and the receiving side's.
+    pub(super) fn told(&self) -> [HostDrops; 2] {
+        [&self.sending, &self.receiving].map(|series| {
+            series.as_ref().map(|series| series.told.since(&series.first)).unwrap_or_default()
+        })
+    }
+
+    /// What was told in all, for the report.
+    pub(super) fn counted(&self) -> HostCounted {
+        let [sending, receiving] = self.told();
+        let root = self.sending.as_ref().and_then(|_| qdisc::root(self.scope.interface).ok());
+        HostCounted { sending, receiving, qdisc: root.map(|root| root.kind) }
+    }
+}
+
+impl Series {
+    fn begin(scope: &Scope, side: Side) -> Self {
+        let first = Counters::read(scope, side);
+        Self { side, told: first.clone(), seen: first.clone(), first }
     }
 }
 

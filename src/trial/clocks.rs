@@ -4,7 +4,7 @@ use crate::model::metrics::{ClockRelation, ClockReport};
 use crate::model::snapshot::ReceiverInterval;
 use crate::stats::skew::{Line, Point, SkewEstimator};
 use crate::units::Nanos;
-use crate::wire::probe::SenderClock;
+use crate::wire::announcement::SenderClock;
 
 /// The shortest delay of so long a time says where the clocks stand.
 const BIN: Nanos = Nanos::SECOND;
@@ -17,7 +17,7 @@ const STEP: Nanos = Nanos(1_000_000);
 pub(super) struct Clock {
     relation: ClockRelation,
     error: Option<Nanos>,
-    /// Follows clocks that may run apart. 16 KiB, so only where they may.
+    /// Follows clocks that may run apart. 4 KiB, so only where they may.
     skew: Option<Box<SkewEstimator>>,
     /// The shortest delay so far, in nanoseconds.
     shortest: Option<i64>,

@@ -1,10 +1,12 @@
 //! Gathers the workers' intervals into snapshots and tells the observer.
 
+use super::blame::{self, HostCounted, Watched};
+use super::errno;
 use super::handover::{GiveBack, Interval, Part};
 use crate::model::Observer;
+use crate::model::drops::{HostDrops, LostBy};
 use crate::model::event::{Event, Happening};
-use crate::model::snapshot::{ReceiverInterval, SenderInterval, Snapshot, TxCounts};
-use crate::stats::latency::Latency;
+use crate::model::snapshot::{HostInterval, ReceiverInterval, SenderInterval, Snapshot};
 use crate::units::Nanos;
 use crossbeam_channel::Sender;
 use std::collections::BTreeMap;
@@ -44,26 +46,22 @@ pub(super) struct Collector<'a> {
     give_back_tx: GiveBack<SenderInterval>,
     give_back_rx: GiveBack<ReceiverInterval>,
     /// All intervals added up.
-    sent: SenderSums,
-    received: ReceiverSums,
+    sent: SenderInterval,
+    received: ReceiverInterval,
     events: Vec<Event>,
+    /// This host's counters; `None` where there is no network.
+    host: Option<Watched>,
+    /// What was told of what became of datagrams on this host.
+    told: Told,
+    /// Whether the workers are done.
+    is_over: bool,
 }
 
-/// What the senders did in the whole trial.
+/// Sums that an interval is the difference to: one place may have dropped what another has already been blamed for.
 #[derive(Default)]
-pub(super) struct SenderSums {
-    pub(super) counts: TxCounts,
-    pub(super) payload_bytes: u64,
-    pub(super) lateness: Latency,
-}
-
-/// Delays of the whole trial.
-#[derive(Default)]
-pub(super) struct ReceiverSums {
-    pub(super) one_way_delay: Latency,
-    pub(super) relative_delay: Latency,
-    pub(super) host_delay: Latency,
-    pub(super) sender_lateness: Latency,
+struct Told {
+    dropped_after_taking: u64,
+    lost_by: LostBy,
 }
 
 #[derive(Default)]
@@ -82,6 +80,7 @@ impl<'a> Collector<'a> {
         interval: Nanos,
         give_back_tx: GiveBack<SenderInterval>,
         give_back_rx: GiveBack<ReceiverInterval>,
+        host: Option<Watched>,
     ) -> Self {
         Self {
             observer,
@@ -94,9 +93,12 @@ impl<'a> Collector<'a> {
             has_receiver: !give_back_rx.is_empty(),
             give_back_tx,
             give_back_rx,
-            sent: SenderSums::default(),
-            received: ReceiverSums::default(),
+            sent: SenderInterval::default(),
+            received: ReceiverInterval::default(),
             events: Vec::new(),
+            host,
+            told: Told::default(),
+            is_over: false,
         }
     }
 
@@ -109,10 +111,7 @@ impl<'a> Collector<'a> {
                 if part.is_last {
                     pending.senders_ended = pending.senders_ended.max(Some(part.ended));
                 }
-                let sum = pending.tx.get_or_insert_default();
-                sum.counts.add(&part.gathered.counts);
-                sum.payload_bytes += part.gathered.payload_bytes;
-                sum.lateness.add(&part.gathered.lateness);
+                pending.tx.get_or_insert_default().add(&part.gathered);
                 let give_back = self.give_back_tx.get(part.worker);
                 note(&mut self.brought[part.worker], &part);
                 recycle(give_back, part.gathered);
@@ -121,17 +120,7 @@ impl<'a> Collector<'a> {
             Delivery::Rx(part) => {
                 let pending = self.pending.entry(part.index.max(self.next)).or_default();
                 pending.ended = pending.ended.max(part.ended);
-                let sum = pending.rx.get_or_insert_default();
-                sum.counts.add(&part.gathered.counts);
-                sum.payload_bytes += part.gathered.payload_bytes;
-                sum.lost += part.gathered.lost;
-                sum.outstanding += part.gathered.outstanding;
-                sum.socket_drops += part.gathered.socket_drops;
-                sum.streams += part.gathered.streams;
-                sum.one_way_delay.add(&part.gathered.one_way_delay);
-                sum.relative_delay.add(&part.gathered.relative_delay);
-                sum.host_delay.add(&part.gathered.host_delay);
-                sum.sender_lateness.add(&part.gathered.sender_lateness);
+                pending.rx.get_or_insert_default().add(&part.gathered);
                 let give_back = self.give_back_rx.get(part.worker - self.give_back_tx.len());
                 note(&mut self.brought[part.worker], &part);
                 recycle(give_back, part.gathered);
@@ -170,12 +159,20 @@ impl<'a> Collector<'a> {
     }
 
     /// All intervals added up: the senders', the receivers', and the events of the whole trial.
-    pub(super) fn into_sums(self) -> (SenderSums, ReceiverSums, Vec<Event>) {
+    pub(super) fn into_sums(self) -> (SenderInterval, ReceiverInterval, Vec<Event>) {
         (self.sent, self.received, self.events)
+    }
+
+    /// How far this host's counters rose in what was told.
+    pub(super) fn host_counted(&self) -> HostCounted {
+        self.host.as_ref().map(Watched::counted).unwrap_or_default()
     }
 
     /// Tells whatever is left. The workers are done.
     pub(super) fn finish(&mut self) {
+        self.is_over = true;
+        // Drops since the last row want one, even if all workers' intervals have been told.
+        self.pending.entry(self.next).or_default();
         while let Some((&last, pending)) = self.pending.last_key_value() {
             let ended = pending.ended;
             let whole = Nanos((self.next + 1).saturating_mul(self.interval.0));
@@ -188,22 +185,14 @@ impl<'a> Collector<'a> {
         let index = self.next;
         self.next += 1;
         let pending = self.pending.remove(&index).unwrap_or_default();
-        if let Some(tx) = &pending.tx {
-            self.sent.counts.add(&tx.counts);
-            self.sent.payload_bytes += tx.payload_bytes;
-            self.sent.lateness.add(&tx.lateness);
-        }
-        let rx = pending.rx.as_ref();
-        if let Some(rx) = rx {
-            self.received.one_way_delay.add(&rx.one_way_delay);
-            self.received.relative_delay.add(&rx.relative_delay);
-            self.received.host_delay.add(&rx.host_delay);
-            self.received.sender_lateness.add(&rx.sender_lateness);
-        }
-        let is_idle = is_idle(&pending);
+        pending.tx.iter().for_each(|tx| self.sent.add(tx));
+        pending.rx.iter().for_each(|rx| self.received.add(rx));
+        let is_last = self.is_over && self.pending.is_empty();
+        let is_idle = is_idle(&pending) && !(is_last && self.has_untold_drops());
         if self.senders_are_done() && is_idle {
             return;
         }
+        let rx = pending.rx.as_ref();
         let is_silent = is_idle && rx.is_none_or(|rx| rx.streams == 0);
         let Some(skipped) = self.skipped.or((!is_silent).then_some(index)) else { return };
         self.skipped = Some(skipped);
@@ -215,13 +204,48 @@ impl<'a> Collector<'a> {
         if length == Nanos(0) && is_idle {
             return;
         }
+        let host = self.tell_host(&pending);
         self.observer.on_interval(&Snapshot {
             index: index - skipped,
             start: Nanos((index - skipped) * self.interval.0),
             length,
             sender: self.has_sender.then(|| pending.tx.unwrap_or_default()),
             receiver: self.has_receiver.then(|| pending.rx.unwrap_or_default()),
+            host,
         });
+    }
+
+    /// Whether this host has dropped something since the last row.
+    fn has_untold_drops(&mut self) -> bool {
+        let Some(host) = &mut self.host else { return false };
+        host.look();
+        host.untold().iter().any(HostDrops::has_drops)
+    }
+
+    /// What this host has to tell of the interval. What nobody was told of comes with the next row.
+    fn tell_host(&mut self, pending: &Pending) -> HostInterval {
+        let mut told = [HostDrops::default(), HostDrops::default()];
+        let mut untold = told.clone();
+        if let Some(host) = &mut self.host {
+            host.look();
+            untold = host.untold();
+            host.tell();
+            told = host.told();
+        }
+        let [sending, receiving] = told;
+        let no_room = self.sent.refused.of(libc::ENOBUFS) + self.sent.also_refused;
+        let dropped_after_taking = blame::dropped_after_taking(&sending, no_room);
+        let lost = self.received.lost.try_into().unwrap_or(0);
+        let lost_by = blame::lost_by(lost, self.received.socket_drops, &receiving);
+        let before = std::mem::replace(&mut self.told, Told { dropped_after_taking, lost_by });
+        let [sending, receiving] = untold;
+        HostInterval {
+            refused: pending.tx.as_ref().map(|tx| errno::by_name(&tx.refused)).unwrap_or_default(),
+            sending,
+            dropped_after_taking: dropped_after_taking as i64 - before.dropped_after_taking as i64,
+            receiving,
+            lost_by: lost_by.since(&before.lost_by),
+        }
     }
 
     /// Receivers wait for stragglers after the senders have ended; if none come there is nothing to tell.
@@ -233,10 +257,10 @@ impl<'a> Collector<'a> {
 
 fn is_idle(pending: &Pending) -> bool {
     let has_sent = pending.tx.as_ref().is_some_and(|tx| tx.counts.intended > 0);
-    let has_received = pending
-        .rx
-        .as_ref()
-        .is_some_and(|rx| rx.counts.received + rx.counts.foreign + rx.socket_drops > 0);
+    let has_received = pending.rx.as_ref().is_some_and(|rx| {
+        let arrived = rx.counts.received + rx.counts.foreign;
+        arrived + rx.socket_drops + rx.stalls.count > 0 || rx.lost != 0
+    });
     !has_sent && !has_received
 }
 
@@ -277,7 +301,7 @@ mod tests {
     fn rows(parts: &[(u64, u64, RxCounts)]) -> Vec<(u64, RxCounts)> {
         let mut rows = Rows::default();
         let (give_back, _spares) = crossbeam_channel::bounded(1);
-        let mut collector = Collector::new(&mut rows, Nanos::SECOND, vec![], vec![give_back]);
+        let mut collector = Collector::new(&mut rows, Nanos::SECOND, vec![], vec![give_back], None);
         for (number, &(now_ms, ended_ms, counts)) in parts.iter().enumerate() {
             let is_last = number == parts.len() - 1;
             let gathered = Box::new(ReceiverInterval { counts, ..ReceiverInterval::default() });

@@ -71,8 +71,9 @@ impl<'a> Crew<'a> {
         let hands = engines.map(|(number, (plan, engine))| {
             let name = format!("sender {number}");
             let cpu = plan.cpu;
+            let (interval, to_collector) = (self.spec.interval_ns, self.to_collector.clone());
             let (handover, give_back) =
-                Handover::new(number, self.spec.interval_ns, self.to_collector.clone());
+                Handover::new(number, interval, SenderInterval::default, to_collector);
             self.give_back_tx.push(give_back);
             let end = self.spec.stop.time_ns;
             let (session, trial) = (self.session, self.trial);
@@ -92,8 +93,10 @@ impl<'a> Crew<'a> {
         let engines = plans.into_iter().zip(engines).enumerate();
         let hands = engines.map(|(number, (plan, engine))| {
             let name = format!("receiver {number}");
+            let (interval, to_collector) = (self.spec.interval_ns, self.to_collector.clone());
+            let empty = || ReceiverInterval::new(self.spec.variation);
             let (handover, give_back) =
-                Handover::new(senders + number, self.spec.interval_ns, self.to_collector.clone());
+                Handover::new(senders + number, interval, empty, to_collector);
             self.give_back_rx.push(give_back);
             let flows = plan.engine.flows;
             let patience = Patience {

@@ -6,7 +6,7 @@ use crate::units::Nanos;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 /// What a worker gathers in an interval, and can be emptied and used again.
-pub(super) trait Interval: Send + Default {
+pub(super) trait Interval: Send {
     /// Forgets everything, keeps the memory.
     fn clear(&mut self);
 }
@@ -42,29 +42,31 @@ pub(super) struct Handover<T> {
     spares: Receiver<Box<T>>,
 }
 
-/// Most events that one worker remembers between two intervals; what is beyond is dropped, and stalls that
-/// often are told by the longest of them.
+/// Most events that one worker remembers between two intervals. Of more, streams that were heard give way: each has
+/// its row. What is still beyond is dropped; stalls that often are told by the longest of them.
 const EVENTS_MAX: usize = 256;
 
 impl<T: Interval> Handover<T>
 where
     Delivery: From<Part<T>>,
 {
-    /// `interval` of zero hands over at the end only. Returns the way back for emptied boxes.
+    /// `interval` of zero hands over at the end only. `empty` makes the two boxes. Returns the way back for emptied
+    /// ones.
     pub(super) fn new(
         worker: usize,
         interval: Nanos,
+        empty: impl Fn() -> T,
         to_collector: Sender<Delivery>,
     ) -> (Self, Sender<Box<T>>) {
         let (give_back, spares) = bounded(1);
         // The channel is new and has room for one.
-        drop(give_back.try_send(Box::default()));
+        drop(give_back.try_send(Box::new(empty())));
         let next_end = if interval == Nanos(0) { Nanos(u64::MAX) } else { interval };
         let handover = Self {
             worker,
             interval,
             next_end,
-            current: Box::default(),
+            current: Box::new(empty()),
             events: Vec::with_capacity(EVENTS_MAX),
             to_collector,
             spares,
@@ -79,16 +81,25 @@ where
 
     /// Remembers that something happened.
     pub(super) fn note(&mut self, at: Nanos, what: Happening) {
-        if self.events.len() < EVENTS_MAX {
-            self.events.push(Event { at_ns: at, what });
+        let is_row = |what: &Happening| matches!(what, Happening::StreamHeard { .. });
+        if self.events.len() == EVENTS_MAX {
+            let gives_way = self.events.iter().rposition(|event| is_row(&event.what));
+            let Some(gives_way) = gives_way.filter(|_| !is_row(&what)) else { return };
+            self.events.remove(gives_way);
         }
+        self.events.push(Event { at_ns: at, what });
+    }
+
+    /// Whether what is being gathered would be handed over now.
+    pub(super) fn is_ready(&self) -> bool {
+        !self.to_collector.is_full() && !self.spares.is_empty()
     }
 
     /// Hands over what was gathered. If the collector is behind, goes on gathering into the same box instead.
     pub(super) fn end_interval(&mut self, now: Nanos) {
         let index = (now.0 / self.interval.0).saturating_sub(1);
         self.next_end = Nanos((index + 2) * self.interval.0);
-        if self.to_collector.is_full() {
+        if !self.is_ready() {
             return;
         }
         let Ok(spare) = self.spares.try_recv() else { return };

@@ -1,20 +1,23 @@
 //! Whose datagram is it: the books that a receiver keeps, a page for each stream.
 
-use super::patterns::PatternHistograms;
-use super::stream::{Key, Options, Shared, State, Stream};
+use super::senders::Senders;
+use super::shared::Shared;
+use super::stream::{Key, Options, State, Stream};
 use crate::engine::{Datagram, FlowIndex};
 use crate::model::event::{Event, Happening};
 use crate::model::group::Membership;
+use crate::model::metrics::MediaReport;
 use crate::model::report::StreamReport;
 use crate::model::snapshot::{ReceiverInterval, RxCounts};
 use crate::units::Nanos;
-use crate::wire::probe::{self, Kind, SenderClock, sender_clock};
+use crate::wire::announcement::{Conduct, SenderClock};
+use crate::wire::probe::{self, Kind};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
 /// Most streams that are told apart; datagrams of further ones are foreign. Bounds the memory that spoofed
-/// streams can take to 512 MiB.
-pub const MAX_STREAMS: usize = 16_384;
+/// streams can take to 512 MiB: none can make its own take more than 48 KiB, besides what all may note together.
+pub const MAX_STREAMS: usize = 10_000;
 
 /// The books of one receiver.
 pub struct Ledger {
@@ -42,8 +45,8 @@ pub struct Ledger {
 pub struct Closed {
     /// One row a stream.
     pub streams: Vec<StreamReport>,
-    /// Histograms of all streams together.
-    pub patterns: PatternHistograms,
+    /// What the senders told on themselves.
+    pub senders: Senders,
     /// Senders that fell silent, and those that came back.
     pub happened: Vec<Event>,
 }
@@ -59,7 +62,7 @@ impl Ledger {
             by_key: HashMap::new(),
             last: 0,
             open: 0,
-            shared: Shared { patterns: PatternHistograms::new(), dropped: 0 },
+            shared: Shared::default(),
             foreign: 0,
             announcements: 0,
             numbered: 0,
@@ -71,11 +74,13 @@ impl Ledger {
         }
     }
 
-    /// Enters one datagram; `now` is the time of the trial. Delays of first copies go into `interval`.
+    /// Enters one datagram; `now` is the time of the trial. What there is to find out by
+    /// intervals goes into `interval`.
     #[inline]
     pub fn enter(&mut self, datagram: &Datagram<'_>, now: Nanos, interval: &mut ReceiverInterval) {
         let Datagram { payload, received_at, source, flow, dropped_before } = *datagram;
         self.shared.dropped += u64::from(dropped_before);
+        self.shared.dropped_in_all += u64::from(dropped_before);
         let probe = probe::decode(payload, received_at)
             .filter(|probe| self.options.session.is_none_or(|own| own == probe.session));
         let (Some(probe), Some(flow)) = (probe, flow) else {
@@ -91,11 +96,16 @@ impl Ledger {
         stream.last_heard = now;
         if probe.kind != Kind::Data {
             self.announcements += 1;
-            let clocks = sender_clock(payload).map(|theirs| [self.own_clock, theirs]);
+            // The header has a check of its own; what stands behind it must have come whole.
+            let body = if probe.intact { payload } else { &[] };
+            let clocks = SenderClock::read(body).map(|theirs| [self.own_clock, theirs]);
+            let told = [stream.conduct, Conduct::read(body)].into_iter().flatten();
+            stream.conduct = told.max_by_key(Conduct::progress);
             self.open -= usize::from(stream.announced(&probe, clocks));
             return;
         }
         stream.enter(&probe, received_at, payload.len() as u32, interval, &mut self.shared);
+        stream.drops_heard = self.shared.dropped_in_all;
         self.numbered += 1;
         self.payload_bytes += payload.len() as u64;
         self.first_received.get_or_insert(received_at);
@@ -113,23 +123,35 @@ impl Ledger {
     }
 
     /// Gaps that were noticed at or before this time of the wall clock are lost for good.
-    pub fn settle(&mut self, until: Nanos) {
+    pub fn settle(&mut self, until: Nanos, interval: &mut ReceiverInterval) {
         for stream in &mut self.streams {
-            stream.settle(until, &mut self.shared.patterns);
+            stream.settle(until, &mut self.shared, &mut interval.patterns);
         }
     }
 
-    /// Ends an interval in what is measured by intervals.
-    pub fn end_interval(&mut self, length: Nanos) {
-        if self.options.media_rate_bps.is_some() {
-            self.streams.iter_mut().for_each(|stream| stream.end_interval(length));
+    /// Ends an interval, from `since` to `now`, in what is measured by intervals.
+    pub fn end_interval(&mut self, since: Nanos, now: Nanos, interval: &mut ReceiverInterval) {
+        if self.options.media_rate_bps.is_some() || self.options.variation {
+            let length = now.saturating_sub(since);
+            for stream in &mut self.streams {
+                let (variation, media) = stream.end_interval(length);
+                // Of a stream that was not there, jitter and delay factor only repeat what they were.
+                let was_there = stream.last_heard >= since;
+                if let Some(variation) = variation.filter(|_| was_there) {
+                    interval.variation.add(&variation);
+                }
+                let is_told = |media: &MediaReport| was_there || media.media_loss_rate_max > 0.0;
+                if let Some(media) = media.filter(is_told) {
+                    interval.note_media(&media);
+                }
+            }
         }
     }
 
     /// No more will come: what is missing is lost.
-    pub fn finish(&mut self) {
+    pub fn finish(&mut self, interval: &mut ReceiverInterval) {
         for stream in &mut self.streams {
-            stream.finish(self.last_received, &mut self.shared.patterns);
+            stream.finish(self.last_received, &mut self.shared, &mut interval.patterns);
         }
     }
 
@@ -170,6 +192,11 @@ impl Ledger {
         self.streams.iter().map(Stream::outstanding).sum()
     }
 
+    /// Datagrams of which more than one copy came, of all streams. Takes time proportional to their number.
+    pub fn replicated(&self) -> u64 {
+        self.streams.iter().map(Stream::replicated).sum()
+    }
+
     /// Numbered datagrams entered.
     pub fn numbered(&self) -> u64 {
         self.numbered
@@ -193,8 +220,13 @@ impl Ledger {
     /// Closes the finished books. `flows` are the receiver's groups.
     pub fn close(self, flows: &[Membership]) -> Closed {
         let happened = self.silences();
+        let mut senders = Senders::default();
+        for stream in &self.streams {
+            let Key { source, session, .. } = stream.key;
+            stream.conduct.into_iter().for_each(|told| senders.heard(session, source, told));
+        }
         let streams = self.streams.into_iter().map(|stream| stream.row(flows)).collect();
-        Closed { streams, patterns: self.shared.patterns, happened }
+        Closed { streams, senders, happened }
     }
 
     /// Number of the stream of a key; a new one if it is the first time. `None`: too many.

@@ -15,6 +15,8 @@ pub(super) struct SenderPlan {
     pub(super) in_trains: bool,
     /// Core to pin to.
     pub(super) cpu: Option<usize>,
+    /// Its number among the senders.
+    pub(super) number: u16,
     /// Number of its first stream; it has one a flow.
     pub(super) first_stream: u16,
     /// When its datagrams are due.
@@ -53,12 +55,13 @@ pub(super) fn senders(
                 loopback: spec.loopback,
                 dscp: spec.dscp,
                 payload_len: usize::from(load.payload_len)
-                    .max(crate::wire::probe::ANNOUNCEMENT_LEN),
+                    .max(crate::wire::announcement::ANNOUNCEMENT_LEN),
                 batch: spec.batch,
                 launch: granted.launch,
             },
             in_trains,
             cpu: core(spec, cpus, index),
+            number: index as u16,
             first_stream: (index * spec.groups.len()) as u16,
             schedule: schedule(&load, Turn { index: index as u32, of: of as u32 }),
             count: spec.stop.count.map(|count| share(count, index, of)),

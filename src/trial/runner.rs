@@ -75,7 +75,8 @@ impl TrialRunner for LocalRunner {
         let rx = crew.receivers(receivers, halves.rx, senders.len());
         let tx = crew.senders(senders, halves.tx);
         let (give_back_tx, give_back_rx) = crew.dismiss();
-        let mut collector = Collector::new(observer, spec.interval_ns, give_back_tx, give_back_rx);
+        let mut collector =
+            Collector::new(observer, spec.interval_ns, give_back_tx, give_back_rx, watched);
         granted.degraded.into_iter().for_each(|event| collector.note(Nanos(0), event));
 
         let (tx, rx) = std::thread::scope(|scope| -> Result<_> {
@@ -108,7 +109,7 @@ impl TrialRunner for LocalRunner {
                 tx,
                 rx,
                 timestamps,
-                host: watched.map(Watched::end).unwrap_or_default(),
+                host: collector.host_counted(),
             },
             collector,
         ))

@@ -38,7 +38,6 @@ pub(super) struct RxWorker {
     /// As of the last interval that ended.
     told: Told,
     next_look: Nanos,
-    longest_stall: Nanos,
 }
 
 /// How long a receiver waits for what.
@@ -58,7 +57,9 @@ struct Told {
     counts: RxCounts,
     lost: u64,
     payload_bytes: u64,
-    dropped: u64,
+    announcements: u64,
+    replicated: u64,
+    counters: RxCounters,
     at: Nanos,
 }
 
@@ -78,22 +79,11 @@ pub(super) struct RxResult {
     pub(super) counters: RxCounters,
     /// What its sockets got, and how many they are.
     pub(super) buffer: (BufferGrant, usize),
-    /// Longest time the loop stood still.
-    pub(super) longest_stall: Nanos,
 }
 
 impl Interval for ReceiverInterval {
     fn clear(&mut self) {
-        self.counts = RxCounts::default();
-        self.payload_bytes = 0;
-        self.lost = 0;
-        self.outstanding = 0;
-        self.socket_drops = 0;
-        self.streams = 0;
-        self.one_way_delay.clear();
-        self.relative_delay.clear();
-        self.host_delay.clear();
-        self.sender_lateness.clear();
+        self.clear();
     }
 }
 
@@ -119,7 +109,6 @@ impl RxWorker {
             ledger: Ledger::new(options, host::own_clock()),
             told: Told::default(),
             next_look: LOOK_EVERY,
-            longest_stall: Nanos(0),
         }
     }
 
@@ -169,7 +158,8 @@ impl RxWorker {
             self.next_look = now + LOOK_EVERY;
             self.ledger.look_for_silence(now, self.patience.idle_timeout);
             let wall = self.trial.wall(now);
-            self.ledger.settle(wall.saturating_sub(self.patience.loss_threshold));
+            let until = wall.saturating_sub(self.patience.loss_threshold);
+            self.ledger.settle(until, &mut self.handover.current);
         }
         if now >= self.handover.next_end() {
             self.close_interval(now);
@@ -193,46 +183,49 @@ impl RxWorker {
         let counts = self.ledger.counts();
         let lost = self.ledger.lost();
         let payload_bytes = self.ledger.payload_bytes();
-        let dropped = self.engine.counters().dropped;
+        let (announcements, replicated) = (self.ledger.announcements(), self.ledger.replicated());
+        let counters = self.engine.counters();
+        let told = &self.told;
         let current = &mut *self.handover.current;
-        current.counts.add(&counts.since(&self.told.counts));
-        current.lost += lost as i64 - self.told.lost as i64;
+        current.counts.add(&counts.since(&told.counts));
+        current.lost += lost as i64 - told.lost as i64;
         current.outstanding = self.ledger.outstanding();
-        current.payload_bytes += payload_bytes - self.told.payload_bytes;
-        current.socket_drops += dropped - self.told.dropped;
-        current.streams = current.streams.max(self.ledger.heard_since(self.told.at) as u64);
-        self.ledger.end_interval(now.saturating_sub(self.told.at));
-        self.told = Told { counts, lost, payload_bytes, dropped, at: now };
+        current.payload_bytes += payload_bytes - told.payload_bytes;
+        current.socket_drops += counters.dropped - told.counters.dropped;
+        current.announcements += announcements - told.announcements;
+        current.receive_calls += counters.calls - told.counters.calls;
+        current.without_timestamp += without(&counters) - without(&told.counters);
+        current.replicated += replicated - told.replicated;
+        current.streams = current.streams.max(self.ledger.heard_since(told.at) as u64);
+        self.ledger.end_interval(told.at, now, current);
+        self.told =
+            Told { counts, lost, payload_bytes, announcements, replicated, counters, at: now };
     }
 
     fn finish(mut self, control: &Control) -> RxResult {
         let now = self.trial.now();
-        self.ledger.finish();
+        self.ledger.finish(&mut self.handover.current);
         self.close_interval(now);
         self.keep_house(now, control);
-        let foreign = self.ledger.counts().foreign;
-        let announcements = self.ledger.announcements();
-        let payload_bytes = self.ledger.payload_bytes();
+        let Told { counts, payload_bytes, announcements, counters, .. } = self.told;
         let received_between = self.ledger.received_between();
-        let counters = self.engine.counters();
         let buffer = self.engine.receive_buffer();
         self.handover.finish(now);
         let closed = self.ledger.close(&self.flows);
         RxResult {
             closed,
-            foreign,
+            foreign: counts.foreign,
             announcements,
             payload_bytes,
             received_between,
             counters,
             buffer,
-            longest_stall: self.longest_stall,
         }
     }
 
     #[cold]
     fn note_stall(&mut self, now: Nanos, length: Nanos) {
-        self.longest_stall = self.longest_stall.max(length);
+        self.handover.current.stalls.note(length);
         let worker = self.name.clone();
         self.handover.note(now, Happening::Stalled { worker, length_ns: length });
     }
@@ -243,4 +236,10 @@ impl RxWorker {
         let worker = self.name.clone();
         self.handover.note(now, Happening::WorkerFailed { worker, reason: error.to_string() });
     }
+}
+
+/// Datagrams without a receive time of the kind that was wanted: those without any are among those without the
+/// network card's, where that is wanted.
+fn without(counters: &RxCounters) -> u64 {
+    counters.unstamped.max(counters.without_hardware)
 }

@@ -2,29 +2,28 @@
 
 use crate::engine::FlowIndex;
 use crate::model::group::Membership;
-use crate::model::metrics::{
-    CopiesReport, DensityReport, LossReport, MediaReport, OrderReport, VariationReport,
-};
+use crate::model::metrics::{CopiesReport, LossReport, MediaReport};
 use crate::model::report::{LOST_RANGES, LostRange, StreamCounts, StreamEnd, StreamReport};
-use crate::model::snapshot::ReceiverInterval;
+use crate::model::snapshot::{ReceiverInterval, VariationSums};
 use crate::stats::density::{BufferOccupancyDensity, ReorderDensity};
 use crate::stats::duplication::Duplication;
 use crate::stats::gaps::{Gap, Gaps};
 use crate::stats::loss_pattern::LossPattern;
-use crate::stats::mdi::Mdi;
+use crate::stats::patterns::PatternHistograms;
 use crate::stats::reordering::Reordering;
 use crate::stats::seq::{Arrival, SeqTracker};
-use crate::stats::variation::{Ipdv, RtpJitter};
 use crate::trial::clocks::Clock;
-use crate::trial::patterns::PatternHistograms;
+use crate::trial::on_request::{Media, Variation, density};
+use crate::trial::shared::{MAX_NOTED, Shared};
 use crate::units::Nanos;
-use crate::wire::probe::{Kind, Probe, SenderClock};
+use crate::wire::announcement::{Conduct, SenderClock};
+use crate::wire::probe::{Kind, Probe};
 use std::net::SocketAddr;
 
 /// Sequence numbers that each stream remembers: 16 KiB, and 1.3 s at 100,000 datagrams a second.
 const WINDOW: usize = 1 << 17;
 
-/// Gaps of one stream that may be open at once, 24 bytes each; beyond it the oldest is given up early.
+/// Gaps of one stream that may be open at once, 32 bytes each; beyond it the oldest is given up early.
 const MAX_GAPS: usize = 4096;
 
 /// Discontinuities in which a reordered datagram finds the one that overtook it, 32 bytes each.
@@ -53,13 +52,6 @@ pub struct Options {
     pub variation: bool,
 }
 
-/// What all streams of a receiver share.
-pub(super) struct Shared {
-    pub(super) patterns: PatternHistograms,
-    /// Drops of the sockets that no gap has been found for yet.
-    pub(super) dropped: u64,
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     Open,
@@ -76,6 +68,8 @@ pub(super) struct Stream {
     pub(super) last_heard: Nanos,
     /// The stream that came after this one the last time: senders go through their groups in turn.
     pub(super) successor: u32,
+    /// All drops of the sockets when its last numbered datagram came: its next gap is of later ones.
+    pub(super) drops_heard: u64,
     tracker: SeqTracker,
     gaps: Gaps,
     /// Offered in all, once the sender has said so.
@@ -91,6 +85,8 @@ pub(super) struct Stream {
     /// Made when the first copy comes.
     copies: Option<Box<Duplication>>,
     clock: Clock,
+    /// What its sender told on itself, with it and its other streams.
+    pub(super) conduct: Option<Conduct>,
     /// Whether any of the following is asked for.
     has_more: bool,
     variation: Option<Box<Variation>>,
@@ -98,28 +94,8 @@ pub(super) struct Stream {
     media: Option<Box<Media>>,
 }
 
-/// How datagrams vary from one to the next.
-#[derive(Default)]
-struct Variation {
-    ipdv: Ipdv,
-    jitter: RtpJitter,
-    /// When the last datagram had left, and when it came.
-    last: Option<(Nanos, Nanos)>,
-    train: u64,
-    train_max: u64,
-}
-
-/// Media delivery index of the intervals so far.
-struct Media {
-    index: Mdi,
-    report: MediaReport,
-    /// Lost and reordered when the last interval ended.
-    told: u64,
-}
-
 impl Stream {
-    /// A stream that is heard for the first time. Most of its memory is the window of the tracker; what only
-    /// troubled streams need is taken when trouble comes.
+    /// A stream heard for the first time. What only troubled streams need is taken when trouble comes.
     pub(super) fn new(key: Key, flow: FlowIndex, now: Nanos, own: u32, options: &Options) -> Self {
         Self {
             key,
@@ -128,8 +104,9 @@ impl Stream {
             first_heard: now,
             last_heard: now,
             successor: own,
+            drops_heard: 0,
             tracker: SeqTracker::new(WINDOW),
-            gaps: Gaps::new(MAX_GAPS),
+            gaps: Gaps::default(),
             sent: None,
             lost: None,
             lost_ranges: Vec::new(),
@@ -139,6 +116,7 @@ impl Stream {
             loss_distance: options.loss_distance,
             copies: None,
             clock: Clock::default(),
+            conduct: None,
             has_more: options.variation
                 || options.reorder_density.is_some()
                 || options.media_rate_bps.is_some(),
@@ -172,7 +150,7 @@ impl Stream {
             variation.jitter.observe(due_at + lateness.unwrap_or_default(), received_at);
         }
         if arrival != Arrival::InOrder {
-            self.out_of_step(seq, arrival, received_at, shared);
+            self.out_of_step(seq, arrival, received_at, shared, &mut interval.patterns);
         }
         if !matches!(arrival, Arrival::InOrder | Arrival::Gap { .. } | Arrival::Reordered { .. }) {
             return;
@@ -181,7 +159,7 @@ impl Stream {
         if let Some(lateness) = lateness {
             interval.sender_lateness.record(Nanos(0), lateness);
         }
-        let patterns = &mut shared.patterns;
+        let patterns = &mut interval.patterns;
         self.order.observe(seq, arrival, received_at, payload_len, &mut patterns.order);
         if self.has_more {
             let left_at = due_at + lateness.unwrap_or_default();
@@ -214,32 +192,52 @@ impl Stream {
     }
 
     /// Gaps that were noticed at or before this time are lost for good.
-    pub(super) fn settle(&mut self, until: Nanos, patterns: &mut PatternHistograms) {
+    pub(super) fn settle(
+        &mut self,
+        until: Nanos,
+        shared: &mut Shared,
+        patterns: &mut PatternHistograms,
+    ) {
         self.clock.draw_line();
         while let Some(gap) = self.gaps.settle(until) {
-            self.lose(gap, patterns);
+            shared.noted -= 1;
+            self.lose(gap, shared, patterns);
         }
+        // The number above a gap has come, so no loss prolongs it: the period is told when it is lost.
+        self.loss.finish(&mut patterns.loss);
     }
 
-    /// Ends an interval of the media delivery index.
-    pub(super) fn end_interval(&mut self, length: Nanos) {
-        if let Some(media) = &mut self.media {
-            let troubled = self.tracker.missing() + self.tracker.counters().reordered;
-            media.end_interval(troubled, length);
-        }
+    /// Ends an interval of so long in what is measured by intervals, and says what it was.
+    pub(super) fn end_interval(
+        &mut self,
+        length: Nanos,
+    ) -> (Option<VariationSums>, Option<MediaReport>) {
+        let troubled = self.tracker.missing() + self.tracker.counters().reordered;
+        let variation = self.variation.as_mut().map(|variation| variation.end_interval());
+        (variation, self.media.as_mut().map(|media| media.end_interval(troubled, length)))
+    }
+
+    /// Datagrams of which more than one copy came.
+    pub(super) fn replicated(&self) -> u64 {
+        self.copies.as_ref().map_or(0, |copies| copies.replicated())
     }
 
     /// No more will come. What is missing is lost, and what was sent after the last that came.
-    pub(super) fn finish(&mut self, noticed_at: Nanos, patterns: &mut PatternHistograms) {
+    pub(super) fn finish(
+        &mut self,
+        noticed_at: Nanos,
+        shared: &mut Shared,
+        patterns: &mut PatternHistograms,
+    ) {
         self.lost = Some(self.tracker.finish(self.sent));
-        self.settle(Nanos(u64::MAX), patterns);
+        self.settle(Nanos(u64::MAX), shared, patterns);
         let after_highest = self.tracker.highest().map(|highest| highest + 1);
         let first_seq = after_highest.or(self.tracker.first());
         if let Some((sent, first_seq)) = self.sent.zip(first_seq)
             && sent > first_seq
         {
             let len = sent - first_seq;
-            self.lose(Gap { first_seq, len, noticed_at, own: 0 }, patterns);
+            self.lose(Gap { first_seq, len, noticed_at, own: 0 }, shared, patterns);
         }
         self.loss.finish(&mut patterns.loss);
         if let Some(density) = &mut self.density {
@@ -296,7 +294,7 @@ impl Stream {
                 State::Silent => StreamEnd::Silent,
                 State::Open => StreamEnd::ReceiverStopped,
             },
-            order: self.order_report(),
+            order: self.order.counters().into(),
             loss: self.loss_report(),
             copies: self.copies_report(),
             variation: self.variation.as_deref().map(Variation::report),
@@ -310,16 +308,22 @@ impl Stream {
 
     /// Enters what was not simply the next number.
     #[cold]
-    fn out_of_step(&mut self, seq: u64, arrival: Arrival, received_at: Nanos, shared: &mut Shared) {
+    fn out_of_step(
+        &mut self,
+        seq: u64,
+        arrival: Arrival,
+        received_at: Nanos,
+        shared: &mut Shared,
+        patterns: &mut PatternHistograms,
+    ) {
+        let before = self.gaps.len();
         match arrival {
             Arrival::Gap { missing } => {
-                let own = missing.min(shared.dropped);
+                let since = shared.dropped_in_all - self.drops_heard;
+                let own = missing.min(shared.dropped).min(since);
                 shared.dropped -= own;
                 let first_seq = seq - missing;
-                let gap = Gap { first_seq, len: missing, noticed_at: received_at, own };
-                if let Some(oldest) = self.gaps.open(gap) {
-                    self.lose(oldest, &mut shared.patterns);
-                }
+                self.gaps.open(Gap { first_seq, len: missing, noticed_at: received_at, own });
             }
             Arrival::Reordered { .. } => drop(self.gaps.fill(seq)),
             Arrival::Duplicate => {
@@ -327,6 +331,13 @@ impl Stream {
                 copies.observe(seq, self.tracker.highest().unwrap_or(seq));
             }
             _ => {}
+        }
+        shared.noted = shared.noted + self.gaps.len() - before;
+        while (self.gaps.len() > MAX_GAPS || shared.noted > MAX_NOTED)
+            && let Some(oldest) = self.gaps.give_up_oldest()
+        {
+            shared.noted -= 1;
+            self.lose(oldest, shared, patterns);
         }
     }
 
@@ -339,8 +350,8 @@ impl Stream {
         payload_len: u32,
         patterns: &mut PatternHistograms,
     ) {
-        if let Some(variation) = &mut self.variation {
-            variation.enter(seq, arrival, times, patterns);
+        if let Some((variation, into)) = self.variation.as_mut().zip(patterns.variation.as_mut()) {
+            variation.enter(seq, arrival, times, into);
         }
         if let Some(density) = &mut self.density {
             density.0.observe(seq);
@@ -351,40 +362,21 @@ impl Stream {
         }
     }
 
-    fn lose(&mut self, gap: Gap, patterns: &mut PatternHistograms) {
+    fn lose(&mut self, gap: Gap, shared: &mut Shared, patterns: &mut PatternHistograms) {
         let Gap { first_seq, len, noticed_at, own } = gap;
         self.loss.lost_range(first_seq, len, noticed_at, &mut patterns.loss);
-        let is_full = self.lost_ranges.len() == LOST_RANGES;
+        let is_full = self.lost_ranges.len() == LOST_RANGES || shared.noted >= MAX_NOTED;
         match self.lost_ranges.last_mut() {
             Some(last) if last.first_seq + last.len == first_seq => {
                 last.len += len;
                 last.own_socket += own;
             }
             _ if is_full => self.is_lost_complete = false,
-            _ => self.lost_ranges.push(LostRange {
-                first_seq,
-                len,
-                at_ns: noticed_at,
-                own_socket: own,
-            }),
-        }
-    }
-
-    fn order_report(&self) -> OrderReport {
-        let counters = self.order.counters();
-        OrderReport {
-            ratio: counters.ratio(),
-            degree_1: counters.degree_1(),
-            degree_3: counters.degree_3(),
-            extent_max: counters.extent_max,
-            extent_unknown: counters.extent_unknown,
-            late_max_ns: counters.late_max,
-            byte_offset_max: counters.byte_offset_max,
-            discontinuities: counters.discontinuities,
-            discontinuity_size: counters.discontinuity_size,
-            reordering_discontinuities: counters.reordering_discontinuities,
-            run_mean: counters.run_mean(),
-            run_variation: counters.run_variation(),
+            _ => {
+                shared.noted += 1;
+                let at_ns = noticed_at;
+                self.lost_ranges.push(LostRange { first_seq, len, at_ns, own_socket: own });
+            }
         }
     }
 
@@ -419,66 +411,5 @@ impl Stream {
                 replicated_rate: copies.replicated_rate(unique),
             },
         )
-    }
-}
-
-impl Variation {
-    fn enter(
-        &mut self,
-        seq: u64,
-        arrival: Arrival,
-        [due_at, left_at, received_at]: [Nanos; 3],
-        patterns: &mut PatternHistograms,
-    ) {
-        self.ipdv.observe(seq, due_at, received_at, &mut patterns.ipdv);
-        if let (Arrival::InOrder, Some((last_left, last_received))) = (arrival, self.last) {
-            let departed = left_at.saturating_sub(last_left);
-            patterns.note_gap(departed, received_at.saturating_sub(last_received));
-            self.train = if departed == Nanos(0) { self.train + 1 } else { 0 };
-            self.train_max = self.train_max.max(self.train);
-        }
-        self.last = Some((left_at, received_at));
-    }
-
-    fn report(&self) -> VariationReport {
-        let range = self.ipdv.range();
-        VariationReport {
-            ipdv_pairs: self.ipdv.pairs(),
-            ipdv_min_ns: range.map(|(min, _)| min),
-            ipdv_max_ns: range.map(|(_, max)| max),
-            ipdv_mean_ns: self.ipdv.mean(),
-            rtp_jitter_ns: self.jitter.exact(),
-            // `train` counts the followers of a first datagram.
-            sent_train_max: if self.last.is_some() { self.train_max + 1 } else { 0 },
-        }
-    }
-}
-
-impl Media {
-    fn new(media_rate_bps: u64) -> Self {
-        // A media packet of a transport stream has 188 bytes (ISO 13818-1); seven fill a datagram.
-        let index = Mdi::new(media_rate_bps, 7);
-        Self { index, report: MediaReport { media_rate_bps, ..MediaReport::default() }, told: 0 }
-    }
-
-    fn end_interval(&mut self, troubled: u64, length: Nanos) {
-        let index = self.index.end_interval(troubled.saturating_sub(self.told), length);
-        self.told = troubled;
-        let report = &mut self.report;
-        report.delay_factor_max_ns = report.delay_factor_max_ns.max(index.delay_factor);
-        report.media_loss_rate_max = report.media_loss_rate_max.max(index.media_loss_rate);
-    }
-}
-
-fn density(d: &ReorderDensity, o: &BufferOccupancyDensity, threshold: u16) -> DensityReport {
-    let places = -i32::from(threshold)..=i32::from(threshold);
-    let displacement = places.filter_map(|k| Some((k, d.density(k).filter(|share| *share > 0.0)?)));
-    let held =
-        (0..=threshold).filter_map(|k| Some((k, o.density(k).filter(|share| *share > 0.0)?)));
-    DensityReport {
-        threshold,
-        displacement: displacement.collect(),
-        occupancy: held.collect(),
-        occupancy_mean: o.mean(),
     }
 }

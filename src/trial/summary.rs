@@ -1,23 +1,24 @@
 //! What the workers found becomes one report.
 
 use super::blame::{self, HostCounted};
-use super::collector::{Collector, SenderSums};
+use super::collector::Collector;
 use super::crew::Done;
+use super::errno;
 use super::ledger::session_name;
-use super::patterns::PatternHistograms;
 use super::rx_worker::RxResult;
-use super::trains::Trains;
+use super::senders::Senders;
 use super::tx_worker::TxResult;
 use super::validity::{self, Evidence};
 use crate::model::delay::{Distribution, OneWayDelay};
 use crate::model::drops::LostBy;
 use crate::model::event::{Event, Happening};
-use crate::model::metrics::{ClockRelation, Patterns};
+use crate::model::metrics::{Buckets, ClockRelation, Patterns};
 use crate::model::report::{
     BufferGrant, ReceiverReport, SenderReport, StreamReport, TimestampKind, TimestampReport,
     Totals, TrialReport, TxLedger,
 };
-use crate::model::snapshot::RxCounts;
+use crate::model::senders::SendersReport;
+use crate::model::snapshot::{ReceiverInterval, RxCounts, SenderInterval};
 use crate::model::spec::{Role, TrialSpec};
 use crate::net::hardware::Choice;
 use crate::stats::latency::Latency;
@@ -52,7 +53,7 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
     let stamped_by = gathered.stamped_by(&mut collector);
     let (sent, received, events) = collector.into_sums();
     let sender = gathered.sender(&sent);
-    let receiver = gathered.receiver(stamped_by);
+    let receiver = gathered.receiver(&received, stamped_by);
     let streams = gathered.streams(&stamped_by);
     let totals = receiver.as_ref().map(|_| gathered.totals(&streams));
     let has_receiver = receiver.is_some();
@@ -64,12 +65,16 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
         .then(|| gathered.one_way_delay(absolute, &streams, stamped_by.kind));
     let relative_delay = (has_receiver && is_relative)
         .then(|| Distribution::with_losses(relative, lost(&streams, false)));
+    let sender_lateness = has_receiver.then(|| Distribution::of(&received.sender_lateness));
+    let senders = gathered.senders();
     let evidence = Evidence {
         rate: gathered.spec.load.map(|load| load.rate),
         sender: sender.as_ref(),
         receiver: receiver.as_ref(),
         totals: totals.as_ref(),
         streams: &streams,
+        senders: senders.as_ref(),
+        sender_lateness: sender_lateness.as_ref(),
         one_way_delay: one_way_delay.as_ref(),
         events: &events,
     };
@@ -90,8 +95,9 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
         one_way_delay_ns: one_way_delay,
         relative_delay_ns: relative_delay,
         host_delay_ns: has_receiver.then(|| Distribution::of(&received.host_delay)),
-        sender_lateness_ns: has_receiver.then(|| Distribution::of(&received.sender_lateness)),
-        patterns: has_receiver.then(|| gathered.patterns()),
+        sender_lateness_ns: sender_lateness,
+        senders,
+        patterns: has_receiver.then(|| Patterns::from(&received.patterns)),
         spec: gathered.spec.clone(),
     }
 }
@@ -140,19 +146,13 @@ impl Gathered<'_> {
         first.zip(last).map_or(Nanos(0), |(first, last)| last.saturating_sub(first))
     }
 
-    fn sender(&self, sent: &SenderSums) -> Option<SenderReport> {
+    fn sender(&self, sent: &SenderInterval) -> Option<SenderReport> {
         let load = self.spec.load?;
-        let mut counts = TxLedger {
+        let counts = TxLedger {
             intended: sent.counts.intended,
             offered: sent.counts.offered,
-            ..TxLedger::default()
+            refused: errno::by_name(&sent.refused),
         };
-        for (&errno, &datagrams) in self.tx.iter().flat_map(|tx| &tx.result.refused) {
-            *counts.refused.entry(errno_name(errno)).or_default() += datagrams;
-        }
-        let results = || self.tx.iter().map(|tx| &tx.result);
-        let mut trains = Trains::default();
-        results().for_each(|tx| trains.add(&tx.trains));
         let duration = self.duration();
         Some(SenderReport {
             engine: self.spec.engine.clone(),
@@ -165,18 +165,23 @@ impl Gathered<'_> {
             offered_load_bps: per_second(sent.payload_bytes * 8, duration),
             counts,
             lateness_ns: Distribution::of(&sent.lateness),
-            gaps_ns: trains.gaps(),
-            train_max: trains.longest(),
-            send_calls: results().map(|tx| tx.calls).sum(),
-            dropped_after_taking: self.dropped_after_taking(),
+            gaps_ns: Buckets::of(&sent.trains.gaps),
+            train_max: sent.trains.longest,
+            send_calls: sent.send_calls,
+            dropped_after_taking: self.dropped_after_taking(sent),
             qdisc: self.host.qdisc.clone(),
             host_drops: self.host.sending.clone(),
-            longest_stall_ns: results().map(|tx| tx.longest_stall).max().unwrap_or_default(),
+            stalls: sent.stalls.count,
+            longest_stall_ns: sent.stalls.longest,
             cpus: self.tx.iter().map(|tx| tx.cpu).collect(),
         })
     }
 
-    fn receiver(&self, timestamps: TimestampReport) -> Option<ReceiverReport> {
+    fn receiver(
+        &self,
+        received: &ReceiverInterval,
+        timestamps: TimestampReport,
+    ) -> Option<ReceiverReport> {
         let results = || self.rx.iter().map(|rx| &rx.result);
         let least = results().map(|rx| rx.buffer.0).min_by_key(|grant| grant.granted);
         (self.spec.role != Role::Send).then(|| ReceiverReport {
@@ -186,7 +191,7 @@ impl Gathered<'_> {
             timestamps,
             receive_calls: results().map(|rx| rx.counters.calls).sum(),
             host_drops: self.host.receiving.clone(),
-            longest_stall_ns: results().map(|rx| rx.longest_stall).max().unwrap_or_default(),
+            longest_stall_ns: received.stalls.longest,
             cpus: self.rx.iter().map(|rx| rx.cpu).collect(),
         })
     }
@@ -205,10 +210,10 @@ impl Gathered<'_> {
         rows
     }
 
-    fn patterns(&self) -> Patterns {
-        let mut sum = PatternHistograms::new();
-        self.rx.iter().for_each(|rx| sum.add(&rx.result.closed.patterns));
-        sum.report()
+    fn senders(&self) -> Option<SendersReport> {
+        let mut heard = Senders::default();
+        self.rx.iter().for_each(|rx| heard.add(&rx.result.closed.senders));
+        heard.report()
     }
 
     fn totals(&self, streams: &[StreamReport]) -> Totals {
@@ -235,11 +240,9 @@ impl Gathered<'_> {
         blame::lost_by(lost, by_sockets, &self.host.receiving)
     }
 
-    fn dropped_after_taking(&self) -> u64 {
-        let results = || self.tx.iter().map(|tx| &tx.result);
-        let no_room: u64 = results().filter_map(|tx| tx.refused.get(&libc::ENOBUFS)).sum();
-        let also: u64 = results().map(|tx| tx.also_refused).sum();
-        blame::dropped_after_taking(&self.host.sending, no_room + also)
+    fn dropped_after_taking(&self, sent: &SenderInterval) -> u64 {
+        let refused = sent.refused.of(libc::ENOBUFS) + sent.also_refused;
+        blame::dropped_after_taking(&self.host.sending, refused)
     }
 
     fn one_way_delay(
@@ -285,26 +288,4 @@ fn per_second(count: u64, time: Nanos) -> f64 {
 
 fn rfc3339(wall: Nanos) -> String {
     humantime::format_rfc3339_millis(UNIX_EPOCH + std::time::Duration::from(wall)).to_string()
-}
-
-/// Name of an error number that sending may give, send(2), udp(7); others by number.
-fn errno_name(errno: i32) -> String {
-    let name = match errno {
-        libc::EACCES => "EACCES",
-        libc::EAGAIN => "EAGAIN",
-        libc::EDESTADDRREQ => "EDESTADDRREQ",
-        libc::EHOSTUNREACH => "EHOSTUNREACH",
-        libc::EINVAL => "EINVAL",
-        libc::EIO => "EIO",
-        libc::EMSGSIZE => "EMSGSIZE",
-        libc::ENETDOWN => "ENETDOWN",
-        libc::ENETUNREACH => "ENETUNREACH",
-        libc::ENOBUFS => "ENOBUFS",
-        libc::ENODEV => "ENODEV",
-        libc::ENOMEM => "ENOMEM",
-        libc::ENXIO => "ENXIO",
-        libc::EPERM => "EPERM",
-        other => return format!("errno {other}"),
-    };
-    name.to_owned()
 }

@@ -4,19 +4,21 @@ use super::control::{Control, TrialClock};
 use super::handover::{Handover, Interval};
 use super::pacer::Pacer;
 use super::plan::SenderPlan;
-use super::trains::Trains;
-use crate::engine::{Committed, Departure, FlowIndex, TxEngine};
+use crate::engine::{Committed, Departure, FlowIndex, TxCounters, TxEngine};
 use crate::model::event::Happening;
-use crate::model::snapshot::{SenderInterval, TxCounts};
+use crate::model::snapshot::{SenderInterval, Stalls};
 use crate::net::host;
+use crate::stats::coarse::CoarseHistogram;
 use crate::stats::latency::Latency;
 use crate::stats::schedule::Schedule;
+use crate::stats::trains::Trains;
 use crate::units::Nanos;
-use crate::wire::probe::{ANNOUNCEMENT_LEN, Encoder, Kind, SenderClock};
-use std::collections::BTreeMap;
+use crate::units::rate::Rate;
+use crate::wire::announcement::{ANNOUNCEMENT_LEN, Conduct, GapSummary, SenderClock};
+use crate::wire::probe::{Encoder, Kind};
 
-/// Every stream says so often how much it has offered and what clock it has, so that a receiver can tell silence
-/// from a lost sender, and one that comes late soon knows what delays mean.
+/// Every stream says so often how much it has offered, what clock it has and what its sender tells on itself, so
+/// that a receiver can tell silence from a lost sender, and one that comes late soon knows what delays mean.
 const PROGRESS_EVERY: Nanos = Nanos(250_000_000);
 
 /// Of many streams each says it less often: one announcement in this time is the most.
@@ -51,6 +53,8 @@ pub(super) struct TxWorker {
     pacer: Pacer,
     /// Datagrams that are still to become due.
     left: u64,
+    /// Datagrams that were to become due when it began; `None` for as fast as possible.
+    bounded: Option<u64>,
     /// End of the offered load.
     end: Nanos,
     payload_len: usize,
@@ -62,8 +66,17 @@ pub(super) struct TxWorker {
     /// Where the slots being filled go.
     departures: Vec<Departure>,
     clock: SenderClock,
+    /// What it did in the intervals that were handed over.
+    so_far: SoFar,
+    /// What it tells on itself, as of the last time that it looked.
+    conduct: Conduct,
+    next_look: Nanos,
     next_progress: Nanos,
     progress_turn: FlowIndex,
+    /// When datagrams were handed over last.
+    last_sent: Option<Nanos>,
+    /// What the engine had counted when the last interval ended.
+    told: TxCounters,
     result: TxResult,
 }
 
@@ -73,28 +86,35 @@ struct Stream {
     offered: u64,
 }
 
+/// Of what a sender did, that which it tells on itself.
+#[derive(Clone, Default)]
+struct SoFar {
+    trains: Trains,
+    stalls: Stalls,
+    refused: u64,
+}
+
+impl SoFar {
+    /// This and another interval.
+    fn with(&self, interval: &SenderInterval) -> Self {
+        let mut sum = self.clone();
+        sum.trains.add(&interval.trains);
+        sum.stalls.add(&interval.stalls);
+        sum.refused += interval.counts.refused;
+        sum
+    }
+}
+
 /// What a sender did in all, but for what the collector got interval by interval.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TxResult {
-    /// Refused, by error number.
-    pub(super) refused: BTreeMap<i32, u64>,
-    /// Refusals beside those: of announcements, and of datagrams that were taken, or refused, when tried again.
-    pub(super) also_refused: u64,
-    /// Calls to the kernel that sent something.
-    pub(super) calls: u64,
-    /// Longest time the loop stood still.
-    pub(super) longest_stall: Nanos,
     /// From the start to the end of the offered load.
     pub(super) duration: Nanos,
-    /// How it handed its datagrams over.
-    pub(super) trains: Trains,
 }
 
 impl Interval for SenderInterval {
     fn clear(&mut self) {
-        self.counts = TxCounts::default();
-        self.payload_bytes = 0;
-        self.lateness.clear();
+        self.clear();
     }
 }
 
@@ -113,6 +133,7 @@ impl TxWorker {
             let encoder = Encoder::new(session, number, plan.load.payload_checksum);
             Stream { encoder, offered: 0 }
         });
+        let left = plan.count.unwrap_or(u64::MAX);
         Self {
             name,
             engine,
@@ -123,7 +144,8 @@ impl TxWorker {
             in_trains: plan.in_trains,
             schedule: plan.schedule,
             pacer: Pacer::new(plan.load.pace, plan.load.catch_up),
-            left: plan.count.unwrap_or(u64::MAX),
+            left,
+            bounded: (plan.load.rate != Rate::Max).then_some(left),
             end: end.unwrap_or(Nanos(u64::MAX)),
             payload_len: plan.load.payload_len.into(),
             batch: plan.engine.batch,
@@ -131,22 +153,27 @@ impl TxWorker {
             next: None,
             departures: Vec::with_capacity(plan.engine.batch),
             clock: host::own_clock(),
+            so_far: SoFar::default(),
+            conduct: Conduct { thread: plan.number, ..Conduct::default() },
+            next_look: Nanos(0),
             next_progress: PROGRESS_EVERY,
             progress_turn: 0,
+            last_sent: None,
+            told: TxCounters::default(),
             result: TxResult::default(),
         }
     }
 
     /// Announces, offers, announces the end.
     pub(super) fn run(mut self, control: &Control) -> TxResult {
+        self.look_at_itself();
         self.announce_start(control);
         self.result.duration = self.offer(control);
         self.count_what_was_not_tried();
         let offered_until = self.trial.now();
+        self.look_at_itself();
         self.announce_end();
-        let counters = self.engine.counters();
-        self.result.calls = counters.calls;
-        self.result.also_refused += counters.cut_short;
+        self.close_interval();
         self.handover.finish(offered_until);
         self.result
     }
@@ -195,6 +222,10 @@ impl TxWorker {
                 self.announce_progress(now);
             }
             if now >= self.handover.next_end() {
+                self.close_interval();
+                if self.handover.is_ready() {
+                    self.so_far = self.so_far.with(&self.handover.current);
+                }
                 self.handover.end_interval(now);
             }
         }
@@ -252,7 +283,10 @@ impl TxWorker {
         current.counts.offered += taken as u64;
         current.payload_bytes += (taken * self.payload_len) as u64;
         record_lateness(&mut current.lateness, &self.pending[..taken], now);
-        self.result.trains.note(taken, now);
+        if taken > 0 {
+            let since = self.last_sent.replace(now).map(|last| now.saturating_sub(last));
+            current.trains.note(taken, since);
+        }
         let done = taken + usize::from(refused.is_some());
         let last = self.pending[done - 1];
         self.pending.drain(..done);
@@ -271,8 +305,18 @@ impl TxWorker {
         }
         if let Some(errno) = refused {
             self.handover.current.counts.refused += 1;
-            *self.result.refused.entry(errno).or_default() += 1;
+            self.handover.current.refused.note(errno, 1);
         }
+    }
+
+    /// Brings what the engine counted into the interval that is being gathered.
+    #[cold]
+    fn close_interval(&mut self) {
+        let counters = self.engine.counters();
+        let current = &mut *self.handover.current;
+        current.send_calls += counters.calls - self.told.calls;
+        current.also_refused += counters.cut_short - self.told.cut_short;
+        self.told = counters;
     }
 
     /// What the schedule wanted before the end and the loop did not get to.
@@ -280,16 +324,38 @@ impl TxWorker {
         let end = self.result.duration.min(self.end);
         let was_next = u64::from(self.next.is_some_and(|next| next < end));
         let rest = self.schedule.remaining_before(end) + was_next;
-        self.handover.current.counts.intended += rest.min(self.left);
+        let rest = rest.min(self.left);
+        self.left -= rest;
+        self.handover.current.counts.intended += rest;
     }
 
     /// One stream after the other, so that many streams do not all speak at once.
     #[cold]
     fn announce_progress(&mut self, now: Nanos) {
+        if now >= self.next_look {
+            self.next_look = now + PROGRESS_EVERY;
+            self.look_at_itself();
+        }
         let _ = self.announce(self.progress_turn as usize, Kind::Progress);
         self.progress_turn = (self.progress_turn + 1) % self.streams.len() as FlowIndex;
         let gap = Nanos(PROGRESS_EVERY.0 / self.streams.len() as u64).max(PROGRESS_GAP);
         self.next_progress = now + gap;
+    }
+
+    /// Brings up to date what is told of the sender. It adds up all streams and goes through a histogram, which is
+    /// too much for each of many announcements.
+    fn look_at_itself(&mut self) {
+        let all = self.so_far.with(&self.handover.current);
+        self.conduct = Conduct {
+            thread: self.conduct.thread,
+            stalls: u32::try_from(all.stalls.count).unwrap_or(u32::MAX),
+            train_max: u32::try_from(all.trains.longest).unwrap_or(u32::MAX),
+            longest_stall: all.stalls.longest,
+            intended: self.bounded.map(|all| all - self.left),
+            offered: self.streams.iter().map(|stream| stream.offered).sum(),
+            refused: all.refused,
+            gaps: gap_summary(&all.trains.gaps),
+        };
     }
 
     /// A full queue may refuse the announcement of the end too; so rounds count only when they got through.
@@ -311,16 +377,17 @@ impl TxWorker {
         let stream = &self.streams[flow];
         let mut slots = self.engine.reserve(1, ANNOUNCEMENT_LEN);
         for slot in slots.iter_mut() {
-            stream.encoder.announce(slot, kind, stream.offered, now, &self.clock);
+            let told = (&self.clock, &self.conduct);
+            stream.encoder.announce(slot, kind, stream.offered, now, told);
         }
         let refused = self.engine.commit(&[Departure::to(flow as FlowIndex)]).refused;
-        self.result.also_refused += u64::from(refused.is_some());
+        self.handover.current.also_refused += u64::from(refused.is_some());
         refused.map_or(Ok(()), Err)
     }
 
     #[cold]
     fn note_stall(&mut self, now: Nanos, length: Nanos) {
-        self.result.longest_stall = self.result.longest_stall.max(length);
+        self.handover.current.stalls.note(length);
         let worker = self.name.clone();
         self.handover.note(now, Happening::Stalled { worker, length_ns: length });
     }
@@ -329,6 +396,17 @@ impl TxWorker {
 #[inline]
 fn next_turn(turn: FlowIndex, flows: usize) -> FlowIndex {
     if turn as usize + 1 == flows { 0 } else { turn + 1 }
+}
+
+/// Gaps between datagrams in four numbers; `None` before the second datagram.
+fn gap_summary(gaps: &CoarseHistogram) -> Option<GapSummary> {
+    let at = |quantile| Nanos(gaps.value_at_quantile(quantile));
+    (!gaps.is_empty()).then(|| GapSummary {
+        min: Nanos(gaps.min()),
+        p50: at(0.5),
+        p99: at(0.99),
+        max: Nanos(gaps.max()),
+    })
 }
 
 /// Datagrams of one burst share their due time and are recorded at once.

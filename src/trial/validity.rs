@@ -1,11 +1,12 @@
 //! May this trial be used? (RFC 3918 section 5.1: a trial whose apparatus failed MUST be considered invalid.)
 
-use crate::model::delay::OneWayDelay;
+use crate::model::delay::{Distribution, OneWayDelay};
 use crate::model::drops::{LostBy, Place};
 use crate::model::event::{Event, Happening};
 use crate::model::report::{
     InvalidReason, ReceiverReport, SenderReport, StreamReport, Totals, Warning,
 };
+use crate::model::senders::SendersReport;
 use crate::units::Nanos;
 use crate::units::rate::Rate;
 
@@ -13,7 +14,7 @@ use crate::units::rate::Rate;
 const STALL: Nanos = Nanos(100_000_000);
 
 /// Of the intended datagrams, so many thousandths must have been offered.
-const OFFERED_PER_MILLE: u64 = 990;
+const OFFERED_PER_MILLE: u128 = 990;
 
 /// Datagrams that leave later than this in one of a hundred cases deserve a word.
 const LATE: Nanos = Nanos(1_000_000);
@@ -30,6 +31,10 @@ pub struct Evidence<'a> {
     pub totals: Option<&'a Totals>,
     /// Each stream.
     pub streams: &'a [StreamReport],
+    /// What their senders tell on themselves.
+    pub senders: Option<&'a SendersReport>,
+    /// How late their senders were.
+    pub sender_lateness: Option<&'a Distribution>,
     /// Their delays.
     pub one_way_delay: Option<&'a OneWayDelay>,
     /// What happened.
@@ -44,7 +49,7 @@ pub fn invalid_reasons(evidence: &Evidence<'_>) -> Vec<InvalidReason> {
         let missed = match evidence.rate {
             // As fast as possible, whatever left is as much as there could be.
             Some(Rate::Max) => counts.offered == 0,
-            _ => counts.offered * 1000 < counts.intended * OFFERED_PER_MILLE,
+            _ => has_missed(counts.intended, counts.offered),
         };
         if missed {
             let (intended, offered) = (counts.intended, counts.offered);
@@ -108,9 +113,10 @@ pub fn warnings(evidence: &Evidence<'_>) -> Vec<Warning> {
             warnings.push(Warning::Refused { errno: errno.clone(), datagrams });
         }
         warnings.extend(dropped_by_sender(sender));
-        if let Some(p99_ns) = sender.lateness_ns.p99.filter(|late| *late > LATE) {
-            warnings.push(Warning::SenderLate { p99_ns });
-        }
+        warnings.extend(late(&sender.lateness_ns));
+    } else {
+        warnings.extend(evidence.sender_lateness.and_then(late));
+        warnings.extend(evidence.senders.into_iter().flat_map(of_senders_elsewhere));
     }
     if let Some(delay) = evidence.one_way_delay
         && delay.negative > 0
@@ -127,6 +133,36 @@ pub fn warnings(evidence: &Evidence<'_>) -> Vec<Warning> {
         }
     }
     warnings
+}
+
+fn late(lateness: &Distribution) -> Option<Warning> {
+    let p99_ns = lateness.percentiles.p99.filter(|late| *late > LATE)?;
+    Some(Warning::SenderLate { p99_ns })
+}
+
+/// What a receiver should know of senders that it only hears: of each fault the worst.
+fn of_senders_elsewhere(senders: &SendersReport) -> impl Iterator<Item = Warning> {
+    let threads = || senders.threads.iter().map(|thread| (&thread.session, thread.conduct));
+    let stalled = threads().max_by_key(|(_, conduct)| conduct.longest_stall_ns);
+    let stalled = stalled.filter(|(_, conduct)| conduct.stalls > 0).map(|(session, conduct)| {
+        let (stalls, length_ns) = (conduct.stalls, conduct.longest_stall_ns);
+        Warning::SenderStalled { session: session.clone(), stalls, length_ns }
+    });
+    let missed = threads().filter_map(|(session, conduct)| {
+        let (intended, offered) = (conduct.intended?, conduct.offered);
+        has_missed(intended, offered).then_some((session, intended, offered))
+    });
+    let most = missed.max_by_key(|(_, intended, offered)| intended - offered);
+    let missed = most.map(|(session, intended, offered)| Warning::SenderMissedLoad {
+        session: session.clone(),
+        intended,
+        offered,
+    });
+    stalled.into_iter().chain(missed)
+}
+
+fn has_missed(intended: u64, offered: u64) -> bool {
+    u128::from(offered) * 1000 < u128::from(intended) * OFFERED_PER_MILLE
 }
 
 /// A warning for each place on the sending host that dropped.
@@ -160,17 +196,60 @@ mod tests {
     use super::*;
     use crate::model::report::TrialReport;
     use crate::model::sample;
+    use crate::model::senders::SenderConduct;
 
-    fn judge(trial: &TrialReport) -> Vec<InvalidReason> {
-        invalid_reasons(&Evidence {
+    fn evidence(trial: &TrialReport) -> Evidence<'_> {
+        Evidence {
             rate: trial.spec.load.map(|load| load.rate),
             sender: trial.sender.as_ref(),
             receiver: trial.receiver.as_ref(),
             totals: trial.totals.as_ref(),
             streams: &trial.streams,
+            senders: trial.senders.as_ref(),
+            sender_lateness: trial.sender_lateness_ns.as_ref(),
             one_way_delay: trial.one_way_delay_ns.as_ref(),
             events: &trial.events,
-        })
+        }
+    }
+
+    fn judge(trial: &TrialReport) -> Vec<InvalidReason> {
+        invalid_reasons(&evidence(trial))
+    }
+
+    /// Warnings about senders that are somewhere else.
+    fn blamed(trial: &TrialReport) -> Vec<Warning> {
+        use Warning::{SenderLate, SenderMissedLoad, SenderStalled};
+        let mut warnings = warnings(&evidence(trial));
+        warnings.retain(|warning| {
+            matches!(warning, SenderLate { .. } | SenderMissedLoad { .. } | SenderStalled { .. })
+        });
+        warnings
+    }
+
+    #[test]
+    fn a_receiver_warns_of_what_its_senders_tell_on_themselves() {
+        let mut trial = sample::receiver_only().trial;
+        let senders = trial.senders.as_mut().unwrap();
+        senders.threads.iter_mut().for_each(|thread| thread.conduct = SenderConduct::default());
+        assert_eq!(blamed(&trial), []);
+
+        let [first, .., last] = &mut trial.senders.as_mut().unwrap().threads[..] else { panic!() };
+        let (missed, stalled) = (first.session.clone(), last.session.clone());
+        (first.conduct.intended, first.conduct.offered) = (Some(1000), 989);
+        (first.conduct.stalls, first.conduct.longest_stall_ns) = (9, Nanos(11));
+        (last.conduct.intended, last.conduct.offered) = (Some(1000), 990);
+        (last.conduct.stalls, last.conduct.longest_stall_ns) = (2, Nanos(12));
+        let expected = [
+            Warning::SenderStalled { session: stalled, stalls: 2, length_ns: Nanos(12) },
+            Warning::SenderMissedLoad { session: missed, intended: 1000, offered: 989 },
+        ];
+        assert_eq!(blamed(&trial), expected);
+        trial.sender_lateness_ns = Some(sample::delays(&[1_000_001]).distribution);
+        assert_eq!(blamed(&trial).len(), 3);
+
+        // Of its own sender it knows more, and says it elsewhere.
+        trial.sender = sample::run().trial.sender;
+        assert_eq!(blamed(&trial), []);
     }
 
     #[test]

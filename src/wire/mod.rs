@@ -1,3 +1,4 @@
-//! What a payload says: our own header. Pure.
+//! What a payload says: our own header, and what announcements carry behind it. Pure.
 
+pub mod announcement;
 pub mod probe;

@@ -23,19 +23,10 @@
 //! covers bytes 18 to 30 and all from 34 on, if bit 0 of *flags* is set.
 //!
 //! Announcements are datagrams of their own outside the sequence numbers; in them *sequence* is the number of
-//! datagrams that the stream has offered so far, and behind the header stands what clock they were timed by:
-//!
-//! ```text
-//!  34          42      46
-//!  +-----------+-------+
-//!  |   host    | error |
-//!  |    64     |   32  |
-//!  +-----------+-------+
-//! ```
-//!
-//! *host* is the same for all that share the clock of one running kernel. *error* bounds how far that clock is
-//! from the true time, in microseconds; 2^32 - 1 is not known.
+//! datagrams that the stream has offered so far, the checksum is always there, and behind the header stands what
+//! [`super::announcement`] draws.
 
+use super::announcement::{Conduct, SenderClock};
 use crate::units::Nanos;
 
 /// Shortest payload that can carry the header, bytes.
@@ -43,9 +34,6 @@ pub const MIN_LEN: usize = 18;
 
 /// Shortest payload that also carries lateness, the whole due time and the checksum, bytes.
 pub const EXTENDED_LEN: usize = 34;
-
-/// Length of an announcement, bytes.
-pub const ANNOUNCEMENT_LEN: usize = 46;
 
 /// First sequence number that does not fit.
 pub const SEQ_END: u64 = 1 << 45;
@@ -72,15 +60,6 @@ impl Kind {
     fn from_bits(bits: u8) -> Option<Self> {
         [Self::Data, Self::Start, Self::Progress, Self::End].get(usize::from(bits)).copied()
     }
-}
-
-/// The clock that a sender times its datagrams by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SenderClock {
-    /// The same for all that share the clock of one running kernel.
-    pub host: u64,
-    /// How far it is from the true time at most; `None`: nobody knows.
-    pub error: Option<Nanos>,
 }
 
 /// One of our headers, read.
@@ -142,29 +121,20 @@ impl Encoder {
         }
     }
 
-    /// Writes an announcement of at least [`ANNOUNCEMENT_LEN`] bytes into `slot`: `offered` datagrams so far.
+    /// Writes an announcement of at least [`super::announcement::ANNOUNCEMENT_LEN`] bytes into `slot`: `offered`
+    /// datagrams so far.
     pub fn announce(
         &self,
         slot: &mut [u8],
         kind: Kind,
         offered: u64,
         now: Nanos,
-        clock: &SenderClock,
+        (clock, conduct): (&SenderClock, &Conduct),
     ) {
-        let micros = clock.error.map_or(u64::MAX, |error| error.0.div_ceil(1000));
-        let error = u32::try_from(micros).unwrap_or(u32::MAX);
-        slot[34..42].copy_from_slice(&clock.host.to_be_bytes());
-        slot[42..46].copy_from_slice(&error.to_be_bytes());
-        self.encode(slot, kind, offered, now, Nanos(0));
+        clock.write(slot);
+        conduct.write(slot);
+        Self { payload_checksum: true, ..*self }.encode(slot, kind, offered, now, Nanos(0));
     }
-}
-
-/// Reads what an announcement says of the sender's clock; `None` if it is cut short.
-pub fn sender_clock(announcement: &[u8]) -> Option<SenderClock> {
-    let host = u64::from_be_bytes(*announcement.get(34..)?.first_chunk()?);
-    let micros = u32::from_be_bytes(*announcement.get(42..)?.first_chunk()?);
-    let error = (micros != u32::MAX).then(|| Nanos(u64::from(micros) * 1000));
-    Some(SenderClock { host, error })
 }
 
 /// Reads our header; `None` is a datagram of somebody else. `received_at` completes a short due time.
@@ -234,6 +204,7 @@ fn nearest(low: Nanos, near: Nanos) -> Nanos {
 
 #[cfg(test)]
 mod tests {
+    use super::super::announcement::ANNOUNCEMENT_LEN;
     use super::*;
     use proptest::prelude::*;
 
@@ -268,22 +239,16 @@ mod tests {
     }
 
     #[test]
-    fn announcements_say_what_clock_they_were_timed_by() {
-        let encoder = Encoder::new(1, 2, true);
-        for (error, read) in [
-            (None, None),
-            (Some(Nanos(1)), Some(Nanos(1000))),
-            (Some(Nanos(5_000_000)), Some(Nanos(5_000_000))),
-            (Some(Nanos(u64::MAX)), None),
-        ] {
-            let mut slot = [0; ANNOUNCEMENT_LEN];
-            let clock = SenderClock { host: 0x0123_4567_89ab_cdef, error };
-            encoder.announce(&mut slot, Kind::End, 9, Nanos(7), &clock);
-            let probe = decode(&slot, Nanos(0)).unwrap();
-            assert_eq!((probe.kind, probe.seq, probe.intact), (Kind::End, 9, true));
-            assert_eq!(sender_clock(&slot), Some(SenderClock { error: read, ..clock }));
-            assert_eq!(sender_clock(&slot[..45]), None);
-        }
+    fn announcements_are_always_checked() {
+        let mut slot = [0; ANNOUNCEMENT_LEN];
+        let clock = SenderClock { host: 3, error: None };
+        let told = (&clock, &Conduct::default());
+        Encoder::new(1, 2, false).announce(&mut slot, Kind::End, 9, Nanos(7), told);
+        let probe = decode(&slot, Nanos(0)).unwrap();
+        assert_eq!((probe.kind, probe.seq, probe.intact), (Kind::End, 9, true));
+        assert_eq!(SenderClock::read(&slot), Some(clock));
+        slot[ANNOUNCEMENT_LEN - 1] ^= 1;
+        assert!(!decode(&slot, Nanos(0)).unwrap().intact);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What users ask for is what is done: counts, threads, groups, sizes, engines, launching.
 
-use super::{Bench, assert_adds_up, port};
+use super::{Bench, Running, assert_adds_up, port};
 use serde_json::Value;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
@@ -159,10 +159,12 @@ fn two_senders_that_share_a_group_are_told_apart() {
     let receiver =
         bench.start(&["recv", "-i", "100ms", "-p", &port, "-J", "--ready-file", "ready"]);
     bench.wait_for("ready");
-    let send = ["send", "-q", "-p", &port, "-t", "0", "-r", "500", "-J"];
+    let send = ["send", "-i", "50ms", "-p", &port, "-t", "0", "-r", "500", "-J"];
     let senders = [bench.start(&send), bench.start(&send)];
     // The receiver ends when all that it heard have ended, so it must have heard both.
     receiver.wait_until("both are heard", |stderr| stderr.matches("is heard").count() == 2);
+    // They are heard before they send what is counted.
+    senders.iter().for_each(Running::wait_until_busy);
     senders.iter().for_each(|sender| sender.signal("INT"));
     let sent = senders.map(|sender| sender.wait().json());
     let received = receiver.wait().fine();

@@ -5,7 +5,7 @@ use crate::lab::Action::Drop;
 use crate::lab::{DEVICE, every, with_privileges};
 
 /// Stops a process for a time in which a thousand datagrams and more become due.
-fn stop_for_a_while(child: &mut Child) {
+pub(super) fn stop_for_a_while(child: &mut Child) {
     child.signal(libc::SIGSTOP);
     thread::sleep(STOP);
     child.signal(libc::SIGCONT);
@@ -97,7 +97,62 @@ fn a_sender_that_stood_still_says_so() {
         // Delays count from the due times, so the receiver sees it too.
         assert!(sent.number("/sender/lateness_ns/max") >= 300_000_000, "{}", sent.json);
         assert!(received.number("/one_way_delay_ns/max") >= 300_000_000, "{}", received.json);
+        // And is told so: the receiver on the other host knows what its sender knows.
+        check_told(&sent, &received);
+        assert!(received.number("/senders/longest_stall_ns") >= 300_000_000, "{}", received.json);
+        let warnings = received.json["warnings"].as_array().unwrap();
+        let stall = warnings.iter().find(|warning| warning["warning"] == "sender_stalled");
+        let stall = stall.unwrap_or_else(|| panic!("no stall in {}", received.json));
+        assert_eq!(stall["session"], sent.json["sender"]["session"]);
+        assert_eq!(stall["length_ns"], sent.json["sender"]["longest_stall_ns"]);
     });
+}
+
+#[test]
+fn trains_of_a_burst_sender_are_told() {
+    with_privileges(|| {
+        let Exchange { sent, received, .. } =
+            exchange(Plan::clean(), "-r 1k -s 18 --burst 16 -c 320", PROMPT);
+        check_told(&sent, &received);
+        let train = received.number("/senders/train_max");
+        assert!(train >= 16, "{}", received.json);
+        assert_eq!(received.number("/senders/gaps_ns/min"), 0);
+        // Fifteen of sixteen gaps lie within a burst.
+        assert_eq!(received.number("/senders/gaps_ns/p50"), 0);
+    });
+}
+
+/// One at a time is no train. Only what was late by a whole gap can have left with the next one.
+#[test]
+fn a_plain_sender_sends_no_trains() {
+    with_privileges(|| {
+        let Exchange { sent, received, .. } =
+            exchange(Plan::clean(), "-r 100 -s 200 -c 40", PROMPT);
+        check_told(&sent, &received);
+        let train = received.number("/senders/train_max");
+        let was_late = received.number("/sender_lateness_ns/max") >= 10_000_000;
+        assert!(train == 1 || was_late, "{}", received.json);
+        assert!(!received.warns_of("sender_missed_load"), "{}", received.json);
+    });
+}
+
+/// What the announcements brought is what the sender reports.
+#[track_caller]
+fn check_told(sent: &Report, received: &Report) {
+    for number in ["intended", "offered", "stalls", "longest_stall_ns", "train_max"] {
+        let [sent, told] =
+            [(sent, "sender"), (received, "senders")].map(|(of, side)| &of.json[side][number]);
+        assert!(told.is_u64(), "{number} in {}", received.json);
+        assert_eq!(sent, told, "{number}");
+    }
+    for number in ["p50", "p99", "max"] {
+        let [sent, told] = [(sent, "sender"), (received, "senders")]
+            .map(|(of, side)| &of.json[side]["gaps_ns"][number]);
+        assert_eq!(sent, told, "gap {number}");
+    }
+    let threads = received.json["senders"]["threads"].as_array().unwrap();
+    assert_eq!(threads.len(), 1, "{}", received.json);
+    assert_eq!(threads[0]["session"], sent.json["sender"]["session"]);
 }
 
 /// The stall is a reason, and an event of the thread that it befell.
@@ -134,6 +189,9 @@ fn what_the_kernel_refuses_is_not_offered() {
         assert!((100..3900).contains(&offered), "{offered} of 4000");
         assert_eq!((sent.code, sent.complaints()), (3, vec!["offered_load_missed"]));
         assert!(sent.warns_of("refused"), "{}", sent.json);
+        check_told(&sent, &received);
+        assert_eq!(received.number("/senders/refused"), 4000 - offered);
+        assert!(received.warns_of("sender_missed_load"), "{}", received.json);
         assert_eq!(received.totals(), Counts::of(offered, offered));
     });
 }

@@ -87,7 +87,7 @@ fn datagrams_are_marked_as_asked() {
             assert_eq!(Report::of(receiver).totals(), Counts::of(100, 100));
             let passed = tap.finish();
             assert_eq!(passed.iter().filter(|passed| passed.kind == Kind::Data).count(), 100);
-            let marks = |passed: &lab::Passed| (passed.ttl, passed.traffic_class);
+            let marks = |passed: &Passed| (passed.ttl, passed.traffic_class);
             assert!(passed.iter().all(|passed| marks(passed) == (7, 46 << 2)), "{passed:?}");
         }
     });

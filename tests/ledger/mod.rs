@@ -3,14 +3,19 @@
 #![cfg(test)]
 
 mod apparatus;
+mod clocks;
+mod composite;
+mod crowd;
 mod groups;
 mod hostile;
+mod intervals;
 mod many;
 mod network;
 mod outputs;
+mod own_drops;
 mod senders;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::{Deref, DerefMut};
@@ -24,7 +29,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
-use super::lab::{self, Child, DEVICE, Host, Lab, Plan, RelayCounts};
+use super::lab::{self, Child, DEVICE, Host, Kind, Lab, Passed, Plan, RelayCounts};
 
 /// The tool's own, when none is named.
 const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 77, 77);
@@ -259,6 +264,14 @@ impl Report {
         streams.remove(0)
     }
 
+    /// The row of a sender that has one stream.
+    #[track_caller]
+    fn row_of(&self, sent: &Self) -> Stream {
+        let session = &sent.json["sender"]["session"];
+        let row = self.streams().into_iter().find(|stream| *session == *stream.session);
+        row.unwrap_or_else(|| panic!("{session} is not in {}", self.json))
+    }
+
     /// Refused by the sender's kernel, for whatever reason.
     fn refused(&self) -> u64 {
         let refused = self.json["sender"]["refused"].as_object().expect("a sender has refused");
@@ -337,6 +350,30 @@ struct Stream {
     highest_seq: Option<u64>,
     before_join: u64,
     end: String,
+    clock: Value,
     #[serde(flatten)]
     counts: Counts,
+}
+
+/// RFC 4737 section 3.3, RFC 5560 and RFC 7680 by the letter, with no thought for memory.
+fn as_defined(passed: &[Passed], sent: u64) -> Counts {
+    let mut seen = BTreeSet::new();
+    let mut counts = Counts { sent: Some(sent), ..Counts::default() };
+    for Passed { seq, .. } in passed.iter().filter(|passed| passed.kind == Kind::Data) {
+        let is_behind = seen.last().is_some_and(|highest| highest > seq);
+        let is_first_copy = seen.insert(*seq);
+        counts.received += 1;
+        counts.duplicates += u64::from(!is_first_copy);
+        counts.reordered += u64::from(is_first_copy && is_behind);
+    }
+    counts.unique = seen.len() as u64;
+    counts.lost = sent - counts.unique;
+    counts
+}
+
+/// The most memory that a process has had resident.
+fn peak_kib(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches(" kB").parse().ok()
 }

@@ -129,10 +129,3 @@ fn memory_is_small_and_does_not_grow() {
         assert!(last - early <= 1024, "from {early} KiB to {last} KiB");
     });
 }
-
-/// The most memory that a process has had resident.
-fn peak_kib(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().trim_end_matches(" kB").parse().ok()
-}

@@ -128,15 +128,8 @@ fn a_sender_beside_one_that_was_killed_is_not_its_return() {
         assert_eq!(received.events("sender_silent").len(), 1);
         assert_eq!(received.events("sender_restarted").len(), 0, "{}", received.json);
         let offered = sent.number("/sender/offered");
-        assert_eq!(row_of(&received, &sent).counts, Counts::of(offered, offered - 1));
+        assert_eq!(received.row_of(&sent).counts, Counts::of(offered, offered - 1));
     });
-}
-
-/// What the receiver has in its books of a sender with one stream.
-fn row_of(received: &Report, sent: &Report) -> Stream {
-    let session = &sent.json["sender"]["session"];
-    let row = received.streams().into_iter().find(|stream| *session == *stream.session);
-    row.unwrap_or_else(|| panic!("{session} is not in {}", received.json))
 }
 
 /// Each stream of [`Trial::dropped`] against its row: sent so many in all, exact each.
@@ -165,7 +158,7 @@ fn two_senders_share_a_group() {
         assert_eq!(received.totals(), Counts::of(relay.data_in, relay.forwarded));
         check_streams(&received, &mut trial);
         for sent in [first, second] {
-            let row = row_of(&received, &sent);
+            let row = received.row_of(&sent);
             assert_eq!(row.counts.sent, Some(sent.number("/sender/offered")));
         }
     });

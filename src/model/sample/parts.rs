@@ -2,15 +2,18 @@
 
 use super::patterns;
 use crate::model::delay::{Distribution, OneWayDelay};
-use crate::model::drops::{HostDrops, LostBy};
+use crate::model::drops::{HostDrops, LostBy, LostByInterval};
 use crate::model::environment::{Environment, Interface, Offloads, Rings};
 use crate::model::event::{Event, Happening};
 use crate::model::group::Membership;
 use crate::model::metrics::{ClockRelation, ClockReport, LossReport};
 use crate::model::report::*;
-use crate::model::snapshot::{ReceiverInterval, RxCounts};
+use crate::model::senders::{SenderConduct, SenderGaps, SenderThread, SendersReport};
+use crate::model::snapshot::{HostInterval, ReceiverInterval, RxCounts, SenderInterval, TxCounts};
 use crate::model::spec::{Load, Pace};
 use crate::stats::latency::Latency;
+use crate::stats::loss_pattern::LossPattern;
+use crate::stats::patterns::PatternHistograms;
 use crate::units::Nanos;
 use crate::units::rate::Rate;
 use std::collections::BTreeMap;
@@ -87,7 +90,8 @@ pub(super) fn sender(intended: u64, offered: u64) -> SenderReport {
         dropped_after_taking: 0,
         qdisc: Some("mq".into()),
         host_drops: host_drops(&[("interface.tx_dropped", 0), ("qdisc.drops", 0)]),
-        longest_stall_ns: Nanos(402_000),
+        stalls: 0,
+        longest_stall_ns: Nanos(0),
         cpus: vec![Some(2)],
     }
 }
@@ -172,7 +176,36 @@ pub(super) fn heard(report: &mut RunReport, streams: Vec<StreamReport>) {
     trial.sender_lateness_ns = Some(distribution(unique, 900));
     trial.patterns = Some(patterns::patterns(unique));
     trial.totals = Some(totals);
+    trial.senders = senders(&streams);
     trial.streams = streams;
+}
+
+/// What those who sent `streams` say of themselves: each has one thread, and nothing is wrong with it.
+fn senders(streams: &[StreamReport]) -> Option<SendersReport> {
+    let mut sent = BTreeMap::new();
+    for stream in streams {
+        let known = stream.counts.unique + stream.lost;
+        *sent.entry((stream.session.clone(), stream.source.clone())).or_default() += known;
+    }
+    let threads = sent.into_iter().map(|((session, source), sent)| {
+        let (thread, conduct) = (0, conduct(sent));
+        SenderThread { session, source, thread, conduct }
+    });
+    SendersReport::of(threads.collect())
+}
+
+fn conduct(sent: u64) -> SenderConduct {
+    let gaps = || {
+        let [min, p50, p99, max] = [0, 10_000, 10_000, 20_400].map(Nanos);
+        SenderGaps { min, p50, p99, max }
+    };
+    SenderConduct {
+        intended: Some(sent),
+        offered: sent,
+        train_max: sent.min(8),
+        gaps_ns: (sent > 1).then(gaps),
+        ..SenderConduct::default()
+    }
 }
 
 pub(super) fn delay(count: u64, lost: u64) -> OneWayDelay {
@@ -203,9 +236,48 @@ pub(super) fn latency(count: u64, typical: u64) -> Latency {
     latency
 }
 
+pub(super) fn sender_interval(due: u64) -> SenderInterval {
+    let mut sender = SenderInterval {
+        counts: TxCounts { intended: due, offered: due, refused: 0 },
+        payload_bytes: due * PAYLOAD_LEN,
+        lateness: latency(due, 900),
+        send_calls: due / 3,
+        ..SenderInterval::default()
+    };
+    sender.trains.note(3, Some(Nanos(30_000)));
+    sender.stalls.note(Nanos(12_000_000));
+    sender
+}
+
+/// Of the lost ones, a tenth was dropped by the own socket.
+pub(super) fn host_interval(lost: i64) -> HostInterval {
+    let drops = lost.unsigned_abs() / 10;
+    HostInterval {
+        refused: BTreeMap::from([("EPERM".into(), 2)]),
+        sending: host_drops(&[("interface.tx_dropped", 0), ("qdisc.drops", 5)]),
+        dropped_after_taking: 5,
+        receiving: host_drops(&[("UdpRcvbufErrors", drops), ("interface.rx_dropped", 0)]),
+        lost_by: LostByInterval {
+            receiver_socket: drops as i64,
+            receiver_host: 0,
+            elsewhere: lost - drops as i64,
+        },
+    }
+}
+
 pub(super) fn receiver_interval(due: u64, lost: i64) -> ReceiverInterval {
     let arrived = due.saturating_add_signed(-lost);
+    let mut patterns =
+        PatternHistograms { variation: Some(Default::default()), ..Default::default() };
+    let mut loss = LossPattern::new(99);
+    loss.lost_range(7, u64::try_from(lost).unwrap_or(0), Nanos(0), &mut patterns.loss);
+    loss.finish(&mut patterns.loss);
+    patterns.variation.iter_mut().for_each(|of| of.note_gap(Nanos(10_000), Nanos(12_000)));
     ReceiverInterval {
+        announcements: 4,
+        receive_calls: arrived / 2,
+        patterns,
+        media: Some(patterns::media()),
         counts: RxCounts { received: arrived, unique: arrived, ..RxCounts::default() },
         payload_bytes: arrived * PAYLOAD_LEN,
         lost,
@@ -216,6 +288,7 @@ pub(super) fn receiver_interval(due: u64, lost: i64) -> ReceiverInterval {
         relative_delay: Latency::new(),
         host_delay: latency(arrived, 2_100),
         sender_lateness: latency(arrived, 900),
+        ..ReceiverInterval::default()
     }
 }
 

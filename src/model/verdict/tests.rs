@@ -3,8 +3,9 @@
 use super::*;
 use crate::model::delay::{OneWayDelay, Pdv};
 use crate::model::drops::{HostDrops, LostBy};
-use crate::model::metrics::Buckets;
+use crate::model::metrics::{Buckets, ClockRelation};
 use crate::model::report::{ReceiverReport, SenderReport, Totals, TxLedger};
+use crate::model::sample;
 use crate::model::snapshot::RxCounts;
 use crate::model::spec::{Role, StopWhen, Timestamps, TrialSpec};
 use crate::stats::latency::Latency;
@@ -65,6 +66,7 @@ fn report() -> TrialReport {
         relative_delay_ns: None,
         host_delay_ns: None,
         sender_lateness_ns: None,
+        senders: None,
         patterns: None,
     }
 }
@@ -88,6 +90,7 @@ fn sender() -> SenderReport {
         gaps_ns: Buckets::default(),
         train_max: 1,
         send_calls: 1_000,
+        stalls: 0,
         longest_stall_ns: Nanos(0),
         cpus: vec![None],
     }
@@ -204,12 +207,12 @@ fn percentiles_agree_with_the_report() {
     report.totals.as_mut().unwrap().lost = 0;
     report.one_way_delay_ns = Some(one_way_delay(delays.clone()));
     for (word, expected) in [
-        ("p50", delays.p50),
-        ("p90", delays.p90),
-        ("p99", delays.p99),
-        ("p99.9", delays.p99_9),
-        ("p99.99", delays.p99_99),
-        ("max", Some(delays.max)),
+        ("p50", delays.percentiles.p50),
+        ("p90", delays.percentiles.p90),
+        ("p99", delays.percentiles.p99),
+        ("p99.9", delays.percentiles.p99_9),
+        ("p99.99", delays.percentiles.p99_99),
+        ("max", Some(delays.percentiles.max)),
     ] {
         let expected = Bound::Time(expected.unwrap()).to_string();
         check(&report, &format!("{word}>1m"), Some(&expected), true);
@@ -245,4 +248,16 @@ fn a_bound_of_the_wrong_kind_measures_nothing() {
     let limit =
         Limit { quantity: Quantity::Loss, fails: Fails::Above, bound: Bound::Time(Nanos::SECOND) };
     assert_eq!(evaluate(&limit, &report()), LimitResult { limit, measured: None, held: false });
+}
+
+/// The stream that lost has another clock: it has no part in the delay.
+#[test]
+fn losses_of_streams_without_an_absolute_delay_do_not_lengthen_it() {
+    let mut stream = sample::run().trial.streams.remove(0);
+    stream.lost = 2;
+    stream.clock.relation = ClockRelation::Apart;
+    let mut report = TrialReport { streams: vec![stream], ..report() };
+    check(&report, "p99.9>1ms", Some("1ms"), true);
+    report.streams[0].clock.relation = ClockRelation::Disciplined;
+    check(&report, "p99.9>1ms", Some("infinite (lost)"), false);
 }

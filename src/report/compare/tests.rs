@@ -58,14 +58,6 @@ fn a_single_run_has_no_spread_but_a_tolerance() {
 }
 
 #[test]
-fn medians() {
-    assert_eq!(median(&[]), None);
-    assert_eq!(median(&[7.0]), Some(7.0));
-    assert_eq!(median(&[1.0, 2.0, 10.0]), Some(2.0));
-    assert_eq!(median(&[1.0, 2.0, 4.0, 10.0]), Some(3.0));
-}
-
-#[test]
 fn each_quantity_has_its_better_side() {
     let before = [run(90e3, 0, 12_000), run(91e3, 10, 12_100)];
     let after = [run(99e3, 500, 20_000), run(98e3, 400, 21_000)];

@@ -1,7 +1,7 @@
 //! How late datagrams were, how much that varied, and what the hosts at both ends had to do with it.
 
 use super::page::Page;
-use crate::model::delay::{Distribution, OneWayDelay};
+use crate::model::delay::{Distribution, OneWayDelay, Percentiles};
 use crate::model::metrics::{Buckets, Patterns};
 use crate::model::report::TrialReport;
 use crate::units::Nanos;
@@ -16,7 +16,7 @@ pub(super) fn write(trial: &TrialReport, page: &mut Page<'_>) -> io::Result<()> 
     }
     if let Some(relative) = &trial.relative_delay_ns {
         page.section("Delay", "above the shortest: the clocks do not compare, so not one-way")?;
-        table(relative, page)?;
+        table(&relative.percentiles, page)?;
         is_measured = true;
     }
     if !is_measured {
@@ -28,22 +28,19 @@ pub(super) fn write(trial: &TrialReport, page: &mut Page<'_>) -> io::Result<()> 
     if let Some(host) = trial.host_delay_ns.as_ref().and_then(delays) {
         page.row("host delay", &format!("{host} (kernel to application)"))?;
     }
-    if let Some(patterns) = &trial.patterns {
-        gaps(trial, patterns, page)?;
-    }
-    match trial.sender_lateness_ns.as_ref().and_then(delays) {
-        Some(late) if trial.sender.is_none() => page.row("sent late", &late),
-        _ => Ok(()),
+    match &trial.patterns {
+        Some(patterns) => gaps(trial, patterns, page),
+        None => Ok(()),
     }
 }
 
 pub(super) fn write_one_way(delay: &OneWayDelay, page: &mut Page<'_>) -> io::Result<()> {
     page.section("One-way delay", &format!("due to received; {}", delay.clock))?;
-    table(&delay.distribution, page)?;
+    table(&delay.distribution.percentiles, page)?;
     negative(delay, page)
 }
 
-fn table(of: &Distribution, page: &mut Page<'_>) -> io::Result<()> {
+fn table(of: &Percentiles, page: &mut Page<'_>) -> io::Result<()> {
     if of.count == 0 {
         return page.paragraph("no delay was measured");
     }
@@ -76,11 +73,13 @@ fn negative(delay: &OneWayDelay, page: &mut Page<'_>) -> io::Result<()> {
 /// How much delays vary, each measure under its own name (RFC 5481, RFC 3550). RTP's is the largest of the streams'.
 fn variation(trial: &TrialReport) -> Option<String> {
     // What lies above the shortest delay is the variation.
-    let relative = || trial.relative_delay_ns.as_ref().filter(|relative| relative.count > 0);
-    let absolute = trial.one_way_delay_ns.as_ref().filter(|delay| delay.distribution.count > 0);
+    let relative =
+        || trial.relative_delay_ns.as_ref().filter(|relative| relative.percentiles.count > 0);
+    let absolute =
+        trial.one_way_delay_ns.as_ref().filter(|delay| delay.distribution.percentiles.count > 0);
     let pdv = match absolute {
         Some(delay) => delay.pdv_ns.p99_9,
-        None => relative()?.p99_9,
+        None => relative()?.percentiles.p99_9,
     };
     let mut text = format!("PDV p99.9 {}", or_lost(pdv));
     if let Some(ipdv) = trial.patterns.as_ref().and_then(|patterns| patterns.ipdv_ns.p99) {
@@ -109,6 +108,7 @@ fn gaps(trial: &TrialReport, patterns: &Patterns, page: &mut Page<'_>) -> io::Re
 
 /// `p50 900 ns, p99 3.29 µs, max 30.6 µs`; nothing of nothing.
 pub(super) fn delays(of: &Distribution) -> Option<String> {
+    let of = of.percentiles;
     Some(format!("p50 {}, p99 {}, max {}", of.p50?, of.p99?, of.max))
 }
 

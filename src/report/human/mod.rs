@@ -7,6 +7,7 @@ mod lost;
 mod origin;
 mod page;
 mod patterns;
+mod senders;
 mod streams;
 mod verdict;
 
@@ -14,8 +15,7 @@ use super::warnings::bottleneck;
 use super::{AtEnd, ReportFormat, ReportWriter};
 use crate::model::event::{Event, Happening};
 use crate::model::report::{
-    LimitResult, ReceiverReport, RunReport, SenderReport, TimestampKind, TimestampReport, Totals,
-    TrialReport,
+    LimitResult, ReceiverReport, RunReport, TimestampKind, TimestampReport, Totals, TrialReport,
 };
 use crate::units::Nanos;
 use crate::units::human::grouped;
@@ -49,10 +49,13 @@ pub fn write(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     let mut page = Page::new(out);
     verdict::write(report, &mut page)?;
     if let Some(sender) = &trial.sender {
-        write_sender(sender, &mut page)?;
+        senders::write_own(sender, &mut page)?;
     }
     if let (Some(receiver), Some(totals)) = (&trial.receiver, &trial.totals) {
         write_receiver(receiver, totals, trial, &mut page)?;
+    }
+    if trial.sender.is_none() {
+        senders::write_heard(trial, &mut page)?;
     }
     lost::write(report, &mut page)?;
     delay::write(trial, &mut page)?;
@@ -65,32 +68,6 @@ pub fn write(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     write_warnings(report, &mut page)?;
     write_events(&trial.events, &mut page)?;
     origin::write(report, &mut page)
-}
-
-fn write_sender(sender: &SenderReport, page: &mut Page<'_>) -> io::Result<()> {
-    page.section("Sender", &format!("{}, {}", sender.engine, threads(&sender.cpus)))?;
-    let counts = &sender.counts;
-    let intended = sender
-        .intended_load_pps
-        .map_or("as fast as possible".into(), |rate| format!("{} datagrams/s", per_second(rate)));
-    page.number("intended", counts.intended, &intended)?;
-    let share = counts.offered as f64 / counts.intended.max(1) as f64;
-    let share = if counts.intended > 0 { percent(share) } else { String::new() };
-    let rates = rates(sender.offered_load_pps, sender.offered_load_bps);
-    page.number("offered", counts.offered, &joined([share, rates]))?;
-    let refused: Vec<_> = counts
-        .refused
-        .iter()
-        .map(|(errno, datagrams)| format!("{errno} {}", grouped(*datagrams)))
-        .collect();
-    page.number("refused", counts.refused_total(), &refused.join(", "))?;
-    if let Some(late) = delay::delays(&sender.lateness_ns) {
-        page.row("lateness", &late)?;
-    }
-    if let Some(gaps) = delay::spread(&sender.gaps_ns) {
-        page.row("gaps", &delay::with_train(&gaps, sender.train_max))?;
-    }
-    Ok(())
 }
 
 fn write_receiver(
@@ -251,8 +228,8 @@ mod tests {
     #[test]
     fn each_side_alone_prints_its_own() {
         let (send, recv) = (printed(&sample::sender_only()), printed(&sample::receiver_only()));
-        assert!(send.contains("\nSender") && !send.contains("\nReceiver"), "{send}");
-        assert!(!recv.contains("\nSender") && recv.contains("\nReceiver"), "{recv}");
+        assert!(send.contains("\nSender ") && !send.contains("\nReceiver"), "{send}");
+        assert!(!recv.contains("\nSender ") && recv.contains("\nReceiver"), "{recv}");
     }
 
     #[test]

@@ -36,8 +36,12 @@ fn findings(trial: &TrialReport) -> Vec<String> {
         None => at_rate(totals.counts.received, totals.forwarding_rate_pps, "received"),
     };
     let delay = trial.one_way_delay_ns.as_ref().map(|delay| &delay.distribution);
-    if let Some(delay) = delay.filter(|delay| delay.count > 0) {
-        rate = format!("{rate}, delay p50 {}, p99 {}", or_lost(delay.p50), or_lost(delay.p99));
+    if let Some(delay) = delay.filter(|delay| delay.percentiles.count > 0) {
+        rate = format!(
+            "{rate}, delay p50 {}, p99 {}",
+            or_lost(delay.percentiles.p50),
+            or_lost(delay.percentiles.p99)
+        );
     }
     vec![lost(totals), rate]
 }

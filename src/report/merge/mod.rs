@@ -341,11 +341,11 @@ fn member_delay(clock: &str, delays: &Latency) -> Option<MemberDelay> {
 fn variation(trial: &TrialReport) -> Option<Nanos> {
     let absolute = trial.one_way_delay_ns.as_ref().map(|delay| &delay.distribution);
     let relative = trial.relative_delay_ns.as_ref();
-    let of = absolute.into_iter().chain(relative).find(|of| of.count > 0)?;
+    let of = absolute.into_iter().chain(relative).find(|of| of.percentiles.count > 0)?;
     let histogram = of.histogram().ok()?;
     let quantile = (VARIATION_QUANTILE * f64::from(WHOLE)) as u32;
-    let of_all = percentile_with_losses(&histogram, of.max, 0, quantile)?;
-    Some(of_all.finite()?.saturating_sub(of.min))
+    let of_all = percentile_with_losses(&histogram, of.percentiles.max, 0, quantile)?;
+    Some(of_all.finite()?.saturating_sub(of.percentiles.min))
 }
 
 #[cfg(test)]

@@ -28,9 +28,9 @@ impl Pool {
             .hint("merge results of one version of mcast-bench"));
         }
         Ok(Latency {
-            min: (distribution.count > 0).then_some(distribution.min),
-            max: distribution.max,
-            clamped: distribution.clamped,
+            min: (distribution.percentiles.count > 0).then_some(distribution.percentiles.min),
+            max: distribution.percentiles.max,
+            clamped: distribution.percentiles.clamped,
             histogram,
             negative: 0,
             negative_max: Nanos(0),

@@ -16,8 +16,14 @@ impl Followed {
         self.pattern.lost_range(first_seq, count, at, &mut self.histograms);
     }
 
+    /// What is shared by streams, and so told by intervals, is the same.
     fn finish(&mut self) {
         self.pattern.finish(&mut self.histograms);
+        let LossHistograms { lost, periods, period_max, .. } = self.histograms;
+        assert_eq!((lost, periods), (self.lost(), self.periods()));
+        assert_eq!(period_max, self.longest().first().map_or(0, |period| period.len));
+        assert_eq!(self.histograms.noticeable_rate(), self.noticeable_rate());
+        assert_eq!(self.histograms.mean_period(), self.mean_period());
     }
 
     fn distances(&self) -> &CoarseHistogram {

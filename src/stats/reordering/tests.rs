@@ -21,8 +21,12 @@ impl Followed {
         self.reordering.observe(seq, arrival, at, len, &mut self.histograms)
     }
 
+    /// What is shared by streams, and so told by intervals, is the same.
     fn counters(&self) -> ReorderingCounters {
-        self.reordering.counters()
+        let ReorderingCounters { arrivals, open_run, .. } = self.reordering.counters();
+        let shared = ReorderingCounters { open_run, ..self.histograms.counters_of(arrivals) };
+        assert_eq!(shared, self.reordering.counters());
+        shared
     }
 
     fn extents(&self) -> &CoarseHistogram {

@@ -29,6 +29,7 @@ fn check(name: &str, arrivals: &[u64], reordered: &[u64], discontinuities: &[(us
     assert_eq!(tracker.counters().reordered, reordered.len() as u64, "{name}");
 }
 
+/// V4 to V7, V10, V13.
 #[test]
 fn rfc_4737_vectors() {
     check("7.1 table 1", &[1, 2, 3, 5, 6, 7, 8, 4, 9, 10], &[4], &[(4, 1)]);
@@ -44,7 +45,7 @@ fn rfc_4737_vectors() {
     check("6, loss alone", &[1, 2, 3, 5, 6, 7, 8, 9, 10], &[], &[(4, 1)]);
 }
 
-/// RFC 4737 and 5560 together: loss, reordering and a duplicate in eleven arrivals.
+/// V1: RFC 4737 and 5560 together: loss, reordering and a duplicate in eleven arrivals.
 #[test]
 fn composite() {
     let arrivals = [10, 11, 13, 12, 14, 16, 17, 15, 15, 18, 20];
@@ -55,7 +56,7 @@ fn composite() {
     assert_eq!(tracker.finish(Some(21)), 1);
 }
 
-/// RFC 3550 section 6.4.1: a receiver cannot see what was lost after the last datagram it got.
+/// V2: RFC 3550 section 6.4.1: a receiver cannot see what was lost after the last datagram it got.
 #[test]
 fn tail_is_lost_only_when_the_sender_said_how_many() {
     let arrivals: Vec<u64> = (1..=7).collect();
@@ -63,6 +64,7 @@ fn tail_is_lost_only_when_the_sender_said_how_many() {
     assert_eq!(track(&arrivals).0.finish(None), 0);
 }
 
+/// V3: RFC 4737 section 3.3; the highest less the first that came and the received would be -2.
 #[test]
 fn a_late_receiver_loses_nothing_before_the_lowest_number_it_saw() {
     let (mut tracker, what) = track(&[3, 4, 5, 1, 2]);

@@ -30,9 +30,9 @@ fn check(delays: &[Option<u64>], ipdv: &[i64], pdv_at: &[(u32, u64)]) {
     let mut expected: Vec<_> = ipdv.iter().map(|ipdv| ipdv.unsigned_abs()).collect();
     expected.sort_unstable();
     assert_eq!(recorded(&magnitudes), expected, "{delays:?}");
-    assert_eq!(measured.sum, i128::from(ipdv.iter().sum::<i64>()), "{delays:?}");
+    assert_eq!(measured.sums().sum, i128::from(ipdv.iter().sum::<i64>()), "{delays:?}");
     let range = ipdv.iter().min().copied().zip(ipdv.iter().max().copied());
-    assert_eq!(measured.range(), range, "{delays:?}");
+    assert_eq!(measured.sums().range(), range, "{delays:?}");
     for &(percent, expected) in pdv_at {
         assert_eq!(
             pdv(&latency, percent * 1_000, 0),
@@ -71,7 +71,7 @@ fn rfc_5481_figures_1_to_3() {
 fn rfc_5481_section_5_2() {
     let delays: Vec<_> = [0, 85, 65, 45, 25, 5, 0].into_iter().map(Some).collect();
     check(&delays, &[85, -20, -20, -20, -20, -5], &[(50, 25), (100, 85)]);
-    assert_eq!(follow(&delays).0.mean(), Some(0.0));
+    assert_eq!(follow(&delays).0.sums().mean(), Some(0.0));
 }
 
 /// V79: with clocks 50 ppm apart, constant delays seem to vary.
@@ -80,14 +80,14 @@ fn rfc_5481_section_6_3() {
     let delays: Vec<_> = (0..=60).map(|second| Some(1_000_000 + second * 50_000)).collect();
     let (ipdv, _, latency) = follow(&delays);
     assert_eq!(pdv(&latency, 100_000, 0), Some(Nanos(3_000_000)));
-    assert_eq!(ipdv.range(), Some((50_000, 50_000)));
-    assert_eq!(ipdv.mean(), Some(50_000.0));
+    assert_eq!(ipdv.sums().range(), Some((50_000, 50_000)));
+    assert_eq!(ipdv.sums().mean(), Some(50_000.0));
 }
 
 #[test]
 fn nothing_came() {
     assert_eq!(pdv(&Latency::new(), 99_900, 0), None);
-    assert_eq!((Ipdv::new().range(), Ipdv::new().mean()), (None, None));
+    assert_eq!((Ipdv::new().sums().range(), Ipdv::new().sums().mean()), (None, None));
 }
 
 /// Send and receive times into J and what RTP would report.
@@ -154,10 +154,16 @@ proptest! {
         came.sort_unstable();
         let mut ipdv = Ipdv::new();
         let mut magnitudes = magnitudes();
+        let mut intervals = IpdvSums::default();
         for (_, seq, delay) in came {
             ipdv.observe(seq, Nanos(1000), Nanos(1000 + delay), &mut magnitudes);
+            if delay % 7 == 0 {
+                intervals.add(&ipdv.end_interval());
+            }
         }
         prop_assert_eq!(recorded(&magnitudes), expected);
+        intervals.add(&ipdv.end_interval());
+        prop_assert_eq!(intervals, ipdv.sums());
     }
 
     /// With |D| constant at d, J is d(1 - (15/16)^n) (RFC 3550 section 6.4.1); nothing panics on any times.

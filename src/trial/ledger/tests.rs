@@ -1,6 +1,10 @@
 use super::*;
 use crate::model::report::{StreamCounts, StreamEnd};
-use crate::wire::probe::{Encoder, SenderClock};
+use crate::model::snapshot::VariationSums;
+use crate::stats::patterns::PatternHistograms;
+use crate::trial::shared::MAX_NOTED;
+use crate::wire::announcement::Conduct;
+use crate::wire::probe::Encoder;
 
 struct Receiver {
     ledger: Ledger,
@@ -28,7 +32,7 @@ impl Receiver {
             media_rate_bps: None,
             variation: true,
         };
-        let interval = ReceiverInterval::default();
+        let interval = ReceiverInterval::new(true);
         Self { ledger: Ledger::new(options, OWN_CLOCK), interval, now: Nanos(0), dropped: 0 }
     }
 
@@ -39,12 +43,13 @@ impl Receiver {
         seqs: impl IntoIterator<Item = u64>,
     ) -> &mut Self {
         for seq in seqs {
-            let mut payload = [0; 100];
+            let mut payload = [0; 120];
+            let conduct = Conduct { offered: seq, ..Conduct::default() };
             let encoder = Encoder::new(sender.1, sender.2, true);
             let due_at = Nanos(1_000_000 + seq);
             match kind {
                 Kind::Data => encoder.encode(&mut payload, kind, seq, due_at, Nanos(0)),
-                _ => encoder.announce(&mut payload, kind, seq, due_at, &OWN_CLOCK),
+                _ => encoder.announce(&mut payload, kind, seq, due_at, (&OWN_CLOCK, &conduct)),
             }
             self.hear_bytes(sender.0, &payload);
         }
@@ -64,7 +69,7 @@ impl Receiver {
 
     fn close(mut self) -> (Vec<StreamReport>, Vec<Event>) {
         let group = "239.1.1.1".parse().unwrap();
-        self.ledger.finish();
+        self.ledger.finish(&mut self.interval);
         let group = Membership { source: None, group, port: 5000 };
         let Closed { streams: rows, happened, .. } = self.ledger.close(&[group]);
         for row in &rows {
@@ -100,7 +105,20 @@ fn loss_at_start_middle_and_end() {
     assert_eq!(ranges, [(0, 10), (50, 10), (90, 10)]);
 }
 
-/// A gap that follows drops of the own socket is the receiver's own, as far as the drops go.
+/// RFC 7680 section 4.1: of five packets one is lost; of an empty sample there is no ratio.
+#[test]
+fn rfc_7680_section_4_1() {
+    let mut receiver = Receiver::new();
+    receiver.hear(ALICE, Kind::Start, [0]).hear(ALICE, Kind::Data, [0, 1, 3, 4]);
+    receiver.hear(ALICE, Kind::End, [5]);
+    assert_eq!(receiver.only_row().loss_ratio, Some(0.2));
+    let mut receiver = Receiver::new();
+    receiver.hear(ALICE, Kind::Start, [0]).hear(ALICE, Kind::End, [0]);
+    assert_eq!(receiver.only_row().loss_ratio, None);
+}
+
+/// A gap that follows drops of the own socket is the receiver's own, as far as the drops go. What is left of them
+/// was none of this stream's: the next gap is of the way again.
 #[test]
 fn own_drops_are_placed_in_the_sequence() {
     let mut receiver = Receiver::new();
@@ -116,7 +134,34 @@ fn own_drops_are_placed_in_the_sequence() {
         .iter()
         .map(|lost| (lost.first_seq, lost.len, lost.own_socket))
         .collect();
-    assert_eq!(own, [(10, 5, 0), (16, 4, 4), (21, 9, 3)]);
+    assert_eq!(own, [(10, 5, 0), (16, 4, 4), (21, 9, 0)]);
+}
+
+/// A loss is told, as a whole period, in the interval in which it becomes certain; what was told is not told again.
+#[test]
+fn intervals_have_their_own_patterns() {
+    let mut receiver = Receiver::new();
+    receiver.hear(ALICE, Kind::Start, [0]).hear(ALICE, Kind::Data, 0..10);
+    receiver.hear(ALICE, Kind::Data, [15, 14, 12]);
+    let told = |receiver: &mut Receiver| {
+        receiver.ledger.settle(Nanos(2_000_000), &mut receiver.interval);
+        receiver.ledger.end_interval(Nanos(0), Nanos(1), &mut receiver.interval);
+        let PatternHistograms { order, loss, .. } = &receiver.interval.patterns;
+        let VariationSums { ipdv, sent_train_max, .. } = receiver.interval.variation;
+        let losses = (loss.lost, loss.periods, loss.period_max, loss.lengths.len());
+        let order = (order.counters.reordered, order.counters.discontinuity_size);
+        let told = (losses, order, ipdv.pairs(), sent_train_max);
+        receiver.interval.clear();
+        told
+    };
+    assert_eq!(told(&mut receiver), ((3, 2, 2, 2), (2, 5), 10, 1));
+    assert_eq!(told(&mut receiver), ((0, 0, 0, 0), (0, 0), 0, 1));
+    receiver.hear(ALICE, Kind::Data, [20]);
+    assert_eq!(told(&mut receiver), ((4, 1, 4, 1), (0, 4), 0, 1));
+    let row = receiver.only_row();
+    assert_eq!((row.lost, row.loss.periods, row.loss.period_max), (7, 3, 4));
+    assert_eq!((row.order.discontinuities, row.order.discontinuity_size), (2, 9));
+    assert_eq!(row.variation.unwrap().ipdv_pairs, 10);
 }
 
 #[test]
@@ -261,6 +306,28 @@ fn spoofed_streams_are_bounded_and_counted() {
     assert_eq!(happened.iter().filter(|event| event.what == over).count(), 1);
 }
 
+/// Each second number is missing, in more streams than may all note it; then a gap is filled in such a way that it
+/// falls into thousands.
+#[test]
+fn what_is_noted_of_losses_is_bounded() {
+    let mut receiver = Receiver::new();
+    for number in 0..140 {
+        let sender = Sender(ALICE.0, number, 0);
+        receiver.hear(sender, Kind::Start, [0]).hear(sender, Kind::Data, (0..8000).step_by(2));
+    }
+    assert_eq!(receiver.ledger.shared.noted, MAX_NOTED);
+    receiver.hear(BOB, Kind::Start, [0]).hear(BOB, Kind::Data, [100_000]);
+    receiver.hear(BOB, Kind::Data, (1..100_000).step_by(2));
+    assert!(receiver.ledger.shared.noted <= MAX_NOTED);
+    receiver.ledger.settle(Nanos(u64::MAX), &mut receiver.interval);
+    assert_eq!(receiver.ledger.outstanding(), 0);
+    let (rows, _) = receiver.close();
+    let (hostile, bob): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.source == ALICE.0);
+    assert!(hostile.iter().all(|row| (row.lost, row.counts.unique) == (3999, 4000)));
+    assert_eq!((bob[0].lost, bob[0].counts.unique), (50_000, 50_001));
+    assert!(!bob[0].lost_ranges_complete);
+}
+
 /// A million datagrams of noise, a part of it with a true header over random numbers: nothing panics, and
 /// every one of them is in the books.
 #[test]
@@ -289,4 +356,32 @@ fn noise_is_counted_and_harms_nothing() {
     assert_eq!(counts.received + counts.foreign + receiver.ledger.announcements(), 1_000_000);
     assert!(counts.received > 30_000 && counts.foreign > 500_000, "{counts:?}");
     receiver.close();
+}
+
+/// What a sender tells on itself comes with whatever stream, and counts only when it came whole.
+#[test]
+fn what_a_sender_tells_on_itself_is_kept_by_thread() {
+    let mut receiver = Receiver::new();
+    let told = Conduct { stalls: 3, offered: 90, intended: Some(100), ..Conduct::default() };
+    let announcement = |stream, told: &Conduct| {
+        let mut payload = [0; 120];
+        let encoder = Encoder::new(ALICE.1, stream, false);
+        encoder.announce(&mut payload, Kind::Progress, 5, Nanos(1), (&OWN_CLOCK, told));
+        payload
+    };
+    receiver.hear_bytes(ALICE.0, &announcement(0, &told));
+    receiver.hear_bytes(ALICE.0, &announcement(1, &Conduct { offered: 50, ..told }));
+    let mut damaged = announcement(0, &Conduct { offered: 95, ..told });
+    damaged[100] ^= 1;
+    receiver.hear_bytes(ALICE.0, &damaged);
+    // One of a version that says less, and one that was overtaken.
+    receiver.hear_bytes(ALICE.0, &announcement(0, &told)[..46]);
+    receiver.hear_bytes(ALICE.0, &announcement(0, &Conduct { offered: 70, ..told }));
+    receiver.hear_bytes(BOB.0, &announcement(0, &Conduct { thread: 1, ..told }));
+    receiver.ledger.finish(&mut receiver.interval);
+    let group = Membership { source: None, group: "239.1.1.1".parse().unwrap(), port: 5000 };
+    let report = receiver.ledger.close(&[group]).senders.report().unwrap();
+    let rows = report.threads.iter().map(|row| (&*row.source, row.thread, row.conduct.offered));
+    assert_eq!(rows.collect::<Vec<_>>(), [(ALICE.0, 0, 90), (BOB.0, 1, 90)]);
+    assert_eq!((report.all.stalls, report.all.intended), (6, Some(200)));
 }
