@@ -9,6 +9,7 @@ use super::{
     Committed, Departure, Engine, Halves, RxPlan, Support, TxCounters, TxEngine, TxPlan, TxSlots,
 };
 use crate::error::{Error, Result};
+use crate::model::drops::PacketSize;
 use crate::net::socket;
 use crate::sys::mmsg::{MAX_BATCH, Outgoing, SendBatch};
 use crate::sys::netdev::{interface_name, link};
@@ -146,8 +147,12 @@ impl GsoTx {
         let sent = self.batch.send(self.socket.as_fd(), outgoing)?;
         let sent = &self.messages[..sent];
         let longest = sent.iter().copied().max().unwrap_or(0) as u64;
-        self.counters.longest_super_packet = self.counters.longest_super_packet.max(longest);
-        Ok(sent.iter().sum())
+        let datagrams = sent.iter().sum();
+        self.counters.super_packet_max = self.counters.super_packet_max.max(longest);
+        self.counters
+            .size
+            .add(PacketSize { packets: sent.len() as u64, datagrams: datagrams as u64 });
+        Ok(datagrams)
     }
 }
 
@@ -175,6 +180,7 @@ impl TxEngine for GsoTx {
                 // only once: from then on each datagram leaves by itself.
                 Err(error) if error.raw_os_error() == Some(libc::EIO) && self.most_segments > 1 => {
                     self.most_segments = 1;
+                    self.counters.fell_back = error.raw_os_error();
                 }
                 Err(error) => {
                     return Committed { taken, refused: Some(error.raw_os_error().unwrap_or(0)) };

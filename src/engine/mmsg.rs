@@ -6,6 +6,7 @@ use super::{
     TxCounters, TxEngine, TxPlan, TxSlots,
 };
 use crate::error::{Error, Result};
+use crate::model::drops::PacketSize;
 use crate::model::group::Membership;
 use crate::model::report::BufferGrant;
 use crate::net::socket::{self, Launch, MEMBERSHIPS_PER_SOCKET};
@@ -139,24 +140,8 @@ pub(super) struct MmsgRx {
     capacity: usize,
     stamps: Stamps,
     counters: RxCounters,
-    size: PacketSize,
-}
-
-/// How many datagrams came in how many packets, as the kernel counts: to tell what was in those that it dropped.
-#[derive(Clone, Copy, Default)]
-struct PacketSize {
-    packets: u64,
-    datagrams: u64,
-}
-
-impl PacketSize {
-    /// So many packets in datagrams, as exactly as those that arrived allow.
-    fn datagrams_in(self, packets: u64) -> u64 {
-        match self.packets {
-            0 => packets,
-            some => (packets * self.datagrams + some / 2) / some,
-        }
-    }
+    /// Whether several datagrams may be received as one.
+    segments: bool,
 }
 
 /// A socket and the groups that it joined.
@@ -193,7 +178,7 @@ impl MmsgRx {
             capacity,
             stamps: plan.stamps.clone(),
             counters: RxCounters::default(),
-            size: PacketSize::default(),
+            segments,
         })
     }
 
@@ -235,8 +220,9 @@ impl MmsgRx {
                 0 => 1,
                 len => received.len.div_ceil(len.into()).max(1) as u64,
             };
-            self.size.packets += 1;
-            self.size.datagrams += datagrams;
+            if self.segments {
+                self.counters.size.add(PacketSize { packets: 1, datagrams });
+            }
             let dropped = control.overflow.map_or(0, |now| now.wrapping_sub(*overflow));
             *overflow = overflow.wrapping_add(dropped);
             // What was dropped just before was most likely as long as what came after it.
@@ -275,8 +261,9 @@ impl RxEngine for MmsgRx {
     fn counters(&mut self) -> RxCounters {
         for listener in &mut self.sockets {
             if let Ok(drops) = sockopt::receive_drops(listener.socket.as_fd()) {
-                let new = drops.wrapping_sub(listener.drops);
-                self.counters.dropped += self.size.datagrams_in(new.into());
+                let new = u64::from(drops.wrapping_sub(listener.drops));
+                self.counters.dropped_packets += new;
+                self.counters.dropped += self.counters.size.datagrams_in(new);
                 listener.drops = drops;
             }
         }

@@ -10,6 +10,7 @@ pub mod memory;
 pub mod mmsg;
 
 use crate::error::Result;
+use crate::model::drops::PacketSize;
 use crate::model::group::Membership;
 use crate::model::report::BufferGrant;
 use crate::net::socket::{Launch, SenderOptions};
@@ -194,8 +195,12 @@ pub struct TxCounters {
     /// Calls that ended early because the next datagram was refused. It was tried again, and only if it was
     /// refused again does it show in [`Committed`].
     pub cut_short: u64,
-    /// Most datagrams that left as one, to be cut apart by the kernel or the network card. 0: none did.
-    pub longest_super_packet: u64,
+    /// Where several left as one, to be cut apart by the kernel or the network card: how many in how many.
+    pub size: PacketSize,
+    /// Most datagrams that left as one.
+    pub super_packet_max: u64,
+    /// Error number for which none leave as one any more.
+    pub fell_back: Option<i32>,
 }
 
 /// Receives.
@@ -218,6 +223,10 @@ pub struct RxCounters {
     pub calls: u64,
     /// Datagrams that this engine's sockets dropped because their buffers were full.
     pub dropped: u64,
+    /// The same in packets, as the kernel counts them.
+    pub dropped_packets: u64,
+    /// Where several are received as one: how many in how many.
+    pub size: PacketSize,
     /// Datagrams without a receive time of the kernel.
     pub unstamped: u64,
     /// Datagrams without a receive time of the network card, where those are wanted.

@@ -15,11 +15,20 @@ use std::collections::BTreeMap;
 ///
 /// A counter that this kernel does not have, or that was set back, is not there: not known. Those of single CPUs
 /// and of the driver are there only if they rose. All of them count everybody's datagrams, not only ours; and they
-/// count what the kernel handles as one, which for datagrams joined by GRO or not yet cut by GSO is fewer than
-/// there were. Of the engines none asks for either.
+/// count packets as the kernel handles them: of the engine `gso` each has several datagrams ([`PacketSize`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct HostDrops(pub BTreeMap<String, u64>);
+
+/// How many datagrams travelled in how many packets, as a host counts those: several that the kernel handles as one
+/// are one. Without any there was one in each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PacketSize {
+    /// Packets.
+    pub packets: u64,
+    /// Datagrams in them.
+    pub datagrams: u64,
+}
 
 /// Where datagrams were lost: the parts add up to the lost ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +85,34 @@ impl Place {
     /// All of them.
     pub const ALL: [Self; 5] =
         [Self::Ring, Self::Backlog, Self::Packet, Self::ReversePath, Self::UdpMemory];
+}
+
+impl PacketSize {
+    /// Adds all of `other`.
+    pub fn add(&mut self, other: Self) {
+        self.packets += other.packets;
+        self.datagrams += other.datagrams;
+    }
+
+    /// What has come since `earlier`.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            packets: self.packets - earlier.packets,
+            datagrams: self.datagrams - earlier.datagrams,
+        }
+    }
+
+    /// Datagrams in so many packets, if those were like all others.
+    pub fn datagrams_in(self, packets: u64) -> u64 {
+        match self.packets {
+            0 => packets,
+            all => {
+                let datagrams = u128::from(packets) * u128::from(self.datagrams);
+                ((datagrams + u128::from(all / 2)) / u128::from(all)) as u64
+            }
+        }
+    }
 }
 
 impl HostDrops {
@@ -216,6 +253,13 @@ mod tests {
         let after = LostBy { receiver_socket: 9, receiver_host: 1, elsewhere: 2 };
         let expected = LostByInterval { receiver_socket: 9, receiver_host: -4, elsewhere: 0 };
         assert_eq!(after.since(&before), expected);
+    }
+
+    #[test]
+    fn packets_have_as_many_datagrams_as_others_had() {
+        let size = PacketSize { packets: 3, datagrams: 100 };
+        assert_eq!([0, 1, 3, 10].map(|packets| size.datagrams_in(packets)), [0, 33, 100, 333]);
+        assert_eq!(PacketSize::default().datagrams_in(7), 7);
     }
 
     #[test]

@@ -103,6 +103,9 @@ pub struct SenderReport {
     pub train_max: u64,
     /// Calls to the kernel that sent something.
     pub send_calls: u64,
+    /// Most datagrams that left as one, to be cut apart by the kernel or the network card; 0: none did.
+    #[serde(default)]
+    pub super_packet_max: u64,
     /// Datagrams that a queue of this host dropped after the kernel had taken them: they count as offered.
     pub dropped_after_taking: u64,
     /// Kind of the interface's root qdisc at the end; `null` where that is not known.

@@ -4,7 +4,7 @@
 //! distribution that needs the whole stream, and how clocks compare, which is a line through all of it. Calls to the
 //! kernel and announcements after the load, where nothing else happens any more, are in the report alone.
 
-use super::drops::{HostDrops, LostByInterval};
+use super::drops::{HostDrops, LostByInterval, PacketSize};
 use super::metrics::MediaReport;
 use crate::stats::latency::Latency;
 use crate::stats::patterns::PatternHistograms;
@@ -53,6 +53,10 @@ pub struct SenderInterval {
     pub also_refused: u64,
     /// Calls to the kernel that sent something.
     pub send_calls: u64,
+    /// Where several datagrams left as one: how many in how many.
+    pub packet_size: PacketSize,
+    /// Most datagrams that left as one.
+    pub super_packet_max: u64,
     /// How datagrams were handed over.
     pub trains: Trains,
     /// Times at which a sender did nothing although something was due.
@@ -72,6 +76,10 @@ pub struct ReceiverInterval {
     pub outstanding: u64,
     /// Dropped by our own sockets because their buffers were full.
     pub socket_drops: u64,
+    /// The same in packets, as the kernel counts them.
+    pub socket_drop_packets: u64,
+    /// Where several datagrams were received as one: how many in how many.
+    pub packet_size: PacketSize,
     /// Streams that were heard in the interval.
     pub streams: u64,
     /// Announcements of start, progress and end.
@@ -149,6 +157,8 @@ impl SenderInterval {
         other.refused.iter().for_each(|(errno, count)| self.refused.note(errno, count));
         self.also_refused += other.also_refused;
         self.send_calls += other.send_calls;
+        self.packet_size.add(other.packet_size);
+        self.super_packet_max = self.super_packet_max.max(other.super_packet_max);
         self.trains.add(&other.trains);
         self.stalls.add(&other.stalls);
     }
@@ -160,6 +170,7 @@ impl SenderInterval {
         self.lateness.clear();
         self.refused.0.clear();
         (self.also_refused, self.send_calls) = (0, 0);
+        (self.packet_size, self.super_packet_max) = (PacketSize::default(), 0);
         self.trains.clear();
         self.stalls = Stalls::default();
     }
@@ -180,6 +191,8 @@ impl ReceiverInterval {
         self.lost += other.lost;
         self.outstanding += other.outstanding;
         self.socket_drops += other.socket_drops;
+        self.socket_drop_packets += other.socket_drop_packets;
+        self.packet_size.add(other.packet_size);
         self.streams += other.streams;
         self.announcements += other.announcements;
         self.receive_calls += other.receive_calls;
@@ -202,6 +215,7 @@ impl ReceiverInterval {
         self.counts = RxCounts::default();
         (self.payload_bytes, self.lost, self.outstanding) = (0, 0, 0);
         (self.socket_drops, self.streams, self.announcements) = (0, 0, 0);
+        (self.socket_drop_packets, self.packet_size) = (0, PacketSize::default());
         (self.receive_calls, self.without_timestamp, self.replicated) = (0, 0, 0);
         self.patterns.clear();
         self.variation = VariationSums::default();

@@ -1,6 +1,6 @@
 //! Where datagrams were lost, as far as this host can tell.
 
-use crate::model::drops::{HostDrops, LostBy};
+use crate::model::drops::{HostDrops, LostBy, PacketSize};
 use crate::model::spec::{Role, TrialSpec};
 use crate::net::counters::{Counters, Scope, Side};
 use crate::sys::qdisc;
@@ -92,23 +92,32 @@ impl Series {
 
 /// Shares out what was lost: first to our sockets, whose counters are ours alone, then to the host before them,
 /// whose counters are everybody's; so never more than is left. What came damaged was lost on the way.
-pub(super) fn lost_by(lost: u64, dropped_by_sockets: u64, host: &HostDrops) -> LostBy {
-    let receiver_socket = host.of_full_buffers(dropped_by_sockets).min(lost);
-    let receiver_host = host.before_sockets().min(lost - receiver_socket);
+/// `dropped_by_sockets` are packets.
+pub(super) fn lost_by(
+    lost: u64,
+    dropped_by_sockets: u64,
+    size: PacketSize,
+    host: &HostDrops,
+) -> LostBy {
+    let receiver_socket = size.datagrams_in(host.of_full_buffers(dropped_by_sockets)).min(lost);
+    let receiver_host = size.datagrams_in(host.before_sockets()).min(lost - receiver_socket);
     let elsewhere = lost - receiver_socket - receiver_host;
     LostBy { receiver_socket, receiver_host, elsewhere }
 }
 
 /// Drops of the sending host that were no refusals: a qdisc that drops at its entrance has the send refused with
 /// `ENOBUFS`; what it drops later, and what the interface drops, was taken before.
-pub(super) fn dropped_after_taking(host: &HostDrops, refused: u64) -> u64 {
+/// A refused packet is tried again datagram by datagram, so each refusal is one drop.
+pub(super) fn dropped_after_taking(host: &HostDrops, refused: u64, size: PacketSize) -> u64 {
     let by_qdisc = host.get("qdisc.drops").unwrap_or(0).saturating_sub(refused);
-    by_qdisc + host.get("interface.tx_dropped").unwrap_or(0)
+    size.datagrams_in(by_qdisc + host.get("interface.tx_dropped").unwrap_or(0))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ONE: PacketSize = PacketSize { packets: 0, datagrams: 0 };
 
     fn host(counters: &[(&str, u64)]) -> HostDrops {
         HostDrops(counters.iter().map(|&(name, count)| (name.to_owned(), count)).collect())
@@ -122,17 +131,27 @@ mod tests {
             [(0, (0, 0, 0)), (50, (50, 0, 0)), (100, (91, 9, 0)), (200, (91, 12, 97))]
         {
             // The sockets' own counters have the others too.
-            let LostBy { receiver_socket, receiver_host, elsewhere } = lost_by(lost, 143, &damaged);
+            let LostBy { receiver_socket, receiver_host, elsewhere } =
+                lost_by(lost, 143, ONE, &damaged);
             assert_eq!((receiver_socket, receiver_host, elsewhere), expected);
         }
     }
 
     #[test]
+    fn packets_become_datagrams() {
+        let full = host(&[("UdpRcvbufErrors", 10), ("UdpMemErrors", 2)]);
+        let size = PacketSize { packets: 100, datagrams: 4_900 };
+        let LostBy { receiver_socket, receiver_host, elsewhere } = lost_by(600, 10, size, &full);
+        assert_eq!((receiver_socket, receiver_host, elsewhere), (490, 98, 12));
+        assert_eq!(dropped_after_taking(&host(&[("qdisc.drops", 12)]), 2, size), 490);
+    }
+
+    #[test]
     fn a_refusal_was_never_taken() {
-        assert_eq!(dropped_after_taking(&host(&[("qdisc.drops", 974)]), 974), 0);
-        assert_eq!(dropped_after_taking(&host(&[("qdisc.drops", 974)]), 1_000), 0);
+        assert_eq!(dropped_after_taking(&host(&[("qdisc.drops", 974)]), 974, ONE), 0);
+        assert_eq!(dropped_after_taking(&host(&[("qdisc.drops", 974)]), 1_000, ONE), 0);
         let both = host(&[("qdisc.drops", 980), ("interface.tx_dropped", 4)]);
-        assert_eq!(dropped_after_taking(&both, 974), 10);
-        assert_eq!(dropped_after_taking(&host(&[]), 5), 0);
+        assert_eq!(dropped_after_taking(&both, 974, ONE), 10);
+        assert_eq!(dropped_after_taking(&host(&[]), 5, ONE), 0);
     }
 }

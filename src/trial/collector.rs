@@ -234,9 +234,11 @@ impl<'a> Collector<'a> {
         }
         let [sending, receiving] = told;
         let no_room = self.sent.refused.of(libc::ENOBUFS) + self.sent.also_refused;
-        let dropped_after_taking = blame::dropped_after_taking(&sending, no_room);
+        let dropped_after_taking =
+            blame::dropped_after_taking(&sending, no_room, self.sent.packet_size);
         let lost = self.received.lost.try_into().unwrap_or(0);
-        let lost_by = blame::lost_by(lost, self.received.socket_drops, &receiving);
+        let (drops, size) = (self.received.socket_drop_packets, self.received.packet_size);
+        let lost_by = blame::lost_by(lost, drops, size, &receiving);
         let before = std::mem::replace(&mut self.told, Told { dropped_after_taking, lost_by });
         let [sending, receiving] = untold;
         HostInterval {

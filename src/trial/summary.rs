@@ -10,7 +10,7 @@ use super::senders::Senders;
 use super::tx_worker::TxResult;
 use super::validity::{self, Evidence};
 use crate::model::delay::{Distribution, OneWayDelay};
-use crate::model::drops::LostBy;
+use crate::model::drops::{LostBy, PacketSize};
 use crate::model::event::{Event, Happening};
 use crate::model::metrics::{Buckets, ClockRelation, Patterns};
 use crate::model::report::{
@@ -168,6 +168,7 @@ impl Gathered<'_> {
             gaps_ns: Buckets::of(&sent.trains.gaps),
             train_max: sent.trains.longest,
             send_calls: sent.send_calls,
+            super_packet_max: sent.super_packet_max,
             dropped_after_taking: self.dropped_after_taking(sent),
             qdisc: self.host.qdisc.clone(),
             host_drops: self.host.sending.clone(),
@@ -236,13 +237,16 @@ impl Gathered<'_> {
     }
 
     fn lost_by(&self, lost: u64) -> LostBy {
-        let by_sockets = self.rx.iter().map(|rx| rx.result.counters.dropped).sum();
-        blame::lost_by(lost, by_sockets, &self.host.receiving)
+        let counters = || self.rx.iter().map(|rx| &rx.result.counters);
+        let by_sockets = counters().map(|counters| counters.dropped_packets).sum();
+        let mut size = PacketSize::default();
+        counters().for_each(|counters| size.add(counters.size));
+        blame::lost_by(lost, by_sockets, size, &self.host.receiving)
     }
 
     fn dropped_after_taking(&self, sent: &SenderInterval) -> u64 {
         let refused = sent.refused.of(libc::ENOBUFS) + sent.also_refused;
-        blame::dropped_after_taking(&self.host.sending, refused)
+        blame::dropped_after_taking(&self.host.sending, refused, sent.packet_size)
     }
 
     fn one_way_delay(

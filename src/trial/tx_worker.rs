@@ -315,7 +315,14 @@ impl TxWorker {
         let counters = self.engine.counters();
         let current = &mut *self.handover.current;
         current.send_calls += counters.calls - self.told.calls;
+        current.packet_size.add(counters.size.since(self.told.size));
+        current.super_packet_max = counters.super_packet_max;
         current.also_refused += counters.cut_short - self.told.cut_short;
+        if let (Some(errno), None) = (counters.fell_back, self.told.fell_back) {
+            let reason = std::io::Error::from_raw_os_error(errno).to_string();
+            let (asked, instead) = ("several datagrams as one".into(), "each by itself".into());
+            self.handover.note(self.trial.now(), Happening::Degraded { asked, instead, reason });
+        }
         self.told = counters;
     }
 

@@ -87,6 +87,7 @@ pub(super) fn sender(intended: u64, offered: u64) -> SenderReport {
         gaps_ns: patterns::gaps(offered.saturating_sub(1)),
         train_max: offered.min(8),
         send_calls: offered / 64,
+        super_packet_max: 0,
         dropped_after_taking: 0,
         qdisc: Some("mq".into()),
         host_drops: host_drops(&[("interface.tx_dropped", 0), ("qdisc.drops", 0)]),

@@ -90,6 +90,7 @@ fn sender() -> SenderReport {
         gaps_ns: Buckets::default(),
         train_max: 1,
         send_calls: 1_000,
+        super_packet_max: 0,
         stalls: 0,
         longest_stall_ns: Nanos(0),
         cpus: vec![None],

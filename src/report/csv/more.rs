@@ -82,6 +82,7 @@ use Total::{At, Highest, Lowest, Sum, Unknown};
 #[rustfmt::skip] // A line each, as in a table.
 const COLUMNS: &[Column] = &[
     ("refused_by", "/sender/refused_by", "", At("/sender/refused")),
+    ("super_packet_max", "/sender/super_packet_max", "", At("/sender/super_packet_max")),
     ("send_calls", "/sender/send_calls", "", At("/sender/send_calls")),
     ("dropped_after_taking", "/sender/dropped_after_taking", "", At("/sender/dropped_after_taking")),
     ("sender_host_drops", "/sender/host_drops", "", At("/sender/host_drops")),

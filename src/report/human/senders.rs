@@ -34,6 +34,13 @@ pub(super) fn write_own(sender: &SenderReport, page: &mut Page<'_>) -> io::Resul
     }
     if let Some(gaps) = delay::spread(&sender.gaps_ns) {
         page.row("gaps", &delay::with_train(&gaps, sender.train_max))?;
+        if sender.super_packet_max > 1 {
+            let most = grouped(sender.super_packet_max);
+            page.row(
+                "super-packets",
+                &format!("up to {most} datagrams left as one, back to back"),
+            )?;
+        }
     }
     page.row("stalls", &stalls(sender.stalls, sender.longest_stall_ns))
 }
