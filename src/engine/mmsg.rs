@@ -1,5 +1,6 @@
 //! Plain UDP sockets, many datagrams a system call: `sendmmsg(2)`, `recvmmsg(2)`. The default.
 
+use super::control::Control;
 use super::{
     Committed, Departure, Engine, FlowIndex, Halves, RxBatch, RxCounters, RxEngine, RxMeta, RxPlan,
     TxCounters, TxEngine, TxPlan, TxSlots,
@@ -9,15 +10,13 @@ use crate::model::group::Membership;
 use crate::model::report::BufferGrant;
 use crate::net::socket::{self, MEMBERSHIPS_PER_SOCKET, SenderOptions};
 use crate::net::timestamp::Stamps;
-use crate::sys::cmsg::{ControlMessage, control_messages, timespec_nanos, timestamping_nanos};
 use crate::sys::mmsg::{MAX_BATCH, ReceiveBatch, SendBatch};
 use crate::sys::poll::PollSet;
-use crate::sys::{clock, sockopt};
-use crate::units::Nanos;
+use crate::sys::sockopt;
 use socket2::{SockAddr, Socket};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -265,65 +264,6 @@ impl Listener {
         }
         let flows = flows.iter().map(|(flow, index)| (flow.group, *index)).collect();
         Ok(Self { socket, flows, grant, drops: 0, overflow: 0 })
-    }
-}
-
-/// What the kernel says beside a datagram.
-#[derive(Default)]
-struct Control {
-    /// When the kernel received it, by the wall clock.
-    kernel: Option<Nanos>,
-    /// When the network card did, by a clock of its own.
-    card: Option<Nanos>,
-    /// Where it was sent to: `ipi_addr` of `in_pktinfo` (ip(7)), `ipi6_addr` of `in6_pktinfo` (RFC 3542).
-    destination: Option<IpAddr>,
-    /// What the socket has dropped in all, in 32 bits. Comes only after a drop.
-    overflow: Option<u32>,
-}
-
-impl Control {
-    #[inline]
-    fn read(control: &[u8]) -> Self {
-        let mut found = Self::default();
-        for ControlMessage { level, kind, data } in control_messages(control) {
-            match (level, kind) {
-                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
-                    found.kernel = timespec_nanos(data).map(Nanos);
-                }
-                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING) => {
-                    let (kernel, card) = timestamping_nanos(data);
-                    (found.kernel, found.card) = (kernel.map(Nanos), card.map(Nanos));
-                }
-                (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
-                    found.overflow = data.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes));
-                }
-                (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                    let address = data.get(8..).and_then(|rest| rest.first_chunk::<4>());
-                    found.destination = address.map(|bytes| Ipv4Addr::from(*bytes).into());
-                }
-                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                    let address = data.first_chunk::<16>();
-                    found.destination = address.map(|bytes| Ipv6Addr::from(*bytes).into());
-                }
-                _ => {}
-            }
-        }
-        found
-    }
-
-    /// The best time there is, by the wall clock. Counts what was not stamped as wanted.
-    #[inline]
-    fn received_at(&self, stamps: &Stamps, counters: &mut RxCounters) -> Nanos {
-        if let Stamps::Hardware { line, .. } = stamps {
-            if let Some(card) = self.card {
-                return line.realtime(card);
-            }
-            counters.without_hardware += 1;
-        }
-        self.kernel.unwrap_or_else(|| {
-            counters.unstamped += 1;
-            clock::realtime()
-        })
     }
 }
 

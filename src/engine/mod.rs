@@ -4,6 +4,7 @@
 //! again. So an engine may own its memory, as those with rings shared with the kernel must. No engine knows
 //! what a payload says.
 
+mod control;
 pub mod memory;
 pub mod mmsg;
 

@@ -3,31 +3,8 @@ use crate::model::group::{GroupSpec, expand_all};
 use crate::net::interface;
 use crate::net::phc::stamps_without_offset;
 use crate::net::timestamp::Timestamps;
-
-/// A control message `SCM_TIMESTAMPING` with the seconds of its three stamps.
-fn timestamping(seconds: [i64; 3]) -> Vec<u8> {
-    let mut message = 64usize.to_ne_bytes().to_vec();
-    message.extend(libc::SOL_SOCKET.to_ne_bytes());
-    message.extend(libc::SCM_TIMESTAMPING.to_ne_bytes());
-    message.extend(seconds.iter().flat_map(|&seconds| [seconds, 0]).flat_map(i64::to_ne_bytes));
-    message
-}
-
-#[test]
-fn the_cards_stamp_is_taken_before_the_kernels_and_that_before_none() {
-    let stamps = stamps_without_offset();
-    let mut counters = RxCounters::default();
-    let mut read = |control: &[u8]| {
-        let at = Control::read(control).received_at(&stamps, &mut counters);
-        (at, counters.without_hardware, counters.unstamped)
-    };
-    assert_eq!(read(&timestamping([5, 0, 7])), (Nanos(7 * Nanos::SECOND.0), 0, 0));
-    assert_eq!(read(&timestamping([5, 0, 0])), (Nanos(5 * Nanos::SECOND.0), 1, 0));
-    let now = clock::realtime();
-    let (at, without, unstamped) = read(&[]);
-    assert!(at >= now);
-    assert_eq!((without, unstamped), (2, 1));
-}
+use crate::sys::clock;
+use crate::units::Nanos;
 
 /// Loopback has no card: the socket is asked for its stamps all the same, and those of the kernel come.
 #[test]
