@@ -5,6 +5,7 @@
 //! what a payload says.
 
 mod control;
+mod listener;
 pub mod memory;
 pub mod mmsg;
 
