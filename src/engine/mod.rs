@@ -5,6 +5,7 @@
 //! what a payload says.
 
 mod control;
+pub mod io_uring;
 mod listener;
 pub mod memory;
 pub mod mmsg;
@@ -20,7 +21,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 /// All engines; the first is the default. One file and one line here make a new one.
-pub static ENGINES: &[&dyn Engine] = &[&mmsg::Mmsg, &memory::Memory];
+pub static ENGINES: &[&dyn Engine] = &[&mmsg::Mmsg, &io_uring::IoUring, &memory::Memory];
 
 /// The engine of a name.
 pub fn by_name(name: &str) -> Option<&'static dyn Engine> {

@@ -15,6 +15,7 @@ pub mod ptp;
 pub mod qdisc;
 pub mod sched;
 pub mod sockopt;
+pub mod uring;
 
 use std::io;
 

@@ -1,0 +1,119 @@
+//! Sends through a ring, one request a datagram, each behind the one before.
+
+use super::{MAX_BATCH, Ring};
+use crate::sys::clock;
+use crate::units::Nanos;
+use io_uring::opcode::{AsyncCancel2, Send};
+use io_uring::squeue::Flags;
+use io_uring::types::{CancelBuilder, Fixed};
+use socket2::SockAddr;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+/// A full send buffer makes the sender wait so long, but a link that is gone must not make it wait for ever.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Marks the completion of a request to cancel the others, which are marked by their number.
+const CANCEL: u64 = u64::MAX;
+
+/// Sends up to a batch of datagrams with one call.
+pub struct SendRing {
+    ring: Ring,
+    /// Why the ring cannot be used any more. It is then not entered again: requests may be left in it that point to
+    /// memory of callers.
+    broken: Option<i32>,
+}
+
+/// What became of a call: the first `sent` left; then, if not all did, the next one was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Datagrams that the kernel took.
+    pub sent: usize,
+    /// Error number with which the next one was refused. Those behind it were not tried.
+    pub refused: Option<i32>,
+}
+
+impl SendRing {
+    /// For at most `capacity` datagrams a call.
+    ///
+    /// # Errors
+    /// Those of io_uring_setup(2) and io_uring_register(2).
+    pub fn new(socket: BorrowedFd<'_>, capacity: usize) -> io::Result<Self> {
+        // One more, to cancel the others.
+        let capacity = capacity.clamp(1, MAX_BATCH) + 1;
+        Ok(Self { ring: Ring::new(capacity, capacity, [socket].into_iter())?, broken: None })
+    }
+
+    /// Sends the datagrams in one call. If the send buffer is full, waits for room, at most 100 ms.
+    #[inline]
+    pub fn send<'a>(
+        &mut self,
+        datagrams: impl ExactSizeIterator<Item = (&'a [u8], &'a SockAddr)>,
+    ) -> Sent {
+        let count = datagrams.len();
+        if let Some(errno) = self.broken {
+            return Sent { sent: 0, refused: Some(errno) };
+        }
+        for (number, (payload, to)) in (0..).zip(datagrams) {
+            let request = Send::new(Fixed(0), payload.as_ptr(), payload.len() as u32)
+                .dest_addr(to.as_ptr().cast())
+                .dest_addr_len(to.len())
+                .build()
+                .user_data(number as u64);
+            // Each but the last is silent unless it fails, and if it fails those behind it are not tried: "If any
+            // request in the chain fails, the rest are cancelled", io_uring_enter(2).
+            let is_last = number + 1 == count;
+            let flags = if is_last { Flags::empty() } else { Flags::IO_LINK | Flags::SKIP_SUCCESS };
+            // SAFETY: payloads and addresses are borrowed for `'a`, which outlives this call; it returns when all
+            // requests are completed, or else never enters the ring again.
+            let has_room = unsafe { self.ring.push(&request.flags(flags)) };
+            assert!(has_room, "a call sends at most as many datagrams as the ring was opened for");
+        }
+        if count == 0 {
+            return Sent { sent: 0, refused: None };
+        }
+        self.finish(count).unwrap_or_else(|error| {
+            let errno = error.raw_os_error().unwrap_or(libc::EIO);
+            self.broken = Some(errno);
+            Sent { sent: 0, refused: Some(errno) }
+        })
+    }
+
+    /// Waits for what became of the requests that were pushed.
+    fn finish(&mut self, count: usize) -> io::Result<Sent> {
+        let mut deadline = clock::monotonic() + Nanos::from(PATIENCE);
+        loop {
+            self.ring.enter(PATIENCE)?;
+            if !self.ring.ring.submission().is_empty() {
+                // The kernel had no memory for all of them, and has cut the chain.
+                return Err(io::Error::from_raw_os_error(libc::ENOMEM));
+            }
+            if let Some(sent) = self.outcome(count) {
+                return Ok(sent);
+            }
+            if clock::monotonic() >= deadline {
+                deadline = deadline + Nanos::from(PATIENCE);
+                let cancel = AsyncCancel2::new(CancelBuilder::any().all()).build();
+                // SAFETY: it points to nothing. There is room: the queue is empty.
+                unsafe { self.ring.push(&cancel.user_data(CANCEL)) };
+            }
+        }
+    }
+
+    /// The one completion that tells of all: of the first that failed, or of the last.
+    #[inline]
+    fn outcome(&mut self, count: usize) -> Option<Sent> {
+        let completion =
+            self.ring.ring.completion().find(|completion| completion.user_data() != CANCEL)?;
+        let number = completion.user_data() as usize;
+        Some(match completion.result() {
+            // It had waited for room when it was cancelled.
+            error if error == -libc::ECANCELED => {
+                Sent { sent: number, refused: Some(libc::EAGAIN) }
+            }
+            error if error < 0 => Sent { sent: number, refused: Some(-error) },
+            _ => Sent { sent: count, refused: None },
+        })
+    }
+}
