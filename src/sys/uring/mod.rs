@@ -1,15 +1,16 @@
 //! Requests and completions in rings shared with the kernel: `io_uring(7)`. Needs Linux 6.1.
 //!
-//! A ring works for one thread, the first that uses it (`IORING_SETUP_SINGLE_ISSUER`), and only while that thread is
-//! in [`Ring::enter`] (`IORING_SETUP_DEFER_TASKRUN`): "io_uring_enter(2) ... process deferred work only there",
-//! io_uring_setup(2). So the kernel reads and writes the memory of requests during calls that hold it borrowed, and
-//! never when the ring is closed. The older ways of io_uring promise neither, and are not used.
+//! A ring works for one thread, the first that uses it, and only while that thread calls: `IORING_SETUP_DEFER_TASKRUN`
+//! defers "async tasks until the user calls io_uring_enter(2)" and "requires that the later io_uring_enter will be
+//! called from the same submission task" (commit c0e0d6ba25f1 of Linux). So the kernel reads and writes the memory of
+//! requests during calls that hold it borrowed, and not after the ring is closed. Rings without that flag promise
+//! neither, so older kernels are not supported.
 
 pub mod receive;
 pub mod send;
 
 use io_uring::types::{SubmitArgs, Timespec};
-use io_uring::{IoUring, squeue};
+use io_uring::{IoUring, cqueue, squeue};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
@@ -63,13 +64,25 @@ impl Ring {
         !requests.is_empty() || requests.taskrun()
     }
 
-    /// Submits what was pushed and lets the kernel work; waits at most `wait` for a completion. A signal ends it
-    /// early.
+    /// Whether the kernel has taken all that was pushed.
+    #[inline]
+    fn is_submitted(&mut self) -> bool {
+        self.ring.submission().is_empty()
+    }
+
+    /// What has completed, taken off the ring.
+    #[inline]
+    fn completions(&mut self) -> cqueue::CompletionQueue<'_> {
+        self.ring.completion()
+    }
+
+    /// Submits what was pushed and lets the kernel work; waits at most `wait` for `want` completions. A signal ends
+    /// it early.
     ///
     /// # Errors
     /// Those of io_uring_enter(2), but not `EINTR` and `ETIME`; `EEXIST` from another thread than the first.
     #[inline]
-    fn enter(&mut self, wait: Duration) -> io::Result<()> {
+    fn enter(&mut self, want: usize, wait: Duration) -> io::Result<()> {
         if !self.is_awake {
             self.ring.submitter().register_enable_rings()?;
             self.is_awake = true;
@@ -78,7 +91,7 @@ impl Ring {
             self.ring.submit()
         } else {
             let wait = Timespec::from(wait);
-            self.ring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&wait))
+            self.ring.submitter().submit_with_args(want, &SubmitArgs::new().timespec(&wait))
         };
         match result {
             Err(error)

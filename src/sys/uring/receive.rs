@@ -128,14 +128,14 @@ impl ReceiveRing {
         }
         self.ask();
         if self.ring.has_work() {
-            self.ring.enter(Duration::ZERO)?;
+            self.ring.enter(0, Duration::ZERO)?;
             if self.take()? {
                 return Ok(true);
             }
         }
         if !wait.is_zero() {
             self.ask();
-            self.ring.enter(wait)?;
+            self.ring.enter(1, wait)?;
             self.take()?;
         }
         Ok(true)
@@ -196,7 +196,7 @@ impl ReceiveRing {
     /// Takes completions. Says whether there were datagrams.
     #[inline]
     fn take(&mut self) -> io::Result<bool> {
-        for completion in self.ring.ring.completion() {
+        for completion in self.ring.completions() {
             let socket = completion.user_data() as u16;
             if !cqueue::more(completion.flags()) {
                 self.idle.push(socket);

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// A full send buffer makes the sender wait so long, but a link that is gone must not make it wait for ever.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Marks the completion of a request to cancel the others, which are marked by their number.
+/// Marks the completion of a request to cancel the others.
 const CANCEL: u64 = u64::MAX;
 
 /// Sends up to a batch of datagrams with one call.
@@ -45,7 +45,8 @@ impl SendRing {
         Ok(Self { ring: Ring::new(capacity, capacity, [socket].into_iter())?, broken: None })
     }
 
-    /// Sends the datagrams in one call. If the send buffer is full, waits for room, at most 100 ms.
+    /// Sends the datagrams in one call, in their order. If the send buffer is full, waits for room, at most 100 ms
+    /// for each.
     #[inline]
     pub fn send<'a>(
         &mut self,
@@ -60,11 +61,11 @@ impl SendRing {
                 .dest_addr(to.as_ptr().cast())
                 .dest_addr_len(to.len())
                 .build()
-                .user_data(number as u64);
-            // Each but the last is silent unless it fails, and if it fails those behind it are not tried: "If any
-            // request in the chain fails, the rest are cancelled", io_uring_enter(2).
-            let is_last = number + 1 == count;
-            let flags = if is_last { Flags::empty() } else { Flags::IO_LINK | Flags::SKIP_SUCCESS };
+                .user_data(number);
+            // "Any error at submission or completion time will break the chain", commit 9e645e1105ca of Linux:
+            // those behind it are not tried.
+            let is_last = number + 1 == count as u64;
+            let flags = if is_last { Flags::empty() } else { Flags::IO_LINK };
             // SAFETY: payloads and addresses are borrowed for `'a`, which outlives this call; it returns when all
             // requests are completed, or else never enters the ring again.
             let has_room = unsafe { self.ring.push(&request.flags(flags)) };
@@ -82,38 +83,44 @@ impl SendRing {
 
     /// Waits for what became of the requests that were pushed.
     fn finish(&mut self, count: usize) -> io::Result<Sent> {
+        let mut sent = Sent { sent: 0, refused: None };
+        let mut left = count;
         let mut deadline = clock::monotonic() + Nanos::from(PATIENCE);
         loop {
-            self.ring.enter(PATIENCE)?;
-            if !self.ring.ring.submission().is_empty() {
+            self.ring.enter(left, PATIENCE)?;
+            if !self.ring.is_submitted() {
                 // The kernel had no memory for all of them, and has cut the chain.
                 return Err(io::Error::from_raw_os_error(libc::ENOMEM));
             }
-            if let Some(sent) = self.outcome(count) {
-                return Ok(sent);
+            let before = left;
+            for completion in self.ring.completions() {
+                if completion.user_data() == CANCEL {
+                    continue;
+                }
+                left -= 1;
+                match completion.result() {
+                    // One behind a refused one, or the one that had waited for room.
+                    error if error == -libc::ECANCELED => {}
+                    error if error < 0 => sent.refused = Some(-error),
+                    _ => sent.sent += 1,
+                }
             }
-            if clock::monotonic() >= deadline {
-                deadline = deadline + Nanos::from(PATIENCE);
+            if left == 0 {
+                let all = sent.sent == count;
+                return Ok(Sent {
+                    refused: sent.refused.or((!all).then_some(libc::EAGAIN)),
+                    ..sent
+                });
+            }
+            let now = clock::monotonic();
+            if left < before {
+                deadline = now + Nanos::from(PATIENCE);
+            } else if now >= deadline {
+                deadline = now + Nanos::from(PATIENCE);
                 let cancel = AsyncCancel2::new(CancelBuilder::any().all()).build();
-                // SAFETY: it points to nothing. There is room: the queue is empty.
+                // SAFETY: it points to nothing.
                 unsafe { self.ring.push(&cancel.user_data(CANCEL)) };
             }
         }
-    }
-
-    /// The one completion that tells of all: of the first that failed, or of the last.
-    #[inline]
-    fn outcome(&mut self, count: usize) -> Option<Sent> {
-        let completion =
-            self.ring.ring.completion().find(|completion| completion.user_data() != CANCEL)?;
-        let number = completion.user_data() as usize;
-        Some(match completion.result() {
-            // It had waited for room when it was cancelled.
-            error if error == -libc::ECANCELED => {
-                Sent { sent: number, refused: Some(libc::EAGAIN) }
-            }
-            error if error < 0 => Sent { sent: number, refused: Some(-error) },
-            _ => Sent { sent: count, refused: None },
-        })
     }
 }
