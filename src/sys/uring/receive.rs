@@ -299,3 +299,56 @@ fn socket_addr(name: &[u8]) -> Option<SocketAddr> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket;
+    use std::os::fd::AsFd;
+
+    /// More datagrams than buffers: the request ends for want of them and is made anew.
+    #[test]
+    fn goes_on_when_buffers_ran_out() {
+        const COUNT: u8 = 200;
+        let receivers = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for number in 0..COUNT {
+            for (socket, receiver) in (0..).zip(&receivers) {
+                sender.send_to(&[socket, number], receiver.local_addr().unwrap()).unwrap();
+            }
+        }
+        let mut ring = ReceiveRing::new(receivers.iter().map(AsFd::as_fd), 3).unwrap();
+        let mut next = [0; 2];
+        while next != [COUNT; 2] {
+            ring.receive(Duration::from_secs(5)).unwrap();
+            assert!((1..=3).contains(&ring.len()), "{} after {next:?}", ring.len());
+            for index in 0..ring.len() {
+                let Received { socket, offset, len, source, control } = ring.received(index);
+                assert_eq!((source, control), (Some(sender.local_addr().unwrap()), &[][..]));
+                assert_eq!(ring.arena()[offset..offset + len], [socket as u8, next[socket]]);
+                next[socket] += 1;
+            }
+        }
+        ring.receive(Duration::ZERO).unwrap();
+        assert!(ring.is_empty());
+    }
+
+    #[test]
+    fn names_of_both_families() {
+        let name = |address: &str| {
+            let address = socket2::SockAddr::from(address.parse::<SocketAddr>().unwrap());
+            // SAFETY: an address has `len` initialised bytes.
+            let bytes = unsafe {
+                std::slice::from_raw_parts(address.as_ptr().cast::<u8>(), address.len() as usize)
+            };
+            bytes.to_vec()
+        };
+        for address in ["192.0.2.7:5777", "[ff15::7]:258"] {
+            let name = name(address);
+            assert_eq!(socket_addr(&name), Some(address.parse().unwrap()));
+            assert_eq!(socket_addr(&name[..7]), None, "cut off");
+        }
+        assert_eq!(socket_addr(&[]), None);
+        assert_eq!(socket_addr(&[0; 28]), None, "no family");
+    }
+}

@@ -40,9 +40,10 @@ impl SendRing {
     /// # Errors
     /// Those of io_uring_setup(2) and io_uring_register(2).
     pub fn new(socket: BorrowedFd<'_>, capacity: usize) -> io::Result<Self> {
-        // One more, to cancel the others.
-        let capacity = capacity.clamp(1, MAX_BATCH) + 1;
-        Ok(Self { ring: Ring::new(capacity, capacity, [socket].into_iter())?, broken: None })
+        let capacity = capacity.clamp(1, MAX_BATCH);
+        // One completion more, of the request to cancel the others.
+        let ring = Ring::new(capacity, capacity + 1, [socket].into_iter())?;
+        Ok(Self { ring, broken: None })
     }
 
     /// Sends the datagrams in one call, in their order. If the send buffer is full, waits for room, at most 100 ms
@@ -122,5 +123,51 @@ impl SendRing {
                 unsafe { self.ring.push(&cancel.user_data(CANCEL)) };
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket;
+    use std::os::fd::AsFd;
+    use std::time::Duration;
+
+    /// One that is too long for UDP, in the middle of a call.
+    #[test]
+    fn what_is_refused_ends_the_call() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        receiver.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let to = SockAddr::from(receiver.local_addr().unwrap());
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut ring = SendRing::new(socket.as_fd(), 4).unwrap();
+        let long = [0; 70_000];
+        let mut send = |payloads: &[&[u8]]| ring.send(payloads.iter().map(|one| (*one, &to)));
+        let refused = |sent| Sent { sent, refused: Some(libc::EMSGSIZE) };
+        assert_eq!(send(&[&[1], &[2], &long, &[3]]), refused(2));
+        assert_eq!(send(&[&long, &[4]]), refused(0));
+        assert_eq!(send(&[&[5], &long]), refused(1));
+        assert_eq!(send(&[&long]), refused(0));
+        assert_eq!(send(&[]), Sent { sent: 0, refused: None });
+        assert_eq!(send(&[&[6], &[], &[7], &[8]]), Sent { sent: 4, refused: None });
+        for expected in [&[1][..], &[2], &[5], &[6], &[], &[7], &[8]] {
+            let mut payload = [0; 8];
+            let len = receiver.recv(&mut payload).unwrap();
+            assert_eq!(&payload[..len], expected);
+        }
+    }
+
+    #[test]
+    fn a_ring_belongs_to_the_thread_that_first_used_it() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = SockAddr::from(socket.local_addr().unwrap());
+        let mut ring = SendRing::new(socket.as_fd(), 1).unwrap();
+        let mut send = || ring.send([(&[1][..], &to)].into_iter());
+        std::thread::scope(|scope| {
+            let sent = scope.spawn(&mut send).join().unwrap();
+            assert_eq!(sent, Sent { sent: 1, refused: None });
+        });
+        let refused = Sent { sent: 0, refused: Some(libc::EEXIST) };
+        assert_eq!([send(), send()], [refused, refused]);
     }
 }
