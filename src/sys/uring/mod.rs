@@ -9,7 +9,7 @@
 pub mod receive;
 pub mod send;
 
-use io_uring::types::{SubmitArgs, Timespec};
+use io_uring::types::{CancelBuilder, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, squeue};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -102,5 +102,38 @@ impl Ring {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Drop for Ring {
+    /// Lets go of the sockets. The kernel would do so too, but some 50 ms after the ring is closed, and only then would
+    /// their groups be left. It still does it that way for a thread that the ring does not belong to.
+    fn drop(&mut self) {
+        let _ = self.ring.submitter().register_sync_cancel(None, CancelBuilder::any().all());
+        // What a broken ring has left may point to nothing by now.
+        if self.is_submitted() {
+            let _ = self.ring.submit();
+        }
+        let _ = self.ring.submitter().unregister_files();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::receive::ReceiveRing;
+    use std::net::UdpSocket;
+    use std::os::fd::AsFd;
+    use std::time::Duration;
+
+    #[test]
+    fn a_ring_that_goes_lets_go_of_its_sockets() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let mut ring = ReceiveRing::new([socket.as_fd()].into_iter(), 1).unwrap();
+        ring.receive(Duration::from_millis(1)).unwrap();
+        drop(socket);
+        assert!(UdpSocket::bind(address).is_err(), "the ring holds it");
+        drop(ring);
+        UdpSocket::bind(address).unwrap();
     }
 }
