@@ -207,3 +207,26 @@ impl RxEngine for UringRx {
         listener::receive_buffer(&self.sockets)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_ring_says_what_to_do() {
+        let check = |errno, hinted: &str| {
+            let error = ring::<()>("polls", 64, Err(io::Error::from_raw_os_error(errno)));
+            let error = error.unwrap_err().to_string();
+            assert!(
+                error.starts_with("cannot open an io_uring for polls of 64 datagrams: "),
+                "{error}"
+            );
+            assert!(error.split_once("\nhint: ").unwrap().1.contains(hinted), "{error}");
+        };
+        check(libc::EPERM, "sysctl kernel.io_uring_disabled=0 (");
+        check(libc::ENOMEM, "ulimit -l");
+        check(libc::EMFILE, "ulimit -n");
+        check(libc::ENOSYS, "Linux 6.1");
+        check(libc::EINVAL, "Linux 6.1");
+    }
+}

@@ -107,6 +107,9 @@ fn a_link_that_stands_still_refuses() {
             "tc",
             &format!("qdisc change dev {DEVICE} root tbf rate 1gbit burst 100kb limit 4mb"),
         );
+        // The queue looks at its new rate when something is put into it.
+        let other = lab.sender().run(|| UdpSocket::bind((lab.sender().v4(), 0))).unwrap();
+        other.send_to(b"go", (lab.receiver().v4(), 9)).unwrap();
         assert_eq!(commit(&mut bed, 1), (BATCH, vec![]));
         let mut received = 0;
         while received < taken + BATCH {
