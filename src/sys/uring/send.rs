@@ -54,9 +54,14 @@ impl SendRing {
         datagrams: impl ExactSizeIterator<Item = (&'a [u8], &'a SockAddr)>,
     ) -> Sent {
         let count = datagrams.len();
+        if count == 0 {
+            return Sent { sent: 0, refused: None };
+        }
         if let Some(errno) = self.broken {
             return Sent { sent: 0, refused: Some(errno) };
         }
+        // Stays so if this call ends by a panic of the iterator.
+        self.broken = Some(libc::EIO);
         for (number, (payload, to)) in (0..).zip(datagrams) {
             let request = Send::new(Fixed(0), payload.as_ptr(), payload.len() as u32)
                 .dest_addr(to.as_ptr().cast())
@@ -72,14 +77,16 @@ impl SendRing {
             let has_room = unsafe { self.ring.push(&request.flags(flags)) };
             assert!(has_room, "a call sends at most as many datagrams as the ring was opened for");
         }
-        if count == 0 {
-            return Sent { sent: 0, refused: None };
+        match self.finish(count) {
+            Ok(sent) => {
+                self.broken = None;
+                sent
+            }
+            Err(error) => {
+                self.broken = Some(error.raw_os_error().unwrap_or(libc::EIO));
+                Sent { sent: 0, refused: self.broken }
+            }
         }
-        self.finish(count).unwrap_or_else(|error| {
-            let errno = error.raw_os_error().unwrap_or(libc::EIO);
-            self.broken = Some(errno);
-            Sent { sent: 0, refused: Some(errno) }
-        })
     }
 
     /// Waits for what became of the requests that were pushed.
