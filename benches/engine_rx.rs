@@ -1,12 +1,12 @@
-//! Receiving through the kernel: each engine, and a bare `recvmmsg` loop beside them, over loopback.
+//! Receiving through the kernel: each engine, and bare loops of their kinds beside them, over loopback.
 //!
 //! Each round fills the socket, untimed, and then reads it empty.
-#![allow(missing_docs)] // criterion's macros make public items
+#![allow(missing_docs, clippy::print_stderr)] // Criterion's macros make public items; what is skipped is said.
 
 mod bare;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use mcast_bench::engine::{Departure, ENGINES, RxPlan, TxEngine, TxPlan};
+use mcast_bench::engine::{Departure, ENGINES, RxPlan, Support, TxEngine, TxPlan};
 use mcast_bench::model::group::Membership;
 use mcast_bench::net::interface;
 use mcast_bench::net::socket::{Launch, join, open_receiver};
@@ -61,18 +61,26 @@ fn receive(criterion: &mut Criterion) {
     };
     let mut group = criterion.benchmark_group("engine_rx");
     group.throughput(Throughput::Elements(ROUND as u64));
-    for engine in ENGINES.iter().filter(|engine| engine.has_network()) {
-        let tx_plans = std::slice::from_ref(&tx_plan);
-        {
-            let mut halves = engine.open(tx_plans, &[]).expect("an engine");
-            let (socket, _) = open_receiver(flow.destination(), BUFFER, false).expect("a socket");
-            join(&socket, interface, &flow).expect("a group to join");
-            let mut bare = bare::Batch::new(&socket, 64, PAYLOAD_LEN, None);
-            group.bench_function(BenchmarkId::new("bare", 64), |bencher| {
-                bencher.iter_custom(|rounds| {
-                    time(rounds, &mut *halves.tx[0], || bare.receive().unwrap_or(0))
-                });
+    let tx_plans = std::slice::from_ref(&tx_plan);
+    {
+        let mut halves = ENGINES[0].open(tx_plans, &[]).expect("an engine");
+        let tx = &mut *halves.tx[0];
+        let (socket, _) = open_receiver(flow.destination(), BUFFER, false).expect("a socket");
+        join(&socket, interface, &flow).expect("a group to join");
+        let mut bare = bare::Batch::new(&socket, 64, PAYLOAD_LEN, None);
+        group.bench_function(BenchmarkId::new("bare", 64), |bencher| {
+            bencher.iter_custom(|rounds| time(rounds, tx, || bare.receive().unwrap_or(0)));
+        });
+        if let Ok(mut bare) = bare::uring::Receiver::new(&socket, PAYLOAD_LEN) {
+            group.bench_function(BenchmarkId::new("bare_io_uring", 64), |bencher| {
+                bencher.iter_custom(|rounds| time(rounds, tx, || bare.receive().unwrap_or(0)));
             });
+        }
+    }
+    for engine in ENGINES.iter().filter(|engine| engine.has_network()) {
+        if let Support::Missing { why, .. } = engine.probe() {
+            eprintln!("SKIPPED: engine {}: {why}", engine.name());
+            continue;
         }
         let mut halves = engine.open(tx_plans, std::slice::from_ref(&rx_plan)).expect("an engine");
         let (tx, rx) = (&mut halves.tx[0], &mut halves.rx[0]);

@@ -1,13 +1,13 @@
-//! Sending through the kernel: each engine, and a bare `sendmmsg` loop beside them.
+//! Sending through the kernel: each engine, and bare loops of their kinds beside them.
 //!
 //! Over loopback to a group that nobody has joined, or over the interface in `MCAST_BENCH_IFACE`; in a network
 //! namespace of `scripts/netns.sh` that is a veth pair with another host behind it.
-#![allow(missing_docs)] // criterion's macros make public items
+#![allow(missing_docs, clippy::print_stderr)] // Criterion's macros make public items; what is skipped is said.
 
 mod bare;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use mcast_bench::engine::{Departure, ENGINES, TxPlan};
+use mcast_bench::engine::{Departure, ENGINES, Support, TxPlan};
 use mcast_bench::model::group::Membership;
 use mcast_bench::net::interface;
 use mcast_bench::net::socket::{Launch, SenderOptions, open_sender};
@@ -41,7 +41,17 @@ fn send(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("bare", batch), |bencher| {
             bencher.iter(|| bare.send().expect("the kernel takes it"));
         });
+        let to = flow.destination().into();
+        if let Ok(mut bare) = bare::uring::Sender::new(&socket, batch, PAYLOAD_LEN, to) {
+            group.bench_function(BenchmarkId::new("bare_io_uring", batch), |bencher| {
+                bencher.iter(|| assert_eq!(bare.send().expect("the kernel takes it"), batch));
+            });
+        }
         for engine in ENGINES.iter().filter(|engine| engine.has_network()) {
+            if let Support::Missing { why, .. } = engine.probe() {
+                eprintln!("SKIPPED: engine {}: {why}", engine.name());
+                continue;
+            }
             let plan = TxPlan {
                 flows: vec![flow],
                 interface: interface.index,

@@ -19,6 +19,8 @@ use mcast_bench::units::Nanos;
 
 use crate::lab::{DEVICE, Lab, with_privileges};
 
+mod io_uring;
+
 const BATCH: usize = 16;
 
 /// Longest payload that an Ethernet frame carries whole: 1,500 bytes less 20 of IP and 8 of UDP header.

@@ -1,23 +1,21 @@
 //! Plain UDP sockets, many datagrams a system call: `sendmmsg(2)`, `recvmmsg(2)`. The default.
 
 use super::control::Control;
+use super::listener::{self, Listener};
 use super::{
-    Committed, Departure, Engine, FlowIndex, Halves, RxBatch, RxCounters, RxEngine, RxMeta, RxPlan,
+    Committed, Departure, Engine, Halves, RxBatch, RxCounters, RxEngine, RxMeta, RxPlan,
     TxCounters, TxEngine, TxPlan, TxSlots,
 };
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::drops::PacketSize;
-use crate::model::group::Membership;
 use crate::model::report::BufferGrant;
-use crate::net::socket::{self, Launch, MEMBERSHIPS_PER_SOCKET};
+use crate::net::socket::{self, Launch};
 use crate::net::timestamp::Stamps;
+use crate::sys::clock;
 use crate::sys::mmsg::{MAX_BATCH, Outgoing, ReceiveBatch, SendBatch};
 use crate::sys::poll::PollSet;
-use crate::sys::{clock, sockopt};
 use socket2::{SockAddr, Socket};
-use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -144,32 +142,13 @@ pub(super) struct MmsgRx {
     segments: bool,
 }
 
-/// A socket and the groups that it joined.
-struct Listener {
-    socket: Socket,
-    flows: Vec<(IpAddr, FlowIndex)>,
-    grant: BufferGrant,
-    /// Drops as last read; the kernel counts in 32 bits.
-    drops: u32,
-    /// Drops as last told beside a datagram.
-    overflow: u32,
-}
-
 impl MmsgRx {
     /// Joins the groups of a plan. `segments`: several datagrams may be received as one.
     pub(super) fn open(plan: &RxPlan, segments: bool) -> Result<Self> {
         let capacity = plan.batch.clamp(1, MAX_BATCH);
-        let mut by_port: BTreeMap<u16, Vec<(Membership, FlowIndex)>> = BTreeMap::new();
-        for (index, flow) in (0..).zip(&plan.flows) {
-            by_port.entry(flow.port).or_default().push((*flow, index));
-        }
-        let sockets = by_port
-            .values()
-            .flat_map(|flows| flows.chunks(MEMBERSHIPS_PER_SOCKET))
-            .map(|flows| Listener::open(flows, plan, segments))
-            .collect::<Result<Box<[_]>>>()?;
+        let sockets = listener::open_all(plan, segments)?;
         Ok(Self {
-            poll: PollSet::new(sockets.iter().map(|listener| listener.socket.as_fd())),
+            poll: PollSet::new(sockets.iter().map(Listener::as_fd)),
             sockets,
             turn: 0,
             batch: ReceiveBatch::new(capacity),
@@ -191,7 +170,7 @@ impl MmsgRx {
             }
             let listener = &self.sockets[index];
             let arena = &mut self.arena[..self.capacity * RECEIVE_STRIDE];
-            match self.batch.receive(listener.socket.as_fd(), arena, RECEIVE_STRIDE) {
+            match self.batch.receive(listener.as_fd(), arena, RECEIVE_STRIDE) {
                 Ok(count) => {
                     self.turn = (index + 1) % self.sockets.len();
                     self.counters.calls += 1;
@@ -208,13 +187,12 @@ impl MmsgRx {
     }
 
     fn note(&mut self, socket: usize, count: usize) {
-        let Listener { flows, overflow, .. } = &mut self.sockets[socket];
+        let listener = &mut self.sockets[socket];
         self.stamps.refresh();
         for slot in 0..count {
             let received = self.batch.received(slot);
             let Some(source) = received.source else { continue };
             let control = Control::read(received.control);
-            let received_at = control.received_at(&self.stamps, &mut self.counters);
             let segment_len = control.segment_len;
             let datagrams = match segment_len {
                 0 => 1,
@@ -223,26 +201,15 @@ impl MmsgRx {
             if self.segments {
                 self.counters.size.add(PacketSize { packets: 1, datagrams });
             }
-            let dropped = control.overflow.map_or(0, |now| now.wrapping_sub(*overflow));
-            *overflow = overflow.wrapping_add(dropped);
-            // What was dropped just before was most likely as long as what came after it.
-            let dropped_before = dropped.saturating_mul(datagrams as u32);
-            let flow = match flows.as_slice() {
-                // Bound to its group, the socket gets nothing else.
-                [(_, only)] => Some(*only),
-                _ => control
-                    .destination
-                    .and_then(|to| flows.iter().find(|(group, _)| *group == to))
-                    .map(|(_, flow)| *flow),
-            };
             self.metas.push(RxMeta {
                 offset: (slot * RECEIVE_STRIDE) as u32,
                 len: received.len as u32,
                 segment_len,
-                received_at,
+                received_at: control.received_at(&self.stamps, &mut self.counters),
                 source,
-                flow,
-                dropped_before,
+                flow: listener.flow(&control),
+                // What was dropped just before was most likely as long as what came after it.
+                dropped_before: listener.dropped_before(&control).saturating_mul(datagrams as u32),
             });
         }
     }
@@ -259,43 +226,12 @@ impl RxEngine for MmsgRx {
     }
 
     fn counters(&mut self) -> RxCounters {
-        for listener in &mut self.sockets {
-            if let Ok(drops) = sockopt::receive_drops(listener.socket.as_fd()) {
-                let new = u64::from(drops.wrapping_sub(listener.drops));
-                self.counters.dropped_packets += new;
-                self.counters.dropped += self.counters.size.datagrams_in(new);
-                listener.drops = drops;
-            }
-        }
+        listener::count_drops(&mut self.sockets, &mut self.counters);
         self.counters
     }
 
     fn receive_buffer(&self) -> (BufferGrant, usize) {
-        let grants = self.sockets.iter().map(|listener| listener.grant);
-        (grants.min_by_key(|grant| grant.granted).unwrap_or_default(), self.sockets.len())
-    }
-}
-
-impl Listener {
-    /// Opens a socket for groups of one port and joins them.
-    fn open(flows: &[(Membership, FlowIndex)], plan: &RxPlan, segments: bool) -> Result<Self> {
-        let groups: Vec<_> = flows.iter().map(|(flow, _)| *flow).collect();
-        let bind = socket::bind_address(&groups, plan.interface);
-        let (socket, grant) =
-            socket::open_receiver(bind, plan.receive_buffer, plan.stamps.are_hardware())?;
-        if let Some(micros) = plan.busy_poll_us {
-            socket::set_busy_poll(&socket, micros)?;
-        }
-        if segments {
-            sockopt::set_receive_segments(socket.as_fd()).map_err(|error| {
-                Error::os("cannot set UDP_GRO of a UDP socket", error).hint("take another --engine")
-            })?;
-        }
-        for group in &groups {
-            socket::join(&socket, plan.interface, group)?;
-        }
-        let flows = flows.iter().map(|(flow, index)| (flow.group, *index)).collect();
-        Ok(Self { socket, flows, grant, drops: 0, overflow: 0 })
+        listener::receive_buffer(&self.sockets)
     }
 }
 

@@ -6,6 +6,8 @@
 
 mod control;
 pub mod gso;
+pub mod io_uring;
+mod listener;
 pub mod memory;
 pub mod mmsg;
 
@@ -22,7 +24,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 /// All engines; the first is the default. One file and one line here make a new one.
-pub static ENGINES: &[&dyn Engine] = &[&mmsg::Mmsg, &gso::Gso, &memory::Memory];
+pub static ENGINES: &[&dyn Engine] = &[&mmsg::Mmsg, &gso::Gso, &io_uring::IoUring, &memory::Memory];
 
 /// The engine of a name.
 pub fn by_name(name: &str) -> Option<&'static dyn Engine> {

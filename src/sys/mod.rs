@@ -16,6 +16,7 @@ pub mod ptp;
 pub mod qdisc;
 pub mod sched;
 pub mod sockopt;
+pub mod uring;
 
 use std::io;
 

@@ -1,29 +1,47 @@
 //! What works without any.
 
-use super::{Bench, port};
+use super::{Bench, Ran, port};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::Command;
+
+/// Runs commands as a user without any privileges; nothing where that is not to be had.
+struct Nobody {
+    bench: Bench,
+    program: PathBuf,
+}
+
+const NOBODY: [&str; 5] = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
+
+impl Nobody {
+    fn new() -> Option<Self> {
+        let allowed = Command::new("setpriv").args(NOBODY).arg("true").status();
+        if !allowed.is_ok_and(|status| status.success()) {
+            eprintln!("SKIPPED: only root can become nobody");
+            return None;
+        }
+        let bench = Bench::new();
+        // Where the program was built others may not look.
+        let program = bench.root.join("mcast-bench");
+        fs::copy(env!("CARGO_BIN_EXE_mcast-bench"), &program).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        Some(Self { bench, program })
+    }
+
+    /// Runs the program with words before it, such as a limit.
+    fn run(&self, before: &[&str], args: &[&str]) -> Ran {
+        let mut command = Command::new("setpriv");
+        command.args(NOBODY).args(before).arg(&self.program).args(args);
+        self.bench.spawn(command).wait()
+    }
+}
 
 #[test]
 fn nobody_can_run_it_and_is_told_what_was_not_granted() {
-    let nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
-    let allowed = Command::new("setpriv").args(nobody).arg("true").status();
-    if !allowed.is_ok_and(|status| status.success()) {
-        eprintln!("SKIPPED: only root can become nobody");
-        return;
-    }
-    let bench = Bench::new();
-    // Where the program was built others may not look.
-    let program = bench.root.join("mcast-bench");
-    fs::copy(env!("CARGO_BIN_EXE_mcast-bench"), &program).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let Some(nobody) = Nobody::new() else { return };
     let port = port();
-    let as_nobody = |args: &[&str]| {
-        let mut command = Command::new("setpriv");
-        command.args(nobody).arg(&program).args(args);
-        bench.spawn(command).wait()
-    };
+    let as_nobody = |args: &[&str]| nobody.run(&[], args);
     let run = ["run", "-q", "-c", "100", "-r", "1k", "-w", "512MiB", "-p", &port];
 
     let ran = as_nobody(&run);
@@ -42,5 +60,24 @@ fn nobody_can_run_it_and_is_told_what_was_not_granted() {
         "error: cannot write report to x.json: Permission denied (os error 13)\n\
          hint: choose a file in a directory that you may write to\n"
     );
-    assert_eq!((ran.code, bench.files()), (Some(1), vec![]));
+    assert_eq!((ran.code, nobody.bench.files()), (Some(1), vec![]));
+}
+
+#[test]
+fn rings_that_are_too_large_for_the_memory_limit() {
+    let Some(nobody) = Nobody::new() else { return };
+    let port = port();
+    let limit = ["prlimit", "--memlock=65536:65536"];
+    let run = ["run", "-q", "-J", "-e", "io_uring", "-c", "100", "-r", "1k", "-p", &port];
+
+    let report = nobody.run(&limit, &run).fine();
+    assert_eq!(report["totals"]["unique"], 100);
+
+    let ran = nobody.run(&limit, &[&run[..], &["--batch", "1024"]].concat());
+    assert_eq!(
+        ran.stderr,
+        "error: cannot open an io_uring for polls of 1024 datagrams: Cannot allocate memory (os error 12)\n\
+         hint: raise the limit of locked memory (ulimit -l), or take a smaller --batch\n"
+    );
+    assert_eq!(ran.code, Some(1));
 }

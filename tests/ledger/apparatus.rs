@@ -200,27 +200,34 @@ fn what_the_kernel_refuses_is_not_offered() {
 #[test]
 fn a_link_that_is_down_for_a_while_refuses() {
     with_privileges(|| {
-        let trial = Trial::new(Lab::direct());
-        let receiver = trial.recv(PROMPT);
-        let witness = member(trial.receiver(), GROUP);
-        let mut sender = trial.ready(Trial::command(trial.sender(), "send", ENDLESS));
-        set_link(trial.sender(), "down");
-        // More than the announcements of the start.
-        wait_until(|| without_route(trial.sender()) > 100);
-        set_link(trial.sender(), "up");
-        // All that had come before is forgotten.
-        witness.set_nonblocking(true).unwrap();
-        while witness.recv(&mut [0; 200]).is_ok() {}
-        witness.set_nonblocking(false).unwrap();
-        (0..10).for_each(|_| assert!(witness.recv(&mut [0; 200]).is_ok()));
-        sender.interrupt();
-        let (sent, received) = (Report::of(sender), Report::of(receiver));
-        assert!(sent.number("/sender/refused/ENETUNREACH") > 0, "{}", sent.json["sender"]);
-        // A device that comes up loses without a trace what its queue is not yet ready for.
-        let Stream { counts, before_join, .. } = received.only_stream();
-        assert_eq!(counts.sent, Some(sent.number("/sender/offered") - before_join));
-        assert!(counts.unique > 0, "{}", received.json);
+        for engine in ["mmsg", "io_uring"] {
+            down_for_a_while(engine);
+        }
     });
+}
+
+fn down_for_a_while(engine: &str) {
+    let trial = Trial::new(Lab::direct());
+    let receiver = trial.recv(&format!("-e {engine} {PROMPT}"));
+    let witness = member(trial.receiver(), GROUP);
+    let mut sender =
+        trial.ready(Trial::command(trial.sender(), "send", &format!("-e {engine} {ENDLESS}")));
+    set_link(trial.sender(), "down");
+    // More than the announcements of the start.
+    wait_until(|| without_route(trial.sender()) > 100);
+    set_link(trial.sender(), "up");
+    // All that had come before is forgotten.
+    witness.set_nonblocking(true).unwrap();
+    while witness.recv(&mut [0; 200]).is_ok() {}
+    witness.set_nonblocking(false).unwrap();
+    (0..10).for_each(|_| assert!(witness.recv(&mut [0; 200]).is_ok()));
+    sender.interrupt();
+    let (sent, received) = (Report::of(sender), Report::of(receiver));
+    assert!(sent.number("/sender/refused/ENETUNREACH") > 0, "{}", sent.json["sender"]);
+    // A device that comes up loses without a trace what its queue is not yet ready for.
+    let Stream { counts, before_join, .. } = received.only_stream();
+    assert_eq!(counts.sent, Some(sent.number("/sender/offered") - before_join));
+    assert!(counts.unique > 0, "{}", received.json);
 }
 
 /// Datagrams that this host was to send and that had nowhere to go.
