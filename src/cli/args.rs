@@ -460,7 +460,8 @@ fn engine_help() -> String {
     let lines = crate::engine::ENGINES
         .iter()
         .map(|engine| format!("\n  {:8} {}", engine.name(), engine.about()));
-    format!("Way to move datagrams\n{}", lines.collect::<String>())
+    let auto = "\n  auto     gso where datagrams are too many to leave one by one, and to receive; else mmsg";
+    format!("Way to move datagrams\n{}{auto}", lines.collect::<String>())
 }
 
 pub(super) fn report_help() -> String {

@@ -10,6 +10,7 @@ mod run;
 mod send;
 mod session;
 mod spec;
+mod engine;
 
 use args::{Cli, Verb};
 use clap::Parser;

@@ -44,6 +44,9 @@ pub(super) fn run(
         let _ =
             writeln!(io::stderr(), "no --iface: using {name}, so all traffic stays on this host");
     }
+    if let Some(reason) = spec.engine_reason.as_ref().filter(|_| !output.quiet) {
+        let _ = writeln!(io::stderr(), "--engine auto: {}, because {reason}", spec.engine);
+    }
     let launch = launch.clone();
     let mut runner = LocalRunner { interrupt, ready: Box::new(move || launch.say_ready()) };
     let mut line = Line::new(Box::new(io::stderr()));

@@ -1,7 +1,8 @@
 //! Flags become a trial. Every default and every refusal of a bad combination is here.
 
 use super::args::{EngineArgs, GroupArgs, LoadArgs, RecvArgs, RunArgs, SendArgs, StopArgs};
-use crate::engine::{self, ENGINES, Engine};
+use super::engine::{Choice, choose};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::model::environment::Interface;
 use crate::model::group::{GroupSpec, Membership, expand_all};
@@ -40,12 +41,13 @@ pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
     let threads = usize::from(args.engine.threads);
     check_sources(&groups)?;
     check_streams(&groups, threads)?;
-    let engine = engine(&args.engine, Role::Run)?;
+    let load = load(&args.load, RUN_RATE)?;
+    let Choice { engine, reason } = choose(&args.engine.engine, Role::Run, Some(&load), threads)?;
     let interface = interface(&args.groups, engine)?;
     let spec = TrialSpec {
         role: Role::Run,
         interface: interface.index,
-        load: Some(load(&args.load, RUN_RATE)?),
+        load: Some(load),
         stop: stop(&args.stop, true)?,
         ttl: args.sending.ttl,
         loopback: args.sending.loopback,
@@ -55,6 +57,7 @@ pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
         groups,
         cpus: cpus(&args.engine)?,
         engine: engine.name().to_owned(),
+        engine_reason: reason,
         batch: args.engine.batch.into(),
         receive_buffer: receive_buffer(args.receiving.rcvbuf.0)?,
         timestamps: own_timestamps(args.receiving.timestamps)?,
@@ -89,13 +92,14 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
     check_sources(&groups)?;
     check_streams(&groups, threads)?;
     check_limits(&args.output.limits, Role::Send)?;
-    let engine = engine(&args.engine, Role::Send)?;
+    let load = load(&args.load, SEND_RATE)?;
+    let Choice { engine, reason } = choose(&args.engine.engine, Role::Send, Some(&load), threads)?;
     let interface = interface(&args.groups, engine)?;
     let spec = TrialSpec {
         role: Role::Send,
         groups,
         interface: interface.index,
-        load: Some(load(&args.load, SEND_RATE)?),
+        load: Some(load),
         stop: stop(&args.stop, true)?,
         ttl: args.sending.ttl,
         loopback: args.sending.loopback,
@@ -104,6 +108,7 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
         receiver_threads: 0,
         cpus: cpus(&args.engine)?,
         engine: engine.name().to_owned(),
+        engine_reason: reason,
         batch: args.engine.batch.into(),
         receive_buffer: 0,
         timestamps: Timestamps::Kernel,
@@ -134,7 +139,7 @@ pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
             .hint("the kernel gives every socket every datagram of its groups, so each thread needs groups of its own"));
     }
     check_limits(&args.output.limits, Role::Recv)?;
-    let engine = engine(&args.engine, Role::Recv)?;
+    let Choice { engine, reason } = choose(&args.engine.engine, Role::Recv, None, threads)?;
     let interface = interface(&args.groups, engine)?;
     let spec = TrialSpec {
         role: Role::Recv,
@@ -149,6 +154,7 @@ pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
         receiver_threads: threads,
         cpus: cpus(&args.engine)?,
         engine: engine.name().to_owned(),
+        engine_reason: reason,
         batch: args.engine.batch.into(),
         receive_buffer: receive_buffer(args.receiving.rcvbuf.0)?,
         timestamps: args.receiving.timestamps,
@@ -341,19 +347,6 @@ fn cpus(args: &EngineArgs) -> Result<Vec<usize>> {
             .hint(format!("it may run on {}", allowed.join(","))));
     }
     Ok(list.0.clone())
-}
-
-fn engine(args: &EngineArgs, role: Role) -> Result<&'static dyn Engine> {
-    let Some(engine) = engine::by_name(&args.engine) else {
-        let names: Vec<_> = ENGINES.iter().map(|engine| engine.name()).collect();
-        return Err(Error::usage(format!("there is no engine `{}`", args.engine))
-            .hint(format!("these are: {}", names.join(", "))));
-    };
-    if role != Role::Run && !engine.has_network() {
-        return Err(Error::usage(format!("engine `{}` reaches no other process", engine.name()))
-            .hint("use it with `run`"));
-    }
-    Ok(engine)
 }
 
 fn start_at(time: Option<SystemTime>) -> Result<Option<Nanos>> {

@@ -357,6 +357,7 @@ pub(crate) fn spec(role: Role) -> TrialSpec {
         receiver_threads: usize::from(role != Role::Send),
         cpus: vec![2, 3],
         engine: "mmsg".into(),
+        engine_reason: None,
         batch: 64,
         receive_buffer: 8 << 20,
         timestamps: Timestamps::Auto,

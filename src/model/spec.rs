@@ -32,6 +32,8 @@ pub struct TrialSpec {
     pub cpus: Vec<usize>,
     /// Name of the engine.
     pub engine: String,
+    /// Why it was taken, where the user left that open.
+    pub engine_reason: Option<String>,
     /// Most datagrams a system call.
     pub batch: usize,
     /// Receive buffer to ask for, bytes.

@@ -77,6 +77,7 @@ fn sender() -> SenderReport {
         qdisc: None,
         host_drops: HostDrops::default(),
         engine: "memory".into(),
+        engine_reason: None,
         session: "0000ab".into(),
         counts: TxLedger {
             intended: 1_010,
@@ -111,6 +112,7 @@ fn spec() -> TrialSpec {
         receiver_threads: 1,
         cpus: Vec::new(),
         engine: "memory".into(),
+        engine_reason: None,
         batch: 64,
         receive_buffer: 0,
         timestamps: Timestamps::Kernel,

@@ -22,6 +22,9 @@ pub(super) fn write(report: &RunReport, page: &mut Page<'_>) -> io::Result<()> {
     page.section("Measured", &format!("{lasted}{start}, mcast-bench {version}{commit}"))?;
     page.row("command", &report.command)?;
     page.row("load", &load(&trial.spec))?;
+    if let Some(reason) = &trial.spec.engine_reason {
+        page.row("engine", &format!("{}, because {reason}", trial.spec.engine))?;
+    }
     page.row("host", &joined([host, kernel].map(|known| known.clone().unwrap_or_default())))?;
     page.row("CPU", &cpu(&report.environment))?;
     if !interface.name.is_empty() {
