@@ -154,7 +154,7 @@ fn values_that_the_trial_cannot_have() {
         "run -e carrier-pigeon",
         2,
         &format!(
-            "error: there is no engine `carrier-pigeon`\nhint: these are: {}",
+            "error: there is no engine `carrier-pigeon`\nhint: these are: {}, or auto",
             engines.join(", ")
         ),
     );

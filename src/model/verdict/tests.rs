@@ -77,7 +77,6 @@ fn sender() -> SenderReport {
         qdisc: None,
         host_drops: HostDrops::default(),
         engine: "memory".into(),
-        engine_reason: None,
         session: "0000ab".into(),
         counts: TxLedger {
             intended: 1_010,
