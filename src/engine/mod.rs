@@ -4,6 +4,7 @@
 //! again. So an engine may own its memory, as those with rings shared with the kernel must. No engine knows
 //! what a payload says.
 
+pub mod af_packet;
 pub mod memory;
 pub mod mmsg;
 
@@ -18,7 +19,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 /// All engines; the first is the default. One file and one line here make a new one.
-pub static ENGINES: &[&dyn Engine] = &[&mmsg::Mmsg, &memory::Memory];
+pub static ENGINES: &[&dyn Engine] = &[&mmsg::Mmsg, &af_packet::AfPacket, &memory::Memory];
 
 /// The engine of a name.
 pub fn by_name(name: &str) -> Option<&'static dyn Engine> {
@@ -187,7 +188,7 @@ pub trait RxEngine: Send {
 /// What a receiving engine has counted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RxCounters {
-    /// Calls to the kernel that received something.
+    /// Calls to the kernel that received something; where there are none, blocks that it handed over.
     pub calls: u64,
     /// Datagrams that this engine's sockets dropped because their buffers were full.
     pub dropped: u64,

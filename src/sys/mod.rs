@@ -10,6 +10,8 @@ pub mod ethtool;
 pub mod hwtstamp;
 pub mod mmsg;
 pub mod netdev;
+pub mod packet;
+pub mod packet_ring;
 pub mod poll;
 pub mod ptp;
 pub mod qdisc;
