@@ -128,4 +128,3 @@ fn check_memory(tx: &[TxPlan], rx: &[RxPlan]) -> Result<()> {
     ))
     .hint("take a smaller --rcvbuf, or fewer --threads"))
 }
-

@@ -144,6 +144,7 @@ impl RxEngine for PacketRx {
     fn counters(&mut self) -> RxCounters {
         if let Ok(drops) = packet::take_drops(self.socket.as_fd()) {
             self.counters.dropped += u64::from(drops);
+            self.counters.dropped_by_rings = self.counters.dropped;
         }
         self.counters.calls = self.ring.handed_over();
         self.counters

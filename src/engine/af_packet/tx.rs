@@ -145,14 +145,14 @@ impl PacketTx {
         let mut deadline = None;
         loop {
             let result = self.ring.send(&self.socket);
-            self.counters.calls += 1;
+            let before = taken;
             while taken < count && self.ring.is_taken(offered.start + taken) {
                 taken += 1;
             }
+            self.counters.calls += u64::from(taken > before);
             if taken == count {
                 return Committed { taken, refused: None };
             }
-            self.counters.cut_short += 1;
             // Without an error it was the send buffer that was full after some had left.
             let errno = result.err().and_then(|error| error.raw_os_error()).unwrap_or(libc::EAGAIN);
             let deadline = *deadline.get_or_insert_with(|| clock::monotonic() + PATIENCE);
@@ -161,6 +161,7 @@ impl PacketTx {
                 let refused = if errno == libc::EAGAIN { libc::ENOBUFS } else { errno };
                 return Committed { taken, refused: Some(refused) };
             }
+            self.counters.cut_short += u64::from(taken > before);
         }
     }
 }
