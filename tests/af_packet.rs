@@ -15,7 +15,7 @@ use mcast_bench::net::timestamp::{Stamps, Timestamps};
 use mcast_bench::sys::clock;
 use mcast_bench::units::Nanos;
 
-use crate::lab::{DEVICE, Host, Lab, with_privileges};
+use crate::lab::{self, Child, DEVICE, Host, Lab, with_privileges};
 
 const BATCH: usize = 64;
 
@@ -204,6 +204,28 @@ fn only_wanted_sources_are_heard() {
             assert_eq!(receive(&mut *hears, 2), [(5, Some(0)); 2]);
             assert!(deaf.poll(Duration::from_millis(20)).unwrap().is_empty());
         }
+    });
+}
+
+/// The whole program: what is refused while the link is down is counted, and the report is written.
+#[test]
+fn a_trial_outlives_its_link() {
+    with_privileges(|| {
+        let lab = Lab::direct();
+        let flows = groups(&["239.255.77.77"]);
+        let mut rx = receiver(&lab, "af_packet", &flows);
+        let mut command = lab.sender().command(lab::tool());
+        command.args("send -q -e af_packet -I eth0 -r 5k -s 200 -c 5000 -J".split(' '));
+        let sending = Child::spawn(&mut command);
+        assert!(!receive(&mut *rx, 10).is_empty(), "it has begun");
+        ip(lab.sender(), &format!("link set {DEVICE} down"));
+        let report = lab::json(&sending.finish(Duration::from_secs(20)));
+        let sender = &report["sender"];
+        let refused = sender["refused"]["ENETDOWN"].as_u64().expect("refusals by errno");
+        let offered = sender["offered"].as_u64().unwrap();
+        assert!(offered > 0 && refused > 0);
+        assert_eq!(offered + refused, 5000);
+        assert_eq!(sender["intended"], 5000);
     });
 }
 
