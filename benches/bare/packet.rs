@@ -50,7 +50,7 @@ impl Ring {
         packet::bind(&socket, interface.index, 0).map_err(told)?;
         let headers_len = templates[0].headers_len();
         let ethernet_at = FRAME_AT + VIRTIO_HEADER_LEN;
-        let request = checksum_request(headers_len, headers_len - UDP_LEN, UDP_CHECKSUM_AT);
+        let request = checksum_request(headers_len + len, headers_len - UDP_LEN, UDP_CHECKSUM_AT);
         for slot in ring.lend(0, 256).chunks_exact_mut(2048) {
             slot[FRAME_AT..ethernet_at].copy_from_slice(&request);
             let frame = &mut slot[ethernet_at..ethernet_at + headers_len + len];

@@ -9,6 +9,10 @@
 //! a UDP socket; a sum over 1,316 bytes in software would be some 50 ns a datagram. None at all, which IPv4
 //! allows (RFC 768), would let damage pass unseen.
 //!
+//! **Frames of common length are copied** out of the ring when they are sent. The kernel can send from the ring's own
+//! pages, but to lend it a page costs more than to copy 1,500 bytes, and a virtual device copies it all the same:
+//! on a pair of those 1.7 us of processor time a datagram became 1.2.
+//!
 //! **Times** are those of the kernel or of the card, written beside each frame. A block of frames is handed over
 //! when it is full or after a millisecond, so at low rates a datagram is *read* up to that much later; its delay is
 //! not, it is taken from the stamp.

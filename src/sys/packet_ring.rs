@@ -328,17 +328,13 @@ const NEEDS_CHECKSUM: u8 = 1;
 const CHECKSUM_VALID: u8 = 2;
 const NOT_SEGMENTED: u8 = 0;
 
-/// A virtio header for a frame whose checksum is to be completed by whoever sends it: the header lengths, and where in
-/// the frame the checksum begins and where it is put.
-pub fn checksum_request(
-    headers_len: usize,
-    start: usize,
-    put_at: usize,
-) -> [u8; VIRTIO_HEADER_LEN] {
+/// A virtio header for a frame whose checksum is to be completed by whoever sends it: how much of the frame, its
+/// headers at least, the kernel is to copy, and where in it the checksum begins and, from there, where it is put.
+pub fn checksum_request(copied: usize, start: usize, put_at: usize) -> [u8; VIRTIO_HEADER_LEN] {
     let mut header = [0; VIRTIO_HEADER_LEN];
     header[0] = NEEDS_CHECKSUM;
     header[1] = NOT_SEGMENTED;
-    header[2..4].copy_from_slice(&(headers_len as u16).to_ne_bytes());
+    header[2..4].copy_from_slice(&(copied as u16).to_ne_bytes());
     header[6..8].copy_from_slice(&(start as u16).to_ne_bytes());
     header[8..10].copy_from_slice(&(put_at as u16).to_ne_bytes());
     header

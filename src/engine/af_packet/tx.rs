@@ -18,6 +18,10 @@ use std::time::Duration;
 /// Where in a slot the Ethernet frame begins.
 const ETHERNET_AT: usize = FRAME_AT + VIRTIO_HEADER_LEN;
 
+/// Frames up to this length are copied out of the ring at once. To lend the kernel the page that a slot lies in instead
+/// costs more than to copy a frame of common length, and a virtual device copies it all the same.
+const COPIED_WHOLE: usize = 2048;
+
 /// Fewest slots: as many frames as a network card commonly has room for.
 const FEWEST_SLOTS: usize = 256;
 /// Most slots; a batch that is larger is sent in parts.
@@ -84,7 +88,7 @@ impl PacketTx {
             .map_err(|error| refused("make a ring to send from", error))?;
         packet::bind(&socket, plan.interface, 0)
             .map_err(|error| refused(&format!("bind a packet socket to {}", device.name), error))?;
-        let mut tx = Self {
+        Ok(Self {
             spare: vec![0; ring.slot_len()].into(),
             next: 0,
             is_full: false,
@@ -96,20 +100,14 @@ impl PacketTx {
             _port: port,
             socket,
             ring,
-        };
-        tx.request_checksums(v6);
-        Ok(tx)
+        })
     }
 
-    /// Writes what is the same before every frame of every flow.
-    fn request_checksums(&mut self, v6: bool) {
-        let len = headers_len(v6);
-        let udp_at = len - UDP_LEN;
-        let request = checksum_request(len, udp_at, UDP_CHECKSUM_AT);
-        let slot_len = self.ring.slot_len();
-        for slot in self.ring.lend(0, self.ring.slots()).chunks_exact_mut(slot_len) {
-            slot[FRAME_AT..ETHERNET_AT].copy_from_slice(&request);
-        }
+    /// The virtio header of a frame: what the kernel is to copy of it, and which checksum to complete.
+    fn request(&self, frame_len: usize) -> [u8; VIRTIO_HEADER_LEN] {
+        let headers_len = self.payload_at - ETHERNET_AT;
+        let copied = if frame_len <= COPIED_WHOLE { frame_len } else { headers_len };
+        checksum_request(copied, headers_len - UDP_LEN, UDP_CHECKSUM_AT)
     }
 
     /// How many slots are free from the next one on, without a turn; waits a while for one.
@@ -184,9 +182,12 @@ impl TxEngine for PacketTx {
         }
         let offered = self.next..self.next + departures.len();
         let frame = ETHERNET_AT..self.payload_at + self.payload_len;
+        let request = self.request(frame.len());
         for (slot, departure) in offered.clone().zip(departures) {
             let template = &self.templates[departure.flow as usize];
-            template.write(&mut self.ring.lend(slot, 1)[frame.clone()], UdpChecksum::Partial);
+            let bytes = self.ring.lend(slot, 1);
+            bytes[FRAME_AT..ETHERNET_AT].copy_from_slice(&request);
+            template.write(&mut bytes[frame.clone()], UdpChecksum::Partial);
             self.ring.offer(slot, frame.len());
         }
         let committed = self.send(offered.clone());
