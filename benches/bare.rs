@@ -2,6 +2,7 @@
 //! again, nothing written into them and nothing looked at. What an engine adds to this is its own.
 #![allow(unsafe_code)]
 
+pub(crate) mod packet;
 pub(crate) mod uring;
 
 use socket2::{SockAddr, Socket};

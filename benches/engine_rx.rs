@@ -78,6 +78,10 @@ fn receive(criterion: &mut Criterion) {
         }
     }
     for engine in ENGINES.iter().filter(|engine| engine.has_network()) {
+        if !engine.has_loopback() {
+            eprintln!("SKIPPED: {}: it does not work on loopback", engine.name());
+            continue;
+        }
         if let Support::Missing { why, .. } = engine.probe() {
             eprintln!("SKIPPED: engine {}: {why}", engine.name());
             continue;

@@ -47,6 +47,14 @@ fn send(criterion: &mut Criterion) {
                 bencher.iter(|| assert_eq!(bare.send().expect("the kernel takes it"), batch));
             });
         }
+        match bare::packet::Ring::new(&interface, flow, batch, PAYLOAD_LEN) {
+            Ok(mut ring) => {
+                group.bench_function(BenchmarkId::new("bare_packet", batch), |bencher| {
+                    bencher.iter(|| ring.send().expect("the kernel takes it"));
+                });
+            }
+            Err(why) => eprintln!("SKIPPED: bare_packet: {why}"),
+        }
         for engine in ENGINES.iter().filter(|engine| engine.has_network()) {
             if let Support::Missing { why, .. } = engine.probe() {
                 eprintln!("SKIPPED: engine {}: {why}", engine.name());
@@ -62,7 +70,13 @@ fn send(criterion: &mut Criterion) {
                 batch,
                 launch: Launch::AtOnce,
             };
-            let mut halves = engine.open(&[plan], &[]).expect("an engine");
+            let mut halves = match engine.open(&[plan], &[]) {
+                Ok(halves) => halves,
+                Err(why) => {
+                    eprintln!("SKIPPED: {}: {}", engine.name(), why.reason());
+                    continue;
+                }
+            };
             let encoder = Encoder::new(7, 0, false);
             let departures = vec![Departure::to(0); batch];
             let mut seq = 0;

@@ -1,5 +1,6 @@
 //! Tests of the program as its users meet it: its command line, its files, and real sockets.
 
+mod af_packet;
 mod blame;
 mod cli;
 mod engines;

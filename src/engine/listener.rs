@@ -45,8 +45,8 @@ pub(super) fn count_drops(listeners: &mut [Listener], counters: &mut RxCounters)
     for listener in listeners {
         if let Ok(drops) = sockopt::receive_drops(listener.as_fd()) {
             let new = u64::from(drops.wrapping_sub(listener.drops));
-            counters.dropped_packets += new;
-            counters.dropped += counters.size.datagrams_in(new);
+            counters.own.by_sockets += new;
+            counters.dropped += counters.own.size.datagrams_in(new);
             listener.drops = drops;
         }
     }

@@ -199,7 +199,7 @@ impl MmsgRx {
                 len => received.len.div_ceil(len.into()).max(1) as u64,
             };
             if self.segments {
-                self.counters.size.add(PacketSize { packets: 1, datagrams });
+                self.counters.own.size.add(PacketSize { packets: 1, datagrams });
             }
             self.metas.push(RxMeta {
                 offset: (slot * RECEIVE_STRIDE) as u32,

@@ -4,6 +4,7 @@
 //! again. So an engine may own its memory, as those with rings shared with the kernel must. No engine knows
 //! what a payload says.
 
+pub mod af_packet;
 mod control;
 pub mod gso;
 pub mod io_uring;
@@ -12,7 +13,7 @@ pub mod memory;
 pub mod mmsg;
 
 use crate::error::Result;
-use crate::model::drops::PacketSize;
+use crate::model::drops::{OwnDrops, PacketSize};
 use crate::model::group::Membership;
 use crate::model::report::BufferGrant;
 use crate::net::socket::{Launch, SenderOptions};
@@ -24,7 +25,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 /// All engines; the first is the default. One file and one line here make a new one.
-pub static ENGINES: &[&dyn Engine] = &[&mmsg::Mmsg, &gso::Gso, &io_uring::IoUring, &memory::Memory];
+pub static ENGINES: &[&dyn Engine] =
+    &[&mmsg::Mmsg, &gso::Gso, &io_uring::IoUring, &af_packet::AfPacket, &memory::Memory];
 
 /// The engine of a name.
 pub fn by_name(name: &str) -> Option<&'static dyn Engine> {
@@ -221,14 +223,12 @@ pub trait RxEngine: Send {
 /// What a receiving engine has counted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RxCounters {
-    /// Calls to the kernel that received something.
+    /// Calls to the kernel that received something; where there are none, blocks that it handed over.
     pub calls: u64,
     /// Datagrams that this engine's sockets dropped because their buffers were full.
     pub dropped: u64,
     /// The same in packets, as the kernel counts them.
-    pub dropped_packets: u64,
-    /// Where several are received as one: how many in how many.
-    pub size: PacketSize,
+    pub own: OwnDrops,
     /// Datagrams without a receive time of the kernel.
     pub unstamped: u64,
     /// Datagrams without a receive time of the network card, where those are wanted.

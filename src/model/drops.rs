@@ -30,6 +30,17 @@ pub struct PacketSize {
     pub datagrams: u64,
 }
 
+/// Packets that a receiver itself had no room for, as the kernel counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwnDrops {
+    /// Dropped by its sockets. Their counters also have what was damaged.
+    pub by_sockets: u64,
+    /// Dropped by its rings, which drop for no other reason.
+    pub by_rings: u64,
+    /// What was in those that it received.
+    pub size: PacketSize,
+}
+
 /// Where datagrams were lost: the parts add up to the lost ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostBy {
@@ -111,6 +122,25 @@ impl PacketSize {
                 let datagrams = u128::from(packets) * u128::from(self.datagrams);
                 ((datagrams + u128::from(all / 2)) / u128::from(all)) as u64
             }
+        }
+    }
+}
+
+impl OwnDrops {
+    /// Adds all of `other`.
+    pub fn add(&mut self, other: &Self) {
+        self.by_sockets += other.by_sockets;
+        self.by_rings += other.by_rings;
+        self.size.add(other.size);
+    }
+
+    /// What has come since `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            by_sockets: self.by_sockets - earlier.by_sockets,
+            by_rings: self.by_rings - earlier.by_rings,
+            size: self.size.since(earlier.size),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! distribution that needs the whole stream, and how clocks compare, which is a line through all of it. Calls to the
 //! kernel and announcements after the load, where nothing else happens any more, are in the report alone.
 
-use super::drops::{HostDrops, LostByInterval, PacketSize};
+use super::drops::{HostDrops, LostByInterval, OwnDrops, PacketSize};
 use super::metrics::MediaReport;
 use crate::stats::latency::Latency;
 use crate::stats::patterns::PatternHistograms;
@@ -77,9 +77,7 @@ pub struct ReceiverInterval {
     /// Dropped by our own sockets because their buffers were full.
     pub socket_drops: u64,
     /// The same in packets, as the kernel counts them.
-    pub socket_drop_packets: u64,
-    /// Where several datagrams were received as one: how many in how many.
-    pub packet_size: PacketSize,
+    pub own_drops: OwnDrops,
     /// Streams that were heard in the interval.
     pub streams: u64,
     /// Announcements of start, progress and end.
@@ -191,8 +189,7 @@ impl ReceiverInterval {
         self.lost += other.lost;
         self.outstanding += other.outstanding;
         self.socket_drops += other.socket_drops;
-        self.socket_drop_packets += other.socket_drop_packets;
-        self.packet_size.add(other.packet_size);
+        self.own_drops.add(&other.own_drops);
         self.streams += other.streams;
         self.announcements += other.announcements;
         self.receive_calls += other.receive_calls;
@@ -215,7 +212,7 @@ impl ReceiverInterval {
         self.counts = RxCounts::default();
         (self.payload_bytes, self.lost, self.outstanding) = (0, 0, 0);
         (self.socket_drops, self.streams, self.announcements) = (0, 0, 0);
-        (self.socket_drop_packets, self.packet_size) = (0, PacketSize::default());
+        self.own_drops = OwnDrops::default();
         (self.receive_calls, self.without_timestamp, self.replicated) = (0, 0, 0);
         self.patterns.clear();
         self.variation = VariationSums::default();

@@ -11,6 +11,8 @@ pub mod hwtstamp;
 pub mod memory;
 pub mod mmsg;
 pub mod netdev;
+pub mod packet;
+pub mod packet_ring;
 pub mod poll;
 pub mod ptp;
 pub mod qdisc;

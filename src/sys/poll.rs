@@ -29,25 +29,38 @@ impl PollSet {
     /// # Errors
     /// Those of ppoll(2), but not `EINTR`.
     pub fn wait(&mut self, timeout: Duration) -> io::Result<()> {
-        let timeout = clock::duration_timespec(timeout);
-        // SAFETY: the array is ours and of the length given; the timespec outlives the call; "If the sigmask
-        // argument is specified as NULL, then no signal mask manipulation is performed", ppoll(2).
-        let result = check(unsafe {
-            libc::ppoll(
-                self.entries.as_mut_ptr(),
-                self.entries.len() as libc::nfds_t,
-                &raw const timeout,
-                std::ptr::null(),
-            )
-        });
-        match result {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-            _ => Ok(()),
-        }
+        wait_for(&mut self.entries, timeout)
     }
 
     /// Whether the `index`-th socket had input or an error when [`PollSet::wait`] last returned.
     pub fn is_ready(&self, index: usize) -> bool {
         self.entries[index].revents != 0
+    }
+}
+
+/// Waits until a socket takes output or has an error, at most `timeout`. A signal ends it early.
+///
+/// # Errors
+/// Those of ppoll(2), but not `EINTR`.
+pub fn wait_writable(socket: BorrowedFd<'_>, timeout: Duration) -> io::Result<()> {
+    let entry = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    wait_for(&mut [entry], timeout)
+}
+
+fn wait_for(entries: &mut [libc::pollfd], timeout: Duration) -> io::Result<()> {
+    let timeout = clock::duration_timespec(timeout);
+    // SAFETY: the array is borrowed and of the length given; the timespec outlives the call; "If the sigmask
+    // argument is specified as NULL, then no signal mask manipulation is performed", ppoll(2).
+    let result = check(unsafe {
+        libc::ppoll(
+            entries.as_mut_ptr(),
+            entries.len() as libc::nfds_t,
+            &raw const timeout,
+            std::ptr::null(),
+        )
+    });
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+        _ => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
 //! Where datagrams were lost, as far as this host can tell.
 
-use crate::model::drops::{HostDrops, LostBy, PacketSize};
+use crate::model::drops::{HostDrops, LostBy, OwnDrops, PacketSize};
 use crate::model::spec::{Role, TrialSpec};
 use crate::net::counters::{Counters, Scope, Side};
 use crate::sys::qdisc;
@@ -92,14 +92,10 @@ impl Series {
 
 /// Shares out what was lost: first to our sockets, whose counters are ours alone, then to the host before them,
 /// whose counters are everybody's; so never more than is left. What came damaged was lost on the way.
-/// `dropped_by_sockets` are packets.
-pub(super) fn lost_by(
-    lost: u64,
-    dropped_by_sockets: u64,
-    size: PacketSize,
-    host: &HostDrops,
-) -> LostBy {
-    let receiver_socket = size.datagrams_in(host.of_full_buffers(dropped_by_sockets)).min(lost);
+pub(super) fn lost_by(lost: u64, own: &OwnDrops, host: &HostDrops) -> LostBy {
+    let OwnDrops { by_sockets, by_rings, size } = *own;
+    let full = by_rings + host.of_full_buffers(by_sockets);
+    let receiver_socket = size.datagrams_in(full).min(lost);
     let receiver_host = size.datagrams_in(host.before_sockets()).min(lost - receiver_socket);
     let elsewhere = lost - receiver_socket - receiver_host;
     LostBy { receiver_socket, receiver_host, elsewhere }
@@ -117,6 +113,10 @@ pub(super) fn dropped_after_taking(host: &HostDrops, refused: u64, size: PacketS
 mod tests {
     use super::*;
 
+    fn of_sockets(by_sockets: u64) -> OwnDrops {
+        OwnDrops { by_sockets, ..OwnDrops::default() }
+    }
+
     const ONE: PacketSize = PacketSize { packets: 0, datagrams: 0 };
 
     fn host(counters: &[(&str, u64)]) -> HostDrops {
@@ -132,7 +132,7 @@ mod tests {
         {
             // The sockets' own counters have the others too.
             let LostBy { receiver_socket, receiver_host, elsewhere } =
-                lost_by(lost, 143, ONE, &damaged);
+                lost_by(lost, &of_sockets(143), &damaged);
             assert_eq!((receiver_socket, receiver_host, elsewhere), expected);
         }
     }
@@ -141,9 +141,17 @@ mod tests {
     fn packets_become_datagrams() {
         let full = host(&[("UdpRcvbufErrors", 10), ("UdpMemErrors", 2)]);
         let size = PacketSize { packets: 100, datagrams: 4_900 };
-        let LostBy { receiver_socket, receiver_host, elsewhere } = lost_by(600, 10, size, &full);
+        let own = OwnDrops { size, ..of_sockets(10) };
+        let LostBy { receiver_socket, receiver_host, elsewhere } = lost_by(600, &own, &full);
         assert_eq!((receiver_socket, receiver_host, elsewhere), (490, 98, 12));
         assert_eq!(dropped_after_taking(&host(&[("qdisc.drops", 12)]), 2, size), 490);
+    }
+
+    #[test]
+    fn what_a_ring_dropped_is_in_no_counter_of_the_host() {
+        let quiet = host(&[("UdpRcvbufErrors", 0)]);
+        let expected = LostBy { receiver_socket: 30, receiver_host: 0, elsewhere: 10 };
+        assert_eq!(lost_by(40, &OwnDrops { by_rings: 30, ..of_sockets(5) }, &quiet), expected);
     }
 
     #[test]

@@ -237,8 +237,7 @@ impl<'a> Collector<'a> {
         let dropped_after_taking =
             blame::dropped_after_taking(&sending, no_room, self.sent.packet_size);
         let lost = self.received.lost.try_into().unwrap_or(0);
-        let (drops, size) = (self.received.socket_drop_packets, self.received.packet_size);
-        let lost_by = blame::lost_by(lost, drops, size, &receiving);
+        let lost_by = blame::lost_by(lost, &self.received.own_drops, &receiving);
         let before = std::mem::replace(&mut self.told, Told { dropped_after_taking, lost_by });
         let [sending, receiving] = untold;
         HostInterval {

@@ -192,8 +192,7 @@ impl RxWorker {
         current.outstanding = self.ledger.outstanding();
         current.payload_bytes += payload_bytes - told.payload_bytes;
         current.socket_drops += counters.dropped - told.counters.dropped;
-        current.socket_drop_packets += counters.dropped_packets - told.counters.dropped_packets;
-        current.packet_size.add(counters.size.since(told.counters.size));
+        current.own_drops.add(&counters.own.since(&told.counters.own));
         current.announcements += announcements - told.announcements;
         current.receive_calls += counters.calls - told.counters.calls;
         current.without_timestamp += without(&counters) - without(&told.counters);

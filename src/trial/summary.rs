@@ -10,7 +10,7 @@ use super::senders::Senders;
 use super::tx_worker::TxResult;
 use super::validity::{self, Evidence};
 use crate::model::delay::{Distribution, OneWayDelay};
-use crate::model::drops::{LostBy, PacketSize};
+use crate::model::drops::{LostBy, OwnDrops};
 use crate::model::event::{Event, Happening};
 use crate::model::metrics::{Buckets, ClockRelation, Patterns};
 use crate::model::report::{
@@ -238,10 +238,9 @@ impl Gathered<'_> {
 
     fn lost_by(&self, lost: u64) -> LostBy {
         let counters = || self.rx.iter().map(|rx| &rx.result.counters);
-        let by_sockets = counters().map(|counters| counters.dropped_packets).sum();
-        let mut size = PacketSize::default();
-        counters().for_each(|counters| size.add(counters.size));
-        blame::lost_by(lost, by_sockets, size, &self.host.receiving)
+        let mut own = OwnDrops::default();
+        counters().for_each(|counters| own.add(&counters.own));
+        blame::lost_by(lost, &own, &self.host.receiving)
     }
 
     fn dropped_after_taking(&self, sent: &SenderInterval) -> u64 {

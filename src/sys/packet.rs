@@ -1,0 +1,138 @@
+//! Packet sockets, which send and receive whole frames: packet(7).
+
+use super::check;
+use socket2::{Domain, SockAddr, SockAddrStorage, Socket, Type};
+use std::io;
+use std::mem::{size_of, size_of_val};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+/// Bytes of the header before each frame once [`set_virtio_headers`] was called: `struct virtio_net_hdr`, all
+/// numbers in the order of this machine (virtio specification 1.2 section 5.1.6, legacy interface).
+pub const VIRTIO_HEADER_LEN: usize = 10;
+
+/// Frames that a filter lets through are kept up to this length, longer than any.
+const WHOLE_FRAME: u32 = 0x4_0000;
+
+/// Opens a packet socket that receives nothing until it is bound; needs `CAP_NET_RAW`.
+///
+/// # Errors
+/// `EPERM` without the capability, `EAFNOSUPPORT` if the kernel has no packet sockets.
+pub fn open() -> io::Result<Socket> {
+    Socket::new(Domain::PACKET, Type::RAW.cloexec(), None)
+}
+
+/// Binds a packet socket to an interface. It receives the frames of `ethertype` that come in there, as the
+/// protocols of this host get them; with 0 it only sends.
+///
+/// # Errors
+/// `ENODEV` without the interface.
+pub fn bind(socket: &Socket, interface: u32, ethertype: u16) -> io::Result<()> {
+    let mut storage = SockAddrStorage::zeroed();
+    // SAFETY: sockaddr_ll is plain integers and fits the storage; all zeroes is a value of it.
+    let address = unsafe { storage.view_as::<libc::sockaddr_ll>() };
+    address.sll_family = libc::AF_PACKET as libc::sa_family_t;
+    address.sll_protocol = ethertype.to_be();
+    address.sll_ifindex = interface as libc::c_int;
+    let len = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+    // SAFETY: the storage holds a sockaddr_ll of that length.
+    let address = unsafe { SockAddr::new(storage, len) };
+    socket.bind(&address)
+}
+
+/// Puts a header before each frame, which says what is left to do with it: a checksum to be completed, or a
+/// frame that is several datagrams. Before a ring is made, packet(7).
+///
+/// # Errors
+/// Those of setsockopt(2).
+pub fn set_virtio_headers(socket: &Socket) -> io::Result<()> {
+    set(socket, libc::PACKET_VNET_HDR, &1)
+}
+
+/// Sends around the queueing discipline, straight to the driver (`PACKET_QDISC_BYPASS`), packet(7).
+///
+/// # Errors
+/// Those of setsockopt(2).
+pub fn set_qdisc_bypass(socket: &Socket) -> io::Result<()> {
+    set(socket, libc::PACKET_QDISC_BYPASS, &1)
+}
+
+/// Asks for the network card's receive times in the ring where there are any (`PACKET_TIMESTAMP`), packet(7).
+///
+/// # Errors
+/// Those of setsockopt(2).
+pub fn set_hardware_timestamps(socket: &Socket) -> io::Result<()> {
+    set(socket, libc::PACKET_TIMESTAMP, &(libc::SOF_TIMESTAMPING_RAW_HARDWARE as libc::c_int))
+}
+
+/// Layout of the ring that will be made: 1 is `TPACKET_V2`, 2 is `TPACKET_V3`, packet(7).
+///
+/// # Errors
+/// `EINVAL` if the kernel does not know it.
+pub(super) fn set_version(socket: &Socket, version: libc::tpacket_versions) -> io::Result<()> {
+    set(socket, libc::PACKET_VERSION, &(version as libc::c_int))
+}
+
+/// Sets an option of a packet socket.
+pub(super) fn set<T>(socket: &Socket, option: libc::c_int, value: &T) -> io::Result<()> {
+    set_at(socket.as_fd(), libc::SOL_PACKET, option, value)
+}
+
+/// One step of a classic BPF program, <linux/filter.h>.
+pub type FilterStep = libc::sock_filter;
+
+/// Ends a filter: the frame is kept, whole.
+pub const KEEP: FilterStep = step(libc::BPF_RET | libc::BPF_K, 0, 0, WHOLE_FRAME);
+/// Ends a filter: the frame is not for this socket.
+pub const LEAVE: FilterStep = step(libc::BPF_RET | libc::BPF_K, 0, 0, 0);
+
+/// A step of a filter: operation, how many steps to skip if a comparison holds and if not, and its number.
+pub const fn step(code: u32, if_true: u8, if_false: u8, k: u32) -> FilterStep {
+    FilterStep { code: code as u16, jt: if_true, jf: if_false, k }
+}
+
+/// Has the kernel ask a program which frames to keep (`SO_ATTACH_FILTER`), socket(7).
+///
+/// # Errors
+/// `EINVAL` for a program that does not end on every way or has more than 4,096 steps.
+pub fn attach_filter(socket: BorrowedFd<'_>, program: &[FilterStep]) -> io::Result<()> {
+    let len = program.len().try_into().map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    // The kernel copies the program and does not write to it.
+    let program = libc::sock_fprog { len, filter: program.as_ptr().cast_mut() };
+    set_at(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+}
+
+/// Frames dropped for want of room in the receive ring since this was last asked (`PACKET_STATISTICS`, which starts
+/// anew each time it is read), packet(7).
+///
+/// # Errors
+/// Those of getsockopt(2).
+pub fn take_drops(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut stats = libc::tpacket_stats_v3 { tp_packets: 0, tp_drops: 0, tp_freeze_q_cnt: 0 };
+    let mut len = size_of_val(&stats) as libc::socklen_t;
+    // SAFETY: `stats` has `len` bytes to write to, and any bytes are values of its type.
+    check(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            (&raw mut stats).cast(),
+            &raw mut len,
+        )
+    })?;
+    Ok(stats.tp_drops)
+}
+
+fn set_at<T>(socket: BorrowedFd<'_>, level: i32, option: i32, value: &T) -> io::Result<()> {
+    // SAFETY: the pointer and the length describe `value`, which outlives the call; setsockopt only reads it,
+    // and what a filter's program points to, which its caller borrows.
+    check(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            (&raw const *value).cast(),
+            size_of::<T>() as libc::socklen_t,
+        )
+    })
+    .map(drop)
+}
