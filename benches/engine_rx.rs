@@ -23,8 +23,12 @@ fn time(rounds: u64, tx: &mut dyn TxEngine, mut read: impl FnMut() -> usize) -> 
     let mut total = Duration::ZERO;
     for _ in 0..rounds {
         for _ in 0..ROUND / departures.len() {
-            tx.reserve(departures.len(), PAYLOAD_LEN);
-            assert_eq!(tx.commit(&departures).taken, departures.len());
+            let mut left = departures.len();
+            while left > 0 {
+                let lent = tx.reserve(left, PAYLOAD_LEN).iter_mut().len();
+                assert_eq!(tx.commit(&departures[..lent]).taken, lent);
+                left -= lent;
+            }
         }
         let mut left = ROUND;
         let before = Instant::now();
