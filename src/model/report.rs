@@ -453,6 +453,13 @@ pub enum Warning {
         /// How many.
         datagrams: u64,
     },
+    /// A sender's clock, or this host's, was set while the trial ran.
+    ClocksMoved {
+        /// How many streams show it.
+        streams: usize,
+        /// By how much at most, as this host's clock sees it, in nanoseconds.
+        step_max_ns: i64,
+    },
     /// How many datagrams a sender sent in all is not known.
     TailUnknown {
         /// How many streams.

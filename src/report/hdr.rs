@@ -43,7 +43,12 @@ pub fn write(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     let relative = trial.relative_delay_ns.as_ref();
     let distribution = delay.or(relative).or(lateness).cloned().unwrap_or_default();
     let histogram = distribution.histogram().map_err(io::Error::other)?;
-    write_percentiles(&histogram, RATIO, TICKS, out)
+    write_percentiles(&histogram, RATIO, TICKS, out)?;
+    if delay.is_none() && relative.is_some() {
+        // Plotters pass over lines that begin so.
+        writeln!(out, "#[Relative delay, above the shortest: the clocks do not compare]")?;
+    }
+    Ok(())
 }
 
 /// Java's `outputPercentileDistribution(out, ticks, ratio)`.

@@ -152,6 +152,7 @@ fn everything() -> RunReport {
         Warning::SenderLate { p99_ns: length_ns },
         Warning::SenderStalled { session: session.clone(), stalls: 1, length_ns },
         Warning::SenderMissedLoad { session: session.clone(), intended: 2, offered: 1 },
+        Warning::ClocksMoved { streams: 1, step_max_ns: -1 },
         Warning::TailUnknown { streams: 1 },
         Warning::Hiccup { worker: worker.clone(), length_ns },
     ]);

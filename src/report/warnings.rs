@@ -122,6 +122,12 @@ impl Explained for Warning {
                 "{} arrived before being due: the two clocks disagree, so the delays mean little",
                 count(*datagrams, "datagram")
             ),
+            Self::ClocksMoved { streams, step_max_ns } => format!(
+                "the clocks of {} and of this host moved against each other by up to {}: delays \
+                 before and after cannot be compared",
+                count(*streams as u64, "stream"),
+                Nanos(step_max_ns.unsigned_abs())
+            ),
             Self::TailUnknown { streams } => format!(
                 "{} ended without a word from the sender: what was lost after the last datagram \
                  heard is not known and not counted",
@@ -164,6 +170,9 @@ impl Explained for Warning {
             }
             Self::NegativeDelay { .. } => {
                 "synchronise the clocks (PTP, or chrony with hardware timestamps) and repeat".into()
+            }
+            Self::ClocksMoved { .. } => {
+                "let the time service slew instead of step, or wait until it has settled".into()
             }
             Self::TailUnknown { .. } => {
                 "let the sender end before the receiver, and check that its last datagrams can arrive"

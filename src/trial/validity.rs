@@ -123,6 +123,11 @@ pub fn warnings(evidence: &Evidence<'_>) -> Vec<Warning> {
     {
         warnings.push(Warning::NegativeDelay { datagrams: delay.negative });
     }
+    let moved = || evidence.streams.iter().filter(|stream| stream.clock.steps > 0);
+    if let Some(most) = moved().max_by_key(|stream| stream.clock.step_max_ns.unsigned_abs()) {
+        let step_max_ns = most.clock.step_max_ns;
+        warnings.push(Warning::ClocksMoved { streams: moved().count(), step_max_ns });
+    }
     let unknown = evidence.streams.iter().filter(|stream| stream.sent.is_none()).count();
     if unknown > 0 {
         warnings.push(Warning::TailUnknown { streams: unknown });

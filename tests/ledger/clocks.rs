@@ -129,7 +129,7 @@ fn check_hlog(log: &str, sent: u64) {
     assert_eq!((sum("delay"), sum("relative-delay")), (0, sent), "{log}");
 }
 
-/// Its rows are microseconds.
+/// Its rows are microseconds, and it says that they are only relative.
 #[track_caller]
 fn check_hdr(distribution: &str, sent: u64) {
     let field = |line: &str, index: usize| line.split_whitespace().nth(index).unwrap().to_owned();
@@ -137,6 +137,7 @@ fn check_hdr(distribution: &str, sent: u64) {
     let last = rows.last().unwrap();
     assert_eq!(field(last, 2), sent.to_string(), "{distribution}");
     assert!(field(last, 0).parse::<f64>().unwrap() < 100_000.0, "{distribution}");
+    assert!(distribution.contains("\n#[Relative delay, "), "{distribution}");
 }
 
 /// The sender's clock is set forward: to us it looks as if ours went back by as much.
@@ -152,6 +153,7 @@ fn a_clock_that_is_set_is_noticed() {
         assert_eq!(received.totals(), Counts::of(sent, sent));
         let clock = &received.json["streams"][0]["clock"];
         assert_eq!(clock["steps"], 1, "{clock}");
+        assert!(received.warns_of("clocks_moved"), "{}", received.json);
         let step = clock["step_max_ns"].as_i64().unwrap();
         assert!((step + 50_000_000).abs() < 1_000_000, "{step} ns instead of -50 ms");
     });
