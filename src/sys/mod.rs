@@ -4,6 +4,7 @@
 //! on a promise of the kernel, the sentence of the man page is quoted.
 #![allow(unsafe_code)]
 
+pub mod bpf;
 pub mod clock;
 pub mod cmsg;
 pub mod ethtool;
@@ -15,6 +16,7 @@ pub mod ptp;
 pub mod qdisc;
 pub mod sched;
 pub mod sockopt;
+pub mod xsk;
 
 use std::io;
 
