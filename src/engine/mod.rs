@@ -4,6 +4,7 @@
 //! again. So an engine may own its memory, as those with rings shared with the kernel must. No engine knows
 //! what a payload says.
 
+pub mod af_xdp;
 pub mod memory;
 pub mod mmsg;
 
@@ -18,7 +19,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 /// All engines; the first is the default. One file and one line here make a new one.
-pub static ENGINES: &[&dyn Engine] = &[&mmsg::Mmsg, &memory::Memory];
+pub static ENGINES: &[&dyn Engine] = &[&mmsg::Mmsg, &af_xdp::AfXdp, &memory::Memory];
 
 /// The engine of a name.
 pub fn by_name(name: &str) -> Option<&'static dyn Engine> {

@@ -1,6 +1,7 @@
 //! Sockets as multicast needs them, interfaces by any name, counters of the host, clocks of network cards.
 
 pub mod counters;
+pub mod ethernet;
 pub mod hardware;
 pub mod host;
 pub mod interface;

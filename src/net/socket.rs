@@ -154,6 +154,25 @@ pub fn join(socket: &Socket, interface: u32, membership: &Membership) -> Result<
     })
 }
 
+/// Joins groups on an interface for as long as the sockets live, and receives nothing: they have no port. For those
+/// who receive by other means; the host reports its membership, and the network card lets the groups in.
+///
+/// # Errors
+/// Those of [`join`].
+pub fn keep_joined(groups: &[Membership], interface: u32) -> Result<Vec<Socket>> {
+    let join_some = |groups: &[Membership]| {
+        let socket = open(groups[0].group.is_ipv6())?;
+        groups.iter().try_for_each(|group| join(&socket, interface, group))?;
+        Ok(socket)
+    };
+    // One socket joins a group once, whatever its port.
+    let mut groups: Vec<_> =
+        groups.iter().map(|group| Membership { port: 0, ..*group }).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    groups.chunks(MEMBERSHIPS_PER_SOCKET).map(join_some).collect()
+}
+
 /// Asks by force, then politely, and says what came of it.
 fn grow_receive_buffer(socket: &Socket, asked: usize) -> Result<BufferGrant> {
     let forced = sockopt::set_receive_buffer_force(socket.as_fd(), asked).is_ok();

@@ -114,6 +114,14 @@ impl Bare {
     }
 }
 
+/// Whether this kernel has such sockets and this process may open them.
+///
+/// # Errors
+/// `EPERM` without `CAP_NET_RAW`, `EAFNOSUPPORT` if it has none.
+pub fn is_known() -> io::Result<()> {
+    Socket::new(Domain::from(libc::AF_XDP), Type::RAW.cloexec(), None).map(drop)
+}
+
 /// What the options of these sockets answer: plain integers.
 trait Answer {}
 impl Answer for libc::xdp_mmap_offsets {}
