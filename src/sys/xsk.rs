@@ -13,7 +13,8 @@
 
 mod ring;
 
-use super::{check, retry_interrupted, sockopt};
+use super::{check, clock, retry_interrupted, sockopt};
+use crate::units::Nanos;
 use ring::{Mapping, Ring};
 use socket2::{Domain, Socket, Type};
 use std::io;
@@ -87,7 +88,25 @@ impl Bare {
         Ok(value)
     }
 
+    /// Binds the socket to its queue. A queue whose socket was closed is free only when a work queue of the kernel
+    /// has got to it (xp_put_pool, net/xdp/xsk_buff_pool.c), so one that is taken is worth a second's wait.
     fn bind(&self) -> io::Result<()> {
+        let give_up = clock::monotonic() + Nanos::SECOND;
+        loop {
+            match self.try_bind() {
+                Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
+                    let now = clock::monotonic();
+                    if now > give_up {
+                        return Err(error);
+                    }
+                    clock::sleep_until(now + Nanos::MILLISECOND);
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn try_bind(&self) -> io::Result<()> {
         let Place { interface, queue, copy, .. } = self.place;
         let mode = if copy { libc::XDP_COPY } else { 0 };
         let address = libc::sockaddr_xdp {
