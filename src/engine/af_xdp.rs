@@ -7,14 +7,16 @@
 //! Members on the sending host get no copy.
 
 mod filter;
-mod groups;
 mod rx;
 mod tx;
 
 use super::{Engine, Halves, RxPlan, Support, TxPlan};
 use crate::error::{Error, Result};
+use crate::model::event::Happening;
 use crate::net::ethernet::Ethernet;
+use crate::net::host;
 use crate::sys::xsk;
+use crate::units::text::bytes;
 use filter::Filter;
 use rx::XdpRx;
 use std::io;
@@ -38,7 +40,8 @@ impl Engine for AfXdp {
     }
 
     fn about(&self) -> &'static str {
-        "frames shared with the driver, past the kernel's own stack (needs root and Linux 6.1)"
+        "frames shared with the driver, past the kernel's own stack (root, Linux 6.1; not on loopback, nor between this \
+         host's own)"
     }
 
     fn probe(&self) -> Support {
@@ -79,12 +82,34 @@ impl Engine for AfXdp {
         }
         let mut halves = Halves::default();
         for plan in rx {
-            halves.rx.push(Box::new(XdpRx::open(plan)?));
+            halves.rx.push(Box::new(XdpRx::open(plan, &mut halves.degraded)?));
         }
         for (queue, plan) in (0..).zip(tx) {
-            halves.tx.push(Box::new(XdpTx::open(plan, queue)?));
+            halves.tx.push(Box::new(XdpTx::open(plan, queue, &mut halves.degraded)?));
         }
         Ok(halves)
+    }
+}
+
+/// Refuses memory that the kernel would rather end processes for than refuse itself.
+fn check_memory(wanted: usize) -> Result<()> {
+    let wanted = wanted as u64;
+    match host::available_memory() {
+        Some(available) if wanted > available / 2 => Err(Error::environment(format!(
+            "a queue of {} is too large: {} of memory are available, and at most half of that is taken",
+            bytes(wanted),
+            bytes(available)
+        ))
+        .hint("take a smaller --rcvbuf")),
+        _ => Ok(()),
+    }
+}
+
+fn copied(device: &Ethernet) -> Happening {
+    Happening::Degraded {
+        asked: format!("{NAME} without a copy (zero-copy)"),
+        instead: "with one".into(),
+        reason: format!("the driver of {} has no such mode", device.name),
     }
 }
 

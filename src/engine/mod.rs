@@ -5,10 +5,12 @@
 //! what a payload says.
 
 pub mod af_xdp;
+mod directory;
 pub mod memory;
 pub mod mmsg;
 
 use crate::error::Result;
+use crate::model::event::Happening;
 use crate::model::group::Membership;
 use crate::model::report::BufferGrant;
 use crate::net::timestamp::Stamps;
@@ -87,6 +89,8 @@ pub struct Halves {
     pub tx: Vec<Box<dyn TxEngine>>,
     /// For the receivers.
     pub rx: Vec<Box<dyn RxEngine>>,
+    /// What it would rather have had and did not get.
+    pub degraded: Vec<Happening>,
 }
 
 /// What one sender needs.
@@ -188,7 +192,7 @@ pub trait RxEngine: Send {
 /// What a receiving engine has counted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RxCounters {
-    /// Calls to the kernel that received something.
+    /// Calls to the kernel that received something; where there are none, blocks that it handed over.
     pub calls: u64,
     /// Datagrams that this engine's sockets dropped because their buffers were full.
     pub dropped: u64,

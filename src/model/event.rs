@@ -25,6 +25,15 @@ pub enum Happening {
         /// The core it was to run on.
         cpu: usize,
     },
+    /// Something that was asked for cannot be had here; the trial goes on with something else.
+    Degraded {
+        /// What was asked for, as typed.
+        asked: String,
+        /// What there is instead.
+        instead: String,
+        /// Why, and what would help.
+        reason: String,
+    },
     /// A stream was heard for the first time.
     StreamHeard {
         /// Session of the sender, as in the stream's row.
@@ -102,6 +111,9 @@ impl fmt::Display for Happening {
         match self {
             Self::NotPinned { worker, cpu } => {
                 write!(f, "{worker} could not be pinned to core {cpu}")
+            }
+            Self::Degraded { asked, instead, reason } => {
+                write!(f, "{asked} cannot be had here: {reason}; it is {instead} instead")
             }
             Self::StreamHeard { session, stream, source } => {
                 write!(f, "stream {session}/{stream} from {source} is heard")

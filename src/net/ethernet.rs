@@ -76,8 +76,9 @@ impl Ethernet {
         let socket = open_sender(options)?;
         let template = |flow: &Membership| {
             let refused = |error| {
-                Error::os(format!("cannot send to {flow} through {}", self.name), error)
-                    .hint("the interface may have no address of that family: `ip address` shows them")
+                Error::os(format!("cannot send to {flow} through {}", self.name), error).hint(
+                    "the interface may have no address of that family: `ip address` shows them",
+                )
             };
             // Connected, the socket has the source address that the kernel chooses for this group.
             socket.connect(&SockAddr::from(flow.destination())).map_err(refused)?;

@@ -1,4 +1,4 @@
-//! Sockets as multicast needs them, interfaces by any name, counters of the host, clocks of network cards.
+//! Sockets as multicast needs them, interfaces by any name, what to write before payloads, counters of the host, clocks of network cards.
 
 pub mod counters;
 pub mod ethernet;

@@ -166,8 +166,7 @@ pub fn keep_joined(groups: &[Membership], interface: u32) -> Result<Vec<Socket>>
         Ok(socket)
     };
     // One socket joins a group once, whatever its port.
-    let mut groups: Vec<_> =
-        groups.iter().map(|group| Membership { port: 0, ..*group }).collect();
+    let mut groups: Vec<_> = groups.iter().map(|group| Membership { port: 0, ..*group }).collect();
     groups.sort_unstable();
     groups.dedup();
     groups.chunks(MEMBERSHIPS_PER_SOCKET).map(join_some).collect()

@@ -152,6 +152,7 @@ pub struct Receiver {
     receive: Ring<libc::xdp_desc>,
     fill: Ring<u64>,
     bare: Bare,
+    zero_copy: bool,
     /// Descriptors at the front of the receive ring whose frames are lent.
     lent: u32,
 }
@@ -176,7 +177,7 @@ impl Receiver {
         }
         fill.publish(place.frames);
         bare.bind()?;
-        Ok(Self { receive, fill, bare, lent: 0 })
+        Ok(Self { receive, fill, zero_copy: bare.is_zero_copy()?, bare, lent: 0 })
     }
 
     /// Gives back the frames that were lent and lends those that came since, at most `most`. Says how many.
@@ -229,11 +230,8 @@ impl Receiver {
     }
 
     /// Whether the driver puts frames where they belong, without a copy.
-    ///
-    /// # Errors
-    /// Those of getsockopt(2).
-    pub fn is_zero_copy(&self) -> io::Result<bool> {
-        self.bare.is_zero_copy()
+    pub fn is_zero_copy(&self) -> bool {
+        self.zero_copy
     }
 
     /// Asks the driver to go on; whether it did shows in what comes.

@@ -32,13 +32,20 @@ const IPV6_LEN: usize = 40;
 /// Bytes of a tag (IEEE 802.1Q): identifier of the tag, priority and network.
 const TAG_LEN: usize = 4;
 
-/// EtherTypes (IEEE 802 Numbers, IANA).
-const IPV4_TYPE: u16 = 0x0800;
-const IPV6_TYPE: u16 = 0x86dd;
+/// EtherType of IPv4 (RFC 894).
+pub const IPV4_TYPE: u16 = 0x0800;
+/// EtherType of IPv6 (RFC 2464 section 3).
+pub const IPV6_TYPE: u16 = 0x86dd;
+/// What a tag begins with (IEEE 802.1Q).
 const TAG_TYPE: u16 = 0x8100;
 
 /// Protocol number of UDP (RFC 768).
 const UDP: u8 = 17;
+
+/// Bytes of the headers before a payload, without a tag or options.
+pub const fn headers_len(v6: bool) -> usize {
+    ETHERNET_LEN + if v6 { IPV6_LEN } else { IPV4_LEN } + UDP_LEN
+}
 
 /// What the datagrams of a flow have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,11 @@
 //! Receiving: a program hands us the frames that are for us, before the kernel makes anything of them.
 
 use super::filter::{Filter, MAX_QUEUES, stamp_before};
-use super::groups::{Groups, Whose};
-use super::{FRAME_LENS, NAME, cannot_open};
+use super::{FRAME_LENS, NAME, cannot_open, check_memory, copied};
+use crate::engine::directory::Directory;
 use crate::engine::{RxBatch, RxCounters, RxEngine, RxMeta, RxPlan};
 use crate::error::{Error, Result};
+use crate::model::event::Happening;
 use crate::model::report::BufferGrant;
 use crate::net::ethernet::Ethernet;
 use crate::net::socket::keep_joined;
@@ -31,7 +32,7 @@ pub(super) struct XdpRx {
     poll: PollSet,
     /// Which queue is looked at first, so that a busy one does not starve the others.
     turn: usize,
-    groups: Groups,
+    directory: Directory,
     metas: Vec<RxMeta>,
     capacity: usize,
     stamps: Stamps,
@@ -44,7 +45,8 @@ pub(super) struct XdpRx {
 }
 
 impl XdpRx {
-    pub(super) fn open(plan: &RxPlan) -> Result<Self> {
+    /// Opens a receiver that has the interface for itself. What it had to do without goes to `degraded`.
+    pub(super) fn open(plan: &RxPlan, degraded: &mut Vec<Happening>) -> Result<Self> {
         let device = Ethernet::of(plan.interface, NAME)?;
         let longest = device.mtu + ETHERNET_LEN + TAGS_LEN;
         let fits = |frame_len: &usize| longest + HEADROOM <= *frame_len;
@@ -60,16 +62,20 @@ impl XdpRx {
         let filter = Filter::load().map_err(super::cannot_load)?;
         // Members first: the filter of the network card takes a moment.
         let members = keep_joined(&plan.flows, plan.interface)?;
-        let (attachment, hook) = attach(&filter, &device, plan.interface)?;
+        let (attachment, refused) = attach(&filter, &device, plan.interface)?;
         let place = Place {
             interface: plan.interface,
             queue: 0,
             frames: frames as u32,
             frame_len,
-            // The generic hook is behind the driver, which then has nothing to put anywhere.
-            copy: hook == Hook::Generic,
+            // Behind the driver there is nothing that it could put where it belongs.
+            copy: refused.is_some(),
         };
         let queues = open_queues(place, &device)?;
+        degraded.extend(refused.map_or_else(
+            || (!queues.iter().all(Receiver::is_zero_copy)).then(|| copied(&device)),
+            |error| Some(behind_the_driver(&device, &error)),
+        ));
         let cannot_tell =
             |error| Error::os(format!("cannot tell the program on {}", device.name), error);
         for (number, queue) in (0..).zip(&queues) {
@@ -84,7 +90,7 @@ impl XdpRx {
             poll: PollSet::new(queues.iter().map(AsFd::as_fd)),
             queues: queues.into(),
             turn: 0,
-            groups: Groups::new(&plan.flows),
+            directory: Directory::new(&plan.flows),
             metas: Vec::with_capacity(capacity),
             capacity,
             stamps: plan.stamps.clone(),
@@ -126,10 +132,8 @@ impl XdpRx {
             let Some(datagram) = memory.get(start..start + len).and_then(UdpFrame::parse) else {
                 continue;
             };
-            let flow = match self.groups.whose(datagram.destination, datagram.source.ip()) {
-                Whose::Flow(flow) => Some(flow),
-                Whose::Nobodys => None,
-                Whose::Unwanted => continue,
+            let Some(flow) = self.directory.find(datagram.source.ip(), datagram.destination) else {
+                continue;
             };
             let stamp = stamp_before(memory, start);
             self.counters.unstamped += u64::from(stamp.is_none());
@@ -172,16 +176,21 @@ impl RxEngine for XdpRx {
     }
 }
 
-/// As near to the wire as the driver allows.
-fn attach(filter: &Filter, device: &Ethernet, interface: u32) -> Result<(Attachment, Hook)> {
-    let mut refused = None;
-    for hook in [Hook::Driver, Hook::Generic] {
-        match filter.program().attach(interface, hook) {
-            Ok(attachment) => return Ok((attachment, hook)),
-            Err(error) => refused = Some(error),
-        }
-    }
-    let error = refused.unwrap_or_else(|| io::ErrorKind::Unsupported.into());
+/// As near to the wire as the driver allows; with its refusal if that is behind it.
+fn attach(
+    filter: &Filter,
+    device: &Ethernet,
+    interface: u32,
+) -> Result<(Attachment, Option<io::Error>)> {
+    let program = filter.program();
+    let refusal = match program.attach(interface, Hook::Driver) {
+        Ok(attachment) => return Ok((attachment, None)),
+        Err(refusal) => refusal,
+    };
+    let error = match program.attach(interface, Hook::Generic) {
+        Ok(attachment) => return Ok((attachment, Some(refusal))),
+        Err(error) => error,
+    };
     let errno = error.raw_os_error();
     let error = Error::os(format!("cannot attach a program to {}", device.name), error);
     Err(match errno {
@@ -194,10 +203,19 @@ fn attach(filter: &Filter, device: &Ethernet, interface: u32) -> Result<(Attachm
     })
 }
 
+fn behind_the_driver(device: &Ethernet, refusal: &io::Error) -> Happening {
+    Happening::Degraded {
+        asked: format!("{NAME} in the driver of {}", device.name),
+        instead: "behind it, in the kernel (generic XDP)".into(),
+        reason: refusal.to_string(),
+    }
+}
+
 /// A socket for each queue: what comes by one without a socket would not be seen.
 fn open_queues(first: Place, device: &Ethernet) -> Result<Vec<Receiver>> {
     let mut queues = Vec::new();
     for queue in 0..MAX_QUEUES {
+        check_memory(first.frames as usize * first.frame_len)?;
         match Receiver::open(Place { queue, ..first }) {
             Ok(receiver) => queues.push(receiver),
             // There are no more.

@@ -1,8 +1,9 @@
 //! Sending: frames are built in memory that the kernel shares, and only descriptors of them change hands.
 
-use super::{FRAME_LENS, NAME, cannot_open};
+use super::{FRAME_LENS, NAME, cannot_open, check_memory, copied};
 use crate::engine::{Committed, Departure, TxCounters, TxEngine, TxPlan, TxSlots};
 use crate::error::{Error, Result};
+use crate::model::event::Happening;
 use crate::net::ethernet::Ethernet;
 use crate::net::socket::SenderOptions;
 use crate::sys::clock;
@@ -38,7 +39,12 @@ pub(super) struct XdpTx {
 
 impl XdpTx {
     /// Opens a sender that has `queue` for itself.
-    pub(super) fn open(plan: &TxPlan, queue: u32) -> Result<Self> {
+    /// What it had to do without goes to `degraded`.
+    pub(super) fn open(
+        plan: &TxPlan,
+        queue: u32,
+        degraded: &mut Vec<Happening>,
+    ) -> Result<Self> {
         let device = Ethernet::of(plan.interface, NAME)?;
         let first = plan.flows.first();
         let v6 = first.is_some_and(|flow| flow.group.is_ipv6());
@@ -62,9 +68,11 @@ impl XdpTx {
         let (port, templates) = device.templates(&plan.flows, &options)?;
         let frames = (4 * plan.batch as u32).next_power_of_two().max(MIN_FRAMES);
         let place = Place { interface: plan.interface, queue, frames, frame_len, copy: false };
-        let sender = Sender::open(place);
+        check_memory(frames as usize * frame_len)?;
+        let sender = Sender::open(place).map_err(|error| cannot_open(&device, queue, error))?;
+        degraded.extend((!sender.is_zero_copy()).then(|| copied(&device)));
         Ok(Self {
-            queue: sender.map_err(|error| cannot_open(&device, queue, error))?,
+            queue: sender,
             templates: templates.into(),
             frame_len,
             capacity: plan.batch.max(1),
