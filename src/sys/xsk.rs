@@ -413,8 +413,11 @@ impl Sender {
 
     #[inline]
     fn give_back(&mut self, addr: u64) {
-        self.busy[addr as usize / self.bare.place.frame_len] = false;
-        self.in_flight -= 1;
+        // Some kernels complete a descriptor that they passed over, some do not.
+        if let Some(busy) = self.busy.get_mut(addr as usize / self.bare.place.frame_len) {
+            *busy = false;
+            self.in_flight -= 1;
+        }
     }
 }
 
