@@ -46,9 +46,8 @@ impl Engine for AfXdp {
 
     fn probe(&self) -> Support {
         let tried = Filter::load().map_err(cannot_load).and_then(|_| {
-            xsk::is_known().map_err(|error| {
-                explained(Error::os("cannot open an AF_XDP socket", error))
-            })
+            xsk::is_known()
+                .map_err(|error| explained(Error::os("cannot open an AF_XDP socket", error)))
         });
         match tried {
             Ok(()) => Support::Ready,
@@ -77,8 +76,9 @@ impl Engine for AfXdp {
                 .hint("it takes all queues of the interface for one receiver: --threads 1"));
         }
         if !rx.is_empty() && !tx.is_empty() {
-            return Err(Error::usage(format!("engine {NAME} cannot send to itself"))
-                .hint("a sender and a receiver need an interface each: `send` and `recv` on two hosts"));
+            return Err(Error::usage(format!("engine {NAME} cannot send to itself")).hint(
+                "a sender and a receiver need an interface each: `send` and `recv` on two hosts",
+            ));
         }
         let mut halves = Halves::default();
         for plan in rx {

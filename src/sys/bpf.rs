@@ -398,8 +398,7 @@ unsafe fn make<T>(command: libc::c_int, attributes: &T) -> io::Result<OwnedFd> {
 unsafe fn call<T>(command: libc::c_int, attributes: &T) -> io::Result<libc::c_int> {
     // SAFETY: "size ... the size of the union"; a shorter one counts as filled up with zeroes, bpf(2). The rest is
     // the caller's promise.
-    let result = unsafe {
-        libc::syscall(libc::SYS_bpf, command, &raw const *attributes, size_of::<T>())
-    };
+    let result =
+        unsafe { libc::syscall(libc::SYS_bpf, command, &raw const *attributes, size_of::<T>()) };
     super::check(result as libc::c_int)
 }

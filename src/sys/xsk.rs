@@ -170,8 +170,7 @@ impl Receiver {
         let socket = bare.socket.as_fd();
         let map = libc::XDP_UMEM_PGOFF_FILL_RING as libc::off_t;
         let mut fill = Ring::map(socket, place.frames, map, &offsets.fr)?;
-        let receive =
-            Ring::map(socket, place.frames, libc::XDP_PGOFF_RX_RING, &offsets.rx)?;
+        let receive = Ring::map(socket, place.frames, libc::XDP_PGOFF_RX_RING, &offsets.rx)?;
         for frame in 0..place.frames {
             fill.set(frame, u64::from(frame) * place.frame_len as u64);
         }
@@ -329,11 +328,14 @@ impl Sender {
         let mut count = 0;
         for (start, len) in frames.take(self.lent) {
             let frame = self.next + count;
-            self.send.set(count as u32, libc::xdp_desc {
-                addr: (frame * self.bare.place.frame_len + start) as u64,
-                len: len as u32,
-                options: 0,
-            });
+            self.send.set(
+                count as u32,
+                libc::xdp_desc {
+                    addr: (frame * self.bare.place.frame_len + start) as u64,
+                    len: len as u32,
+                    options: 0,
+                },
+            );
             self.busy[frame] = true;
             count += 1;
         }

@@ -72,14 +72,20 @@ fn bad_input_is_told_in_a_line() {
         let (sender, receiver) = (lab.sender(), lab.receiver());
 
         let error = refusal(send_on(sender, &groups, 1473));
-        assert!(error.starts_with("1473 bytes of payload + 8 of UDP header + 20 of IPv4"), "{error}");
+        assert!(
+            error.starts_with("1473 bytes of payload + 8 of UDP header + 20 of IPv4"),
+            "{error}"
+        );
 
         let on_loopback = sender.run(|| {
             let index = interface::loopback().unwrap().index;
             engine().unwrap().open(&[], &[rx_plan(&groups, index)])
         });
         let error = refusal(on_loopback);
-        assert!(error.starts_with("engine af_xdp cannot run on the loopback interface lo"), "{error}");
+        assert!(
+            error.starts_with("engine af_xdp cannot run on the loopback interface lo"),
+            "{error}"
+        );
 
         let two = receiver.run(|| {
             let plan = rx_plan(&groups, device());
@@ -118,7 +124,10 @@ fn bad_input_is_told_in_a_line() {
 
         ip(receiver, "link set eth0 mtu 9000");
         let error = refusal(receive_on(receiver, &groups));
-        assert!(error.starts_with("frames of eth0 do not fit into those of engine af_xdp"), "{error}");
+        assert!(
+            error.starts_with("frames of eth0 do not fit into those of engine af_xdp"),
+            "{error}"
+        );
     });
 }
 
@@ -151,9 +160,7 @@ fn behind_the_driver_it_is_as_good() {
             ip(host, "link set eth0 mtu 3700");
         }
         let mut rx = receive_on(lab.receiver(), &groups).unwrap();
-        let is_told = |event: &Happening| {
-            matches!(event, Happening::Degraded { instead, .. } if instead.starts_with("behind it"))
-        };
+        let is_told = |event: &Happening| matches!(event, Happening::Degraded { instead, .. } if instead.starts_with("behind it"));
         assert!(rx.degraded.iter().any(is_told), "{:?}", rx.degraded);
         let tx = send_on(lab.sender(), &groups, 3672).unwrap();
         let mut bed = Bed {

@@ -174,12 +174,6 @@ fn without_route(host: &Host) -> u64 {
     columns.find(|(name, _)| *name == "OutNoRoutes").unwrap().1.parse().unwrap()
 }
 
-fn set_link(host: &Host, state: &str) {
-    let mut ip = host.command("ip");
-    let done = Child::spawn(ip.args(["link", "set", DEVICE, state])).finish(PATIENCE);
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-}
-
 #[test]
 fn a_load_that_no_sender_can_offer_is_missed() {
     with_privileges(|| {

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod apparatus;
+mod frames;
 mod groups;
 mod hostile;
 mod many;
@@ -175,6 +176,12 @@ fn member(host: &Host, group: Ipv4Addr) -> UdpSocket {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.into()
     })
+}
+
+fn set_link(host: &Host, state: &str) {
+    let mut ip = host.command("ip");
+    let done = Child::spawn(ip.args(["link", "set", DEVICE, state])).finish(PATIENCE);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
 /// What a process has reported, and how it ended.

@@ -40,11 +40,7 @@ pub(super) struct XdpTx {
 impl XdpTx {
     /// Opens a sender that has `queue` for itself.
     /// What it had to do without goes to `degraded`.
-    pub(super) fn open(
-        plan: &TxPlan,
-        queue: u32,
-        degraded: &mut Vec<Happening>,
-    ) -> Result<Self> {
+    pub(super) fn open(plan: &TxPlan, queue: u32, degraded: &mut Vec<Happening>) -> Result<Self> {
         let device = Ethernet::of(plan.interface, NAME)?;
         let first = plan.flows.first();
         let v6 = first.is_some_and(|flow| flow.group.is_ipv6());

@@ -33,8 +33,7 @@ impl Mapping {
     fn new(len: usize, flags: i32, socket: i32, offset: libc::off_t) -> io::Result<Self> {
         let access = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: without MAP_FIXED the kernel picks addresses that nothing else is at, mmap(2).
-        let start =
-            unsafe { libc::mmap(std::ptr::null_mut(), len, access, flags, socket, offset) };
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), len, access, flags, socket, offset) };
         match NonNull::new(start) {
             Some(start) if start.as_ptr() != libc::MAP_FAILED => {
                 Ok(Self { start: start.cast(), len })
@@ -132,7 +131,9 @@ impl<T: Entry> Ring<T> {
     pub(super) fn set(&mut self, ahead: u32, entry: T) {
         // SAFETY: as in `get`; memory that is shared with the kernel is written whole or not at all to its eyes,
         // because it looks only after the index has moved.
-        unsafe { self.entries.add((self.own.wrapping_add(ahead) & self.mask) as usize).write(entry) };
+        unsafe {
+            self.entries.add((self.own.wrapping_add(ahead) & self.mask) as usize).write(entry)
+        };
     }
 
     /// For a producer: publishes entries.
