@@ -2,6 +2,8 @@
 //! again, nothing written into them and nothing looked at. What an engine adds to this is its own.
 #![allow(unsafe_code)]
 
+pub(crate) mod xdp;
+
 use socket2::{SockAddr, Socket};
 use std::io;
 use std::mem::zeroed;

@@ -2,7 +2,7 @@
 //!
 //! Over loopback to a group that nobody has joined, or over the interface in `MCAST_BENCH_IFACE`; in a network
 //! namespace of `scripts/netns.sh` that is a veth pair with another host behind it.
-#![allow(missing_docs)] // criterion's macros make public items
+#![allow(missing_docs, clippy::print_stderr)] // criterion's macros make public items
 
 mod bare;
 
@@ -40,6 +40,14 @@ fn send(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("bare", batch), |bencher| {
             bencher.iter(|| bare.send().expect("the kernel takes it"));
         });
+        match bare::xdp::Queue::new(&interface, flow, batch, PAYLOAD_LEN) {
+            Ok(mut queue) => {
+                group.bench_function(BenchmarkId::new("bare_xdp", batch), |bencher| {
+                    bencher.iter(|| queue.send().expect("the kernel takes it"));
+                });
+            }
+            Err(why) => eprintln!("SKIPPED: bare_xdp: {why}"),
+        }
         for engine in ENGINES.iter().filter(|engine| engine.has_network()) {
             let plan = TxPlan {
                 flows: vec![flow],
@@ -50,7 +58,13 @@ fn send(criterion: &mut Criterion) {
                 payload_len: PAYLOAD_LEN,
                 batch,
             };
-            let mut halves = engine.open(&[plan], &[]).expect("an engine");
+            let mut halves = match engine.open(&[plan], &[]) {
+                Ok(halves) => halves,
+                Err(why) => {
+                    eprintln!("SKIPPED: {}: {}", engine.name(), why.reason());
+                    continue;
+                }
+            };
             let encoder = Encoder::new(7, 0, false);
             let departures = vec![Departure::to(0); batch];
             let mut seq = 0;

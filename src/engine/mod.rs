@@ -196,6 +196,9 @@ pub struct RxCounters {
     pub calls: u64,
     /// Datagrams that this engine's sockets dropped because their buffers were full.
     pub dropped: u64,
+    /// How many of these a ring dropped, which drops for no other reason. The counter of a UDP socket also has what
+    /// was damaged.
+    pub dropped_by_rings: u64,
     /// Datagrams without a receive time of the kernel.
     pub unstamped: u64,
     /// Datagrams without a receive time of the network card, where those are wanted.

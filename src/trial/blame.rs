@@ -53,8 +53,8 @@ impl Watched {
 
 /// Shares out what was lost: first to our sockets, whose counters are ours alone, then to the host before them,
 /// whose counters are everybody's; so never more than is left. What came damaged was lost on the way.
-pub(super) fn lost_by(lost: u64, dropped_by_sockets: u64, host: &HostDrops) -> LostBy {
-    let receiver_socket = host.of_full_buffers(dropped_by_sockets).min(lost);
+pub(super) fn lost_by(lost: u64, by_rings: u64, by_sockets: u64, host: &HostDrops) -> LostBy {
+    let receiver_socket = (by_rings + host.of_full_buffers(by_sockets)).min(lost);
     let receiver_host = host.before_sockets().min(lost - receiver_socket);
     let elsewhere = lost - receiver_socket - receiver_host;
     LostBy { receiver_socket, receiver_host, elsewhere }
@@ -83,9 +83,17 @@ mod tests {
             [(0, (0, 0, 0)), (50, (50, 0, 0)), (100, (91, 9, 0)), (200, (91, 12, 97))]
         {
             // The sockets' own counters have the others too.
-            let LostBy { receiver_socket, receiver_host, elsewhere } = lost_by(lost, 143, &damaged);
+            let LostBy { receiver_socket, receiver_host, elsewhere } =
+                lost_by(lost, 0, 143, &damaged);
             assert_eq!((receiver_socket, receiver_host, elsewhere), expected);
         }
+    }
+
+    #[test]
+    fn what_a_ring_dropped_is_in_no_counter_of_the_host() {
+        let quiet = host(&[("UdpRcvbufErrors", 0)]);
+        let expected = LostBy { receiver_socket: 30, receiver_host: 0, elsewhere: 10 };
+        assert_eq!(lost_by(40, 30, 5, &quiet), expected);
     }
 
     #[test]

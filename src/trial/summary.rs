@@ -231,8 +231,10 @@ impl Gathered<'_> {
     }
 
     fn lost_by(&self, lost: u64) -> LostBy {
-        let by_sockets = self.rx.iter().map(|rx| rx.result.counters.dropped).sum();
-        blame::lost_by(lost, by_sockets, &self.host.receiving)
+        let counters = || self.rx.iter().map(|rx| &rx.result.counters);
+        let by_rings = counters().map(|rx| rx.dropped_by_rings).sum();
+        let by_sockets = counters().map(|rx| rx.dropped - rx.dropped_by_rings).sum();
+        blame::lost_by(lost, by_rings, by_sockets, &self.host.receiving)
     }
 
     fn dropped_after_taking(&self) -> u64 {

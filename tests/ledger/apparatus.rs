@@ -4,15 +4,6 @@ use super::*;
 use crate::lab::Action::Drop;
 use crate::lab::{DEVICE, every, with_privileges};
 
-/// Stops a process for a time in which a thousand datagrams and more become due.
-fn stop_for_a_while(child: &mut Child) {
-    child.signal(libc::SIGSTOP);
-    thread::sleep(STOP);
-    child.signal(libc::SIGCONT);
-}
-
-const STOP: Duration = Duration::from_millis(350);
-
 #[test]
 fn a_full_receive_buffer_is_not_the_networks_loss() {
     with_privileges(|| {

@@ -33,6 +33,29 @@ fn the_networks_loss_is_all_there_is() {
     });
 }
 
+/// What a ring had no room for is our own loss, and no counter of the host has it.
+#[test]
+fn a_full_ring_is_not_the_networks_loss() {
+    with_privileges(|| {
+        for engine in engines() {
+            let mut trial = Trial::over(Plan::clean());
+            let mut receiver = trial.recv(&format!("--rcvbuf 4096 {PROMPT} -e {engine}"));
+            let mut sender = trial.send(ENDLESS);
+            trial.wait_for(200);
+            stop_for_a_while(&mut receiver);
+            trial.wait_for_more(200);
+            sender.interrupt();
+            let (sent, received) = (Report::of(sender), Report::of(receiver));
+            let offered = sent.number("/sender/offered");
+            let Counts { unique, lost, .. } = received.totals();
+            assert_eq!(received.totals(), Counts::of(offered, unique));
+            assert!(lost > 100, "a ring of 64 frames has held {unique} of {offered}");
+            assert_eq!(received.number("/totals/lost_by/receiver_socket"), lost);
+            assert_eq!(received.complaints(), ["apparatus_dropped"]);
+        }
+    });
+}
+
 /// Frames go past the queue that loses what comes before it is ready, so nothing at all is lost without a trace.
 #[test]
 fn a_link_that_is_down_for_a_while_refuses_frames() {

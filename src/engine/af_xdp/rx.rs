@@ -168,6 +168,7 @@ impl RxEngine for XdpRx {
         let dropped = self.queues.iter().filter_map(|queue| queue.dropped().ok());
         // A socket whose interface is gone has forgotten; what it said before stays true.
         self.counters.dropped = self.counters.dropped.max(dropped.sum());
+        self.counters.dropped_by_rings = self.counters.dropped;
         self.counters
     }
 
