@@ -313,12 +313,11 @@ impl Sender {
     #[inline]
     pub fn frames(&mut self) -> &mut [u8] {
         let frame_len = self.bare.place.frame_len;
-        // SAFETY: the lent frames lie within the mapping, which lives as long as `self`. The kernel has none of
-        // them: `lend` counted only such, and `push` and `lend` take `&mut self`.
-        unsafe {
-            let first = self.bare.memory.start().as_ptr().add(self.next * frame_len);
-            std::slice::from_raw_parts_mut(first, self.lent * frame_len)
-        }
+        // SAFETY: the lent frames lie within the mapping.
+        let first = unsafe { self.bare.memory.start().add(self.next * frame_len) };
+        // SAFETY: as above, and the mapping lives as long as `self`. The kernel has none of these frames: `lend`
+        // counted only such, and `push` and `lend` take `&mut self`.
+        unsafe { std::slice::from_raw_parts_mut(first.as_ptr(), self.lent * frame_len) }
     }
 
     /// Hands the first lent frames to the kernel, each with where in it the bytes to send are: the first, and how

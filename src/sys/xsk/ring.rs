@@ -121,19 +121,22 @@ impl<T: Entry> Ring<T> {
     /// The entry `ahead` of the own index, which may be behind it: negative, wrapped.
     #[inline]
     pub(super) fn get(&self, ahead: u32) -> T {
-        // SAFETY: the mask keeps the index below the count of entries. The kernel writes only to entries that are
-        // not ours to read, and any bytes are an entry.
-        unsafe { self.entries.add((self.own.wrapping_add(ahead) & self.mask) as usize).read() }
+        // SAFETY: any bytes are an entry, and the kernel writes only to those that are its own, not ours to read.
+        unsafe { self.entry(ahead).read() }
     }
 
     /// Writes the entry `ahead` of the own index, which may be behind it: negative, wrapped.
     #[inline]
     pub(super) fn set(&mut self, ahead: u32, entry: T) {
-        // SAFETY: as in `get`; memory that is shared with the kernel is written whole or not at all to its eyes,
-        // because it looks only after the index has moved.
-        unsafe {
-            self.entries.add((self.own.wrapping_add(ahead) & self.mask) as usize).write(entry)
-        };
+        // SAFETY: the kernel looks at an entry only after the index has moved beyond it.
+        unsafe { self.entry(ahead).write(entry) };
+    }
+
+    #[inline]
+    fn entry(&self, ahead: u32) -> NonNull<T> {
+        let index = self.own.wrapping_add(ahead) & self.mask;
+        // SAFETY: the mask keeps the index below the count of entries, for which the mapping has room; see `map`.
+        unsafe { self.entries.add(index as usize) }
     }
 
     /// For a producer: publishes entries.
