@@ -233,6 +233,14 @@ impl Receiver {
         self.zero_copy
     }
 
+    /// Whether the interface is gone, for good: it reports that once, to whoever asks first.
+    ///
+    /// # Errors
+    /// `ENETDOWN` if it is (xsk_notifier, net/xdp/xsk.c).
+    pub fn check(&self) -> io::Result<()> {
+        self.bare.socket.take_error()?.map_or(Ok(()), Err)
+    }
+
     /// Asks the driver to go on; whether it did shows in what comes.
     fn wake(&self) {
         // SAFETY: no buffer is given.

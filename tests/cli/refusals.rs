@@ -151,7 +151,7 @@ fn values_that_the_trial_cannot_have() {
     check(
         "run -e carrier-pigeon",
         2,
-        "error: there is no engine `carrier-pigeon`\nhint: these are: mmsg, memory",
+        "error: there is no engine `carrier-pigeon`\nhint: these are: mmsg, af_xdp, memory",
     );
 }
 

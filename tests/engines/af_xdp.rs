@@ -131,6 +131,33 @@ fn bad_input_is_told_in_a_line() {
     });
 }
 
+#[test]
+fn without_capabilities_it_says_which_it_needs() {
+    with_privileges(|| {
+        if engine().is_none() {
+            return;
+        }
+        let lab = Lab::direct();
+        for (verb, what) in [
+            ("recv", "cannot load the program that picks our frames"),
+            ("send", "cannot open an AF_XDP socket on queue 0 of eth0"),
+        ] {
+            let mut command = lab.receiver().command("setpriv");
+            let output = command
+                .args(["--bounding-set=-all", "--inh-caps=-all"])
+                .args([env!("CARGO_BIN_EXE_mcast-bench"), verb, "-e", NAME, "-I", DEVICE])
+                .output()
+                .unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            let told = format!(
+                "error: {what}: Operation not permitted (os error 1)\nhint: run it as root"
+            );
+            assert!(stderr.starts_with(&told), "{stderr}");
+            assert_eq!(output.status.code(), Some(1));
+        }
+    });
+}
+
 /// A member for as long as it receives, and nothing left on the interface afterwards.
 #[test]
 fn it_joins_and_leaves_no_trace() {
@@ -245,7 +272,8 @@ fn an_interface_that_vanishes_is_no_hang() {
         let gone = Committed { taken: 0, refused: Some(libc::ENXIO) };
         assert_eq!(offer(&mut *tx, 0, 8), gone);
         assert_eq!(offer(&mut *tx, 0, 8), gone);
-        let _ = rx.poll(Duration::from_millis(50)).map(|batch| assert!(batch.is_empty()));
+        let error = rx.poll(Duration::from_millis(50)).err().expect("it says that all is over");
+        assert_eq!(error.raw_os_error(), Some(libc::ENETDOWN));
         assert_eq!(rx.counters().dropped, 0);
         assert!(before.elapsed() < Duration::from_secs(1));
     });

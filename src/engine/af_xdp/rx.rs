@@ -159,6 +159,10 @@ impl RxEngine for XdpRx {
         if found.is_none() && !wait.is_zero() {
             self.poll.wait(wait)?;
             found = self.receive();
+            if found.is_none() {
+                // Silence may have a reason: a socket forgets its interface when that goes, and hears of no other.
+                self.queues.iter().try_for_each(Receiver::check)?;
+            }
         }
         let arena = found.map_or(&[][..], |queue| self.queues[queue].memory());
         Ok(RxBatch { arena, metas: &self.metas })

@@ -173,3 +173,52 @@ impl<T: Entry> Ring<T> {
         unsafe { index.as_ref() }.store(self.own, Ordering::Release);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both ends of a ring of four, whose indices wrap after two entries.
+    fn ends(own: u32) -> [Ring<u64>; 2] {
+        let mapping = Mapping::of_process(4096).unwrap();
+        let start = mapping.start();
+        // SAFETY: all of it lies within the mapping, which the second end keeps.
+        let at = |offset| unsafe { start.byte_add(offset) };
+        let end = |mapping| Ring {
+            _mapping: mapping,
+            producer: at(0).cast(),
+            consumer: at(64).cast(),
+            flags: at(128).cast(),
+            entries: at(192).cast(),
+            mask: 3,
+            own,
+        };
+        let ends = [end(Mapping::of_process(4096).unwrap()), end(mapping)];
+        ends[0].store(ends[0].producer);
+        ends[1].store(ends[1].consumer);
+        ends
+    }
+
+    #[test]
+    fn entries_pass_in_order_and_indices_wrap() {
+        let [mut producer, mut consumer] = ends(u32::MAX - 1);
+        for round in 0..5 {
+            assert_eq!((producer.unread(), consumer.readable()), (0, 0));
+            for index in 0..4 {
+                producer.set(index, u64::from(10 * round + index));
+            }
+            assert_eq!(consumer.readable(), 0, "nothing is there before it is published");
+            producer.publish(4);
+            // The last one is taken back, in place.
+            producer.set(0u32.wrapping_sub(1), 99);
+            assert_eq!((producer.unread(), consumer.readable()), (4, 4));
+            let read: Vec<_> = (0..4).map(|index| consumer.get(index)).collect();
+            let first = u64::from(10 * round);
+            assert_eq!(read, [first, first + 1, first + 2, 99]);
+            consumer.release(3);
+            assert_eq!((producer.unread(), consumer.readable()), (1, 1));
+            consumer.release(1);
+        }
+        assert!(!producer.needs_wakeup());
+    }
+}
