@@ -70,6 +70,7 @@ fn a_link_that_is_down_for_a_while_refuses_frames() {
             let mut sender = trial.ready(Trial::command(trial.sender(), "send", &send));
             hear(10);
             set_link(trial.sender(), "down");
+            thread::sleep(STOP);
             // All that had come before.
             witness.set_nonblocking(true).unwrap();
             while witness.recv(&mut [0; 200]).is_ok() {}
@@ -100,6 +101,7 @@ fn a_receiver_of_frames_survives_its_link() {
             };
             hear(10);
             set_link(trial.receiver(), "down");
+            thread::sleep(STOP);
             set_link(trial.receiver(), "up");
             hear(100);
             sender.interrupt();

@@ -178,14 +178,15 @@ fn member(host: &Host, group: Ipv4Addr) -> UdpSocket {
     })
 }
 
-/// Stops a process for a time in which a thousand datagrams and more become due.
+/// A time in which a thousand datagrams and more become due, even if the machine stands still for a part of it.
+const STOP: Duration = Duration::from_millis(350);
+
+/// Stops a process for as long.
 fn stop_for_a_while(child: &mut Child) {
     child.signal(libc::SIGSTOP);
     thread::sleep(STOP);
     child.signal(libc::SIGCONT);
 }
-
-const STOP: Duration = Duration::from_millis(350);
 
 fn set_link(host: &Host, state: &str) {
     let mut ip = host.command("ip");
