@@ -5,8 +5,8 @@ use mcast_bench::model::environment::Interface;
 use mcast_bench::model::group::Membership;
 use mcast_bench::net::ethernet::Ethernet;
 use mcast_bench::net::socket::SenderOptions;
-use mcast_bench::sys::xsk::{Place, Sender};
-use mcast_bench::wire::frame::UdpChecksum;
+use mcast_bench::sys::xsk::{Place, REQUEST_LEN, Sender, checksum_request};
+use mcast_bench::wire::frame::{UDP_CHECKSUM_AT, UdpChecksum};
 use socket2::Socket;
 use std::io;
 
@@ -51,8 +51,14 @@ impl Queue {
         let mut queue = Sender::open(place).map_err(|error| error.to_string())?;
         let len = templates[0].headers_len() + len;
         queue.lend(FRAMES);
+        let request = checksum_request(templates[0].udp_at(), UDP_CHECKSUM_AT);
+        let checksum = match queue.completes_checksums() {
+            true => UdpChecksum::Partial,
+            false => UdpChecksum::Whole,
+        };
         for frame in queue.frames().chunks_exact_mut(FRAME_LEN) {
-            templates[0].write(&mut frame[..len], UdpChecksum::Whole);
+            frame[..REQUEST_LEN].copy_from_slice(&request);
+            templates[0].write(&mut frame[REQUEST_LEN..REQUEST_LEN + len], checksum);
         }
         Ok(Self { queue, len, batch, _port: port })
     }
@@ -60,7 +66,7 @@ impl Queue {
     /// Hands over a batch and returns when the kernel has taken it.
     pub(crate) fn send(&mut self) -> io::Result<()> {
         let lent = self.queue.lend(self.batch);
-        self.queue.push((0..lent).map(|_| (0, self.len)));
+        self.queue.push((0..lent).map(|_| (REQUEST_LEN, self.len)));
         while self.queue.unread() > 0 {
             match self.queue.kick() {
                 // It takes 32 at a time.

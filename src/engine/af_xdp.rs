@@ -1,6 +1,9 @@
 //! Past the socket layer, and where the driver can past most of the kernel: `AF_XDP` sockets, which share frames with
 //! the kernel.
 //!
+//! The UDP checksum is left to the kernel or the network card where frames are copied and the kernel can be asked
+//! (Linux 6.11); elsewhere it is summed up here.
+//!
 //! What this engine does differently, by its nature: it takes all UDP that comes to its ports, also what other
 //! programs of this host wait for there; it does not look at the UDP checksum, which nobody has put in yet where
 //! frames come from a virtual device of the same host; and it delivers no fragments and no datagrams with IP options.

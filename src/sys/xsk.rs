@@ -48,7 +48,8 @@ struct Bare {
 }
 
 impl Bare {
-    fn new(place: Place) -> io::Result<Self> {
+    /// With room for so many bytes of requests before each frame that is sent.
+    fn new(place: Place, request_len: usize) -> io::Result<Self> {
         let socket = Socket::new(Domain::from(libc::AF_XDP), Type::RAW.cloexec(), None)?;
         let memory = Mapping::of_process(place.frames as usize * place.frame_len)?;
         let registration = libc::xdp_umem_reg {
@@ -56,8 +57,8 @@ impl Bare {
             len: memory.len() as u64,
             chunk_size: place.frame_len as u32,
             headroom: 0,
-            flags: 0,
-            tx_metadata_len: 0,
+            flags: if request_len > 0 { libc::XDP_UMEM_TX_METADATA_LEN } else { 0 },
+            tx_metadata_len: request_len as u32,
         };
         let bare = Self { socket, memory, place };
         bare.set(libc::XDP_UMEM_REG, &registration)?;
@@ -164,7 +165,7 @@ impl Receiver {
     /// `EPERM` without `CAP_NET_RAW`; `ENOBUFS` if the memory may not be locked, `ENOMEM` if there is not enough;
     /// `EINVAL` if there is no such queue; `EBUSY` if another socket has it.
     pub fn open(place: Place) -> io::Result<Self> {
-        let bare = Bare::new(place)?;
+        let bare = Bare::new(place, 0)?;
         bare.set(libc::XDP_RX_RING, &place.frames)?;
         let offsets: libc::xdp_mmap_offsets = bare.get(libc::XDP_MMAP_OFFSETS)?;
         let socket = bare.socket.as_fd();
@@ -269,6 +270,7 @@ pub struct Sender {
     completion: Ring<u64>,
     bare: Bare,
     zero_copy: bool,
+    completes_checksums: bool,
     /// Whether the kernel has a frame.
     busy: Box<[bool]>,
     in_flight: usize,
@@ -283,7 +285,14 @@ impl Sender {
     /// # Errors
     /// As for [`Receiver::open`].
     pub fn open(place: Place) -> io::Result<Self> {
-        let bare = Bare::new(place)?;
+        let (bare, takes_requests) = match Bare::new(place, REQUEST_LEN) {
+            Ok(bare) => (bare, true),
+            // Before Linux 6.11 there are none.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                (Bare::new(place, 0)?, false)
+            }
+            Err(error) => return Err(error),
+        };
         bare.set(libc::XDP_TX_RING, &place.frames)?;
         let offsets: libc::xdp_mmap_offsets = bare.get(libc::XDP_MMAP_OFFSETS)?;
         let socket = bare.socket.as_fd();
@@ -291,10 +300,12 @@ impl Sender {
         let completion = Ring::map(socket, place.frames, map, &offsets.cr)?;
         let send = Ring::map(socket, place.frames, libc::XDP_PGOFF_TX_RING, &offsets.tx)?;
         bare.bind()?;
+        let zero_copy = bare.is_zero_copy()?;
         Ok(Self {
             send,
             completion,
-            zero_copy: bare.is_zero_copy()?,
+            zero_copy,
+            completes_checksums: takes_requests && !zero_copy,
             bare,
             busy: vec![false; place.frames as usize].into(),
             in_flight: 0,
@@ -332,6 +343,7 @@ impl Sender {
     /// many. The others are not lent any more either.
     #[inline]
     pub fn push(&mut self, frames: impl Iterator<Item = (usize, usize)>) {
+        let options = if self.completes_checksums { libc::XDP_TX_METADATA } else { 0 };
         let mut count = 0;
         for (start, len) in frames.take(self.lent) {
             let frame = self.next + count;
@@ -340,7 +352,7 @@ impl Sender {
                 libc::xdp_desc {
                     addr: (frame * self.bare.place.frame_len + start) as u64,
                     len: len as u32,
-                    options: 0,
+                    options,
                 },
             );
             self.busy[frame] = true;
@@ -408,6 +420,11 @@ impl Sender {
         self.zero_copy
     }
 
+    /// Whether each frame needs a [`checksum_request`] before it. Without a copy not every driver would heed it.
+    pub fn completes_checksums(&self) -> bool {
+        self.completes_checksums
+    }
+
     /// Takes back what was sent.
     #[inline]
     pub fn reap(&mut self) {
@@ -428,6 +445,19 @@ impl Sender {
             self.in_flight -= 1;
         }
     }
+}
+
+/// Bytes of a request before a frame: flags and what belongs to them, `struct xsk_tx_metadata` of `<linux/if_xdp.h>`.
+pub const REQUEST_LEN: usize = 16;
+
+/// Asks the kernel to see to it that a checksum is completed: over all from `start` in the frame to its end, to be put
+/// `offset` bytes behind `start`. Documentation/networking/xsk-tx-metadata.rst.
+pub fn checksum_request(start: usize, offset: usize) -> [u8; REQUEST_LEN] {
+    let mut request = [0; REQUEST_LEN];
+    request[..8].copy_from_slice(&u64::from(libc::XDP_TXMD_FLAGS_CHECKSUM).to_ne_bytes());
+    request[8..10].copy_from_slice(&(start as u16).to_ne_bytes());
+    request[10..12].copy_from_slice(&(offset as u16).to_ne_bytes());
+    request
 }
 
 /// A descriptor that the kernel passes over: it leads beyond the memory and has no length.

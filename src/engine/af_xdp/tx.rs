@@ -7,13 +7,13 @@ use crate::model::event::Happening;
 use crate::net::ethernet::Ethernet;
 use crate::net::socket::SenderOptions;
 use crate::sys::clock;
-use crate::sys::xsk::{Place, Sender};
+use crate::sys::xsk::{Place, REQUEST_LEN, Sender, checksum_request};
 use crate::units::Nanos;
-use crate::wire::frame::{Template, UdpChecksum};
+use crate::wire::frame::{Template, UDP_CHECKSUM_AT, UdpChecksum};
 use socket2::Socket;
 use std::io;
 
-/// Where in its frame a payload begins, so that it is aligned and any headers fit before it.
+/// Where in its frame a payload begins, so that it is aligned and any headers and a request fit before it.
 const PAYLOAD_AT: usize = 128;
 
 /// Frames of a sender, or more if its batches are larger: what a network card may have on its way.
@@ -154,6 +154,7 @@ impl TxEngine for XdpTx {
             return Committed { taken: 0, refused: Some(errno) };
         }
         let end = PAYLOAD_AT + self.payload_len;
+        let completes_checksums = self.queue.completes_checksums();
         let frames = self.queue.frames();
         if frames.is_empty() {
             return Committed { taken: 0, refused: Some(libc::ENOBUFS) };
@@ -161,7 +162,14 @@ impl TxEngine for XdpTx {
         for (frame, departure) in frames.chunks_exact_mut(self.frame_len).zip(departures) {
             let template = &self.templates[departure.flow as usize];
             let start = PAYLOAD_AT - template.headers_len();
-            template.write(&mut frame[start..end], UdpChecksum::Whole);
+            let checksum = if completes_checksums {
+                let request = checksum_request(template.udp_at(), UDP_CHECKSUM_AT);
+                frame[start - REQUEST_LEN..start].copy_from_slice(&request);
+                UdpChecksum::Partial
+            } else {
+                UdpChecksum::Whole
+            };
+            template.write(&mut frame[start..end], checksum);
         }
         let templates = &self.templates;
         self.queue.push(departures.iter().map(|departure| {
