@@ -4,6 +4,7 @@
 
 pub(crate) mod packet;
 pub(crate) mod uring;
+pub(crate) mod xdp;
 
 use socket2::{SockAddr, Socket};
 use std::io;

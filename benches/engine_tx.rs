@@ -67,6 +67,14 @@ fn bare_loops(group: &mut Group<'_>, interface: &Interface, flow: Membership, ba
         }
         Err(why) => eprintln!("SKIPPED: bare_packet: {why}"),
     }
+    match bare::xdp::Queue::new(interface, flow, batch, PAYLOAD_LEN) {
+        Ok(mut queue) => {
+            group.bench_function(BenchmarkId::new("bare_xdp", batch), |bencher| {
+                bencher.iter(|| queue.send().expect("the kernel takes it"));
+            });
+        }
+        Err(why) => eprintln!("SKIPPED: bare_xdp: {why}"),
+    }
 }
 
 fn engines(group: &mut Group<'_>, interface: &Interface, flow: Membership, batch: usize) {

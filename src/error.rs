@@ -52,6 +52,11 @@ impl Error {
         self.cause.as_ref().map_or(self.what.clone(), |cause| format!("{}: {cause}", self.what))
     }
 
+    /// What the user can do about it, if that is known.
+    pub fn advice(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// Whose fault it is.
     pub fn kind(&self) -> ErrorKind {
         self.kind

@@ -19,6 +19,7 @@ use mcast_bench::units::Nanos;
 
 use crate::lab::{DEVICE, Lab, with_privileges};
 
+mod af_xdp;
 mod io_uring;
 
 const BATCH: usize = 16;
@@ -81,8 +82,9 @@ impl<'a> Bed<'a> {
                     rx_engine.open(&[], &plans).expect("the engine receives").rx
                 });
                 let tx = lab.sender().run(|| {
-                    let plan =
-                        TxPlan { payload_len: longest(tx_engine), ..tx_plan(groups, device()) };
+                    let v6 = groups[0].group.is_ipv6();
+                    let payload_len = longest(tx_engine) - if v6 { 20 } else { 0 };
+                    let plan = TxPlan { payload_len, ..tx_plan(groups, device()) };
                     tx_engine.open(&[plan], &[]).expect("the engine sends").tx
                 });
                 (tx, rx)
@@ -128,7 +130,7 @@ impl<'a> Bed<'a> {
         let mut all = Vec::new();
         let now = clock::realtime();
         let is_from = |ip: std::net::IpAddr| match self.lab {
-            Some(lab) => ip == lab.sender().v4(),
+            Some(lab) => ip == lab.sender().v4() || ip == lab.sender().v6(),
             None => ip.is_loopback(),
         };
         while all.len() < expected {
@@ -153,8 +155,9 @@ fn longest(engine: &dyn Engine) -> usize {
 }
 
 fn groups(text: &str) -> Vec<Membership> {
-    let spec: GroupSpec = text.parse().expect("a group");
-    expand_all(&[spec], 5777).expect("few groups")
+    let specs: Vec<GroupSpec> =
+        text.split(',').map(|spec| spec.parse().expect("a group")).collect();
+    expand_all(&specs, 5777).expect("few groups")
 }
 
 /// Engines that this machine can run; says loudly which it cannot.
@@ -196,6 +199,41 @@ fn every_length_arrives_whole() {
             bed.send(&lens, &[0]);
             let expected: Vec<_> = lens.iter().map(|&len| (len, 0, 0)).collect();
             assert_eq!(bed.receive(0, lens.len()), expected);
+        });
+    });
+}
+
+#[test]
+fn ipv6_is_as_good() {
+    with_privileges(|| {
+        let groups = groups("[ff15::77:21]+1");
+        each_pair(&groups, &[&groups], |bed| {
+            // Its header is 20 bytes longer.
+            let lens = [0, 1, 18, 1316, LONGEST_UNFRAGMENTED - 20];
+            bed.send(&lens, &[0, 1]);
+            let mut received = bed.receive(0, 2 * lens.len());
+            received.sort_by_key(|(len, ..)| *len);
+            let expected: Vec<_> = lens
+                .into_iter()
+                .flat_map(|len| [(len, 0, 0), (len, u8::from(len > 0), 1)])
+                .collect();
+            assert_eq!(received, expected);
+        });
+    });
+}
+
+/// Only what a source sends that was asked for.
+#[test]
+fn sources_are_told_apart() {
+    with_privileges(|| {
+        let both = groups("10.99.1.1@232.5.77.1,10.99.1.9@232.5.77.2");
+        let any: Vec<_> = both.iter().map(|flow| Membership { source: None, ..*flow }).collect();
+        each_pair(&any, &[&both], |bed| {
+            if bed.lab.is_none() {
+                return;
+            }
+            bed.send(&[100], &[1, 0, 1]);
+            assert_eq!(bed.receive(0, 1), [(100, 1, 0)]);
         });
     });
 }

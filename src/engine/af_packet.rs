@@ -17,7 +17,6 @@
 //! when it is full or after a millisecond, so at low rates a datagram is *read* up to that much later; its delay is
 //! not, it is taken from the stamp.
 
-mod directory;
 mod filter;
 mod rx;
 mod tx;

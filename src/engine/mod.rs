@@ -5,7 +5,9 @@
 //! what a payload says.
 
 pub mod af_packet;
+pub mod af_xdp;
 mod control;
+mod directory;
 pub mod gso;
 pub mod io_uring;
 mod listener;
@@ -14,6 +16,7 @@ pub mod mmsg;
 
 use crate::error::Result;
 use crate::model::drops::{OwnDrops, PacketSize};
+use crate::model::event::Happening;
 use crate::model::group::Membership;
 use crate::model::report::BufferGrant;
 use crate::net::socket::{Launch, SenderOptions};
@@ -25,8 +28,14 @@ use std::ops::Range;
 use std::time::Duration;
 
 /// All engines; the first is the default. One file and one line here make a new one.
-pub static ENGINES: &[&dyn Engine] =
-    &[&mmsg::Mmsg, &gso::Gso, &io_uring::IoUring, &af_packet::AfPacket, &memory::Memory];
+pub static ENGINES: &[&dyn Engine] = &[
+    &mmsg::Mmsg,
+    &gso::Gso,
+    &io_uring::IoUring,
+    &af_packet::AfPacket,
+    &af_xdp::AfXdp,
+    &memory::Memory,
+];
 
 /// The engine of a name.
 pub fn by_name(name: &str) -> Option<&'static dyn Engine> {
@@ -98,6 +107,8 @@ pub struct Halves {
     pub tx: Vec<Box<dyn TxEngine>>,
     /// For the receivers.
     pub rx: Vec<Box<dyn RxEngine>>,
+    /// What it would rather have had and did not get.
+    pub degraded: Vec<Happening>,
 }
 
 /// What one sender needs.

@@ -158,6 +158,11 @@ fn everything() -> RunReport {
     ]);
     report.trial.events = [
         Happening::NotPinned { worker: worker.clone(), cpu: 1 },
+        Happening::Degraded {
+            asked: "more".into(),
+            instead: "less".into(),
+            reason: "no more".into(),
+        },
         Happening::StreamHeard { session: session.clone(), stream: 0, source: source.clone() },
         Happening::SenderSilent { session: session.clone(), source: source.clone() },
         Happening::SenderRestarted { session, source },

@@ -20,6 +20,15 @@ pub fn monotonic_to_tai() -> u64 {
     read(libc::CLOCK_TAI).0.wrapping_sub(monotonic().0)
 }
 
+/// How far International Atomic Time, as the kernel has it, is ahead of the wall clock: whole seconds, none if nobody
+/// told it of leap seconds, clock_gettime(2).
+#[inline]
+pub fn tai_offset() -> Nanos {
+    let (wall, tai) = (realtime(), read(libc::CLOCK_TAI));
+    let seconds = (tai.saturating_sub(wall).0 + Nanos::SECOND.0 / 2) / Nanos::SECOND.0;
+    Nanos(seconds * Nanos::SECOND.0)
+}
+
 /// Both clocks at the same instant.
 #[derive(Clone, Copy, Debug)]
 pub struct ClockPair {

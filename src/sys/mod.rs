@@ -4,6 +4,7 @@
 //! on a promise of the kernel, the sentence of the man page is quoted.
 #![allow(unsafe_code)]
 
+pub mod bpf;
 pub mod clock;
 pub mod cmsg;
 pub mod ethtool;
@@ -19,6 +20,7 @@ pub mod qdisc;
 pub mod sched;
 pub mod sockopt;
 pub mod uring;
+pub mod xsk;
 
 use std::io;
 

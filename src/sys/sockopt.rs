@@ -194,7 +194,11 @@ fn storage(address: IpAddr) -> libc::sockaddr_storage {
     storage
 }
 
-fn set<T>(socket: BorrowedFd<'_>, level: i32, option: i32, value: &T) -> io::Result<()> {
+/// Sets an option whose value is plain data.
+///
+/// # Errors
+/// Those of setsockopt(2).
+pub(super) fn set<T>(socket: BorrowedFd<'_>, level: i32, option: i32, value: &T) -> io::Result<()> {
     // SAFETY: the pointer and the length describe `value`, which outlives the call; setsockopt only reads it.
     check(unsafe {
         libc::setsockopt(

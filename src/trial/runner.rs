@@ -77,7 +77,11 @@ impl TrialRunner for LocalRunner {
         let (give_back_tx, give_back_rx) = crew.dismiss();
         let mut collector =
             Collector::new(observer, spec.interval_ns, give_back_tx, give_back_rx, watched);
-        granted.degraded.into_iter().for_each(|event| collector.note(Nanos(0), event));
+        granted
+            .degraded
+            .into_iter()
+            .chain(halves.degraded)
+            .for_each(|event| collector.note(Nanos(0), event));
 
         let (tx, rx) = std::thread::scope(|scope| -> Result<_> {
             // The scope waits for the workers however it is left, so they must be told.

@@ -4,15 +4,6 @@ use super::*;
 use crate::lab::Action::Drop;
 use crate::lab::{DEVICE, every, with_privileges};
 
-/// Stops a process for a time in which a thousand datagrams and more become due.
-pub(super) fn stop_for_a_while(child: &mut Child) {
-    child.signal(libc::SIGSTOP);
-    thread::sleep(STOP);
-    child.signal(libc::SIGCONT);
-}
-
-const STOP: Duration = Duration::from_millis(350);
-
 #[test]
 fn a_full_receive_buffer_is_not_the_networks_loss() {
     with_privileges(|| {
@@ -237,12 +228,6 @@ fn without_route(host: &Host) -> u64 {
     let (names, values) = (rows.next().unwrap(), rows.next().unwrap());
     let mut columns = names.split(' ').zip(values.split(' '));
     columns.find(|(name, _)| *name == "OutNoRoutes").unwrap().1.parse().unwrap()
-}
-
-fn set_link(host: &Host, state: &str) {
-    let mut ip = host.command("ip");
-    let done = Child::spawn(ip.args(["link", "set", DEVICE, state])).finish(PATIENCE);
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod apparatus;
 mod clocks;
 mod composite;
 mod crowd;
+mod frames;
 mod groups;
 mod hostile;
 mod intervals;
@@ -180,6 +181,22 @@ fn member(host: &Host, group: Ipv4Addr) -> UdpSocket {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.into()
     })
+}
+
+/// A time in which a thousand datagrams and more become due, even if the machine stands still for a part of it.
+const STOP: Duration = Duration::from_millis(350);
+
+/// Stops a process for as long.
+fn stop_for_a_while(child: &mut Child) {
+    child.signal(libc::SIGSTOP);
+    thread::sleep(STOP);
+    child.signal(libc::SIGCONT);
+}
+
+fn set_link(host: &Host, state: &str) {
+    let mut ip = host.command("ip");
+    let done = Child::spawn(ip.args(["link", "set", DEVICE, state])).finish(PATIENCE);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
 /// What a process has reported, and how it ended.

@@ -3,7 +3,6 @@
 
 use std::ops::Range;
 
-use super::apparatus::stop_for_a_while;
 use super::*;
 use crate::lab::Action::Drop;
 use crate::lab::{every, with_privileges};

@@ -1,7 +1,7 @@
 //! Receiving: frames are read where the kernel has put them, block after block of a ring.
 
-use super::directory::Directory;
 use super::{filter, open_socket, refused};
+use crate::engine::directory::Directory;
 use crate::engine::{RxBatch, RxCounters, RxEngine, RxMeta, RxPlan};
 use crate::error::Result;
 use crate::model::drops::PacketSize;

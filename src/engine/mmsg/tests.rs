@@ -28,7 +28,7 @@ fn where_no_card_stamps_the_kernel_does() {
     let stamps = stamps_without_offset();
     let rx =
         RxPlan { flows, interface, receive_buffer: 1 << 16, batch: 8, stamps, busy_poll_us: None };
-    let Halves { mut tx, mut rx } = Mmsg.open(&[tx], &[rx]).unwrap();
+    let Halves { mut tx, mut rx, .. } = Mmsg.open(&[tx], &[rx]).unwrap();
     for _ in 0..COUNT {
         tx[0].reserve(1, 8);
         assert_eq!(tx[0].commit(&[Departure::to(0)]), Committed { taken: 1, refused: None });
