@@ -66,7 +66,8 @@ const COLUMNS: &str = "kind index start_ns length_ns session stream source group
     intended offered refused offered_load_pps lateness_*_ns \
     sent received unique lost outstanding loss_ratio duplicates reordered too_late corrupt foreign \
     payload_bytes streams socket_drops forwarding_rate_pps \
-    delay_*_ns delay_negative relative_delay_*_ns host_delay_*_ns stream_lateness_*_ns";
+    delay_*_ns delay_negative relative_delay_*_ns host_delay_*_ns stream_lateness_*_ns \
+    schedule sizes";
 
 /// The columns of a delay, in the order of [`Delays`].
 const DELAYS: [&str; 7] = ["min", "p50", "p90", "p99", "p99_9", "p99_99", "max"];
@@ -115,6 +116,8 @@ struct Row<'a> {
     relative_delay: Delays,
     host_delay: Delays,
     stream_lateness: Delays,
+    schedule: Option<String>,
+    sizes: Option<String>,
 }
 
 /// Empty are also percentiles that reach into the lost ones.
@@ -212,6 +215,10 @@ impl<'a> Row<'a> {
         if let Some(sender) = &trial.sender {
             row.transmitted(sender.counts.counts(), sender.offered_load_pps);
             row.lateness = Percentiles::from(&sender.lateness_ns).into();
+        }
+        if let Some(load) = &trial.spec.load {
+            row.schedule = Some(load.schedule.to_string());
+            row.sizes = Some(load.sizes.to_string());
         }
         if let Some(totals) = &trial.totals {
             row.received(totals.counts);

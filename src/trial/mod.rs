@@ -2,6 +2,8 @@
 
 mod runner;
 mod plan;
+mod lengths;
+mod replay;
 mod pace;
 mod crew;
 mod control;

@@ -5,10 +5,11 @@ use super::blame::Watched;
 use super::collector::{Collector, Delivery};
 use super::control::{Control, TrialClock};
 use super::crew::{Crew, Hand, join_all};
+use super::plan::{self, SenderPlan};
 use super::summary::{self, Gathered};
 use super::tx_worker::START_LEAD;
-use super::{pace, plan};
-use crate::engine;
+use super::{pace, replay};
+use crate::engine::{self, Engine};
 use crate::error::{Error, Result};
 use crate::model::Observer;
 use crate::model::event::Happening;
@@ -48,11 +49,10 @@ impl TrialRunner for LocalRunner {
         let cpus = sched::allowed_cpus()
             .map_err(|error| Error::os("cannot find out which cores may be used", error))?;
         let mut degraded = Vec::new();
-        let senders = spec.load.map_or_else(Vec::new, |load| {
-            let (pace, launch, event) = pace::possible(spec, &load, engine);
-            degraded.extend(event);
-            plan::senders(spec, &Load { pace, ..load }, launch, &cpus, engine.sends_trains())
-        });
+        let senders = match &spec.load {
+            Some(load) => senders(spec, load, engine, &cpus, &mut degraded)?,
+            None => Vec::new(),
+        };
         let mut timestamps = match engine.has_network() && spec.receiver_threads > 0 {
             true => hardware::choose(spec.timestamps, spec.interface)?,
             false => Choice::none(),
@@ -132,6 +132,31 @@ impl LocalRunner {
             timestamps.follow();
         }
     }
+}
+
+/// The senders, and what is to be said about how they do what was asked for.
+fn senders(
+    spec: &TrialSpec,
+    load: &Load,
+    engine: &dyn Engine,
+    cpus: &[usize],
+    events: &mut Vec<Happening>,
+) -> Result<Vec<SenderPlan>> {
+    let trace = replay::trace(&load.schedule)?;
+    let (trace, taken) = trace.unzip();
+    let (pace, launch, event) = pace::possible(spec, load, engine);
+    events.extend(taken.into_iter().chain(event));
+    let in_trains = engine.sends_trains();
+    if in_trains && load.sizes.only().is_none() {
+        // Better than to refuse: the receiving half of the engine is as good as ever.
+        events.push(Happening::Degraded {
+            asked: format!("--engine {} with datagrams of several lengths", engine.name()),
+            instead: "a train for each run of equal lengths, mostly of one datagram".into(),
+            reason: "what the kernel cuts apart are datagrams of one length".into(),
+        });
+    }
+    let load = Load { pace, ..load.clone() };
+    Ok(plan::senders(spec, &load, trace.as_ref(), launch, cpus, in_trains))
 }
 
 /// Stops all workers when it is dropped.

@@ -18,7 +18,7 @@ use crate::model::report::{
     Totals, TrialReport, TxLedger,
 };
 use crate::model::snapshot::RxCounts;
-use crate::model::spec::{Role, TrialSpec};
+use crate::model::spec::{Role, Timing, TrialSpec};
 use crate::net::hardware::Choice;
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
@@ -65,7 +65,7 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
     let relative_delay = (has_receiver && is_relative)
         .then(|| Distribution::with_losses(relative, lost(&streams, false)));
     let evidence = Evidence {
-        rate: gathered.spec.load.map(|load| load.rate),
+        rate: gathered.spec.load.as_ref().and_then(|load| load.rate),
         sender: sender.as_ref(),
         receiver: receiver.as_ref(),
         totals: totals.as_ref(),
@@ -141,7 +141,7 @@ impl Gathered<'_> {
     }
 
     fn sender(&self, sent: &SenderSums) -> Option<SenderReport> {
-        let load = self.spec.load?;
+        let load = self.spec.load.as_ref()?;
         let mut counts = TxLedger {
             intended: sent.counts.intended,
             offered: sent.counts.offered,
@@ -157,10 +157,13 @@ impl Gathered<'_> {
         Some(SenderReport {
             engine: self.spec.engine.clone(),
             session: session_name(self.session),
-            intended_load_pps: load
-                .rate
-                .datagram_rate(load.payload_len)
-                .map(DatagramRate::per_second),
+            intended_load_pps: match (&load.schedule, load.rate) {
+                (Timing::Constant | Timing::Poisson { .. }, Some(rate)) => {
+                    rate.datagram_rate(&load.sizes).map(DatagramRate::per_second)
+                }
+                // Depends on how much of it there was time for.
+                _ => Some(per_second(counts.intended, duration)),
+            },
             offered_load_pps: per_second(counts.offered, duration),
             offered_load_bps: per_second(sent.payload_bytes * 8, duration),
             counts,

@@ -2,6 +2,7 @@
 
 use super::control::{Control, TrialClock};
 use super::handover::{Handover, Interval};
+use super::lengths::Lengths;
 use super::pacer::Pacer;
 use super::plan::SenderPlan;
 use super::trains::Trains;
@@ -53,10 +54,12 @@ pub(super) struct TxWorker {
     left: u64,
     /// End of the offered load.
     end: Nanos,
-    payload_len: usize,
+    lengths: Lengths,
     batch: usize,
     /// Due times of datagrams that are due and not yet sent; at most a batch.
     pending: Vec<Nanos>,
+    /// Their lengths, where they are not all alike.
+    pending_lens: Vec<u16>,
     /// Due time of the datagram after those.
     next: Option<Nanos>,
     /// Where the slots being filled go.
@@ -125,9 +128,10 @@ impl TxWorker {
             pacer: Pacer::new(plan.load.pace, plan.load.catch_up),
             left: plan.count.unwrap_or(u64::MAX),
             end: end.unwrap_or(Nanos(u64::MAX)),
-            payload_len: plan.load.payload_len.into(),
+            lengths: plan.lengths,
             batch: plan.engine.batch,
             pending: Vec::with_capacity(plan.engine.batch),
+            pending_lens: Vec::with_capacity(plan.engine.batch),
             next: None,
             departures: Vec::with_capacity(plan.engine.batch),
             clock: host::own_clock(),
@@ -222,6 +226,21 @@ impl TxWorker {
             self.left -= 1;
             self.handover.current.counts.intended += 1;
             self.pending.push(next);
+            if let Lengths::Each(lengths) = &mut self.lengths {
+                self.pending_lens.push(lengths.next());
+            }
+        }
+    }
+
+    /// How many of the pending datagrams can leave together, because they are of one length, and that length.
+    #[inline]
+    fn alike(&self) -> (usize, usize) {
+        match (&self.lengths, &self.pending_lens[..]) {
+            (Lengths::Alike(len), _) => (self.pending.len(), *len),
+            (Lengths::Each(_), lens) => {
+                let mut alike = lens.chunk_by(|a, b| a == b);
+                alike.next().map_or((0, 0), |alike| (alike.len(), alike[0].into()))
+            }
         }
     }
 
@@ -229,7 +248,8 @@ impl TxWorker {
     /// when the last one was due.
     #[inline]
     fn send_pending(&mut self, now: Nanos) -> Nanos {
-        let mut slots = self.engine.reserve(self.pending.len(), self.payload_len);
+        let (alike, payload_len) = self.alike();
+        let mut slots = self.engine.reserve(alike, payload_len);
         self.departures.clear();
         for (slot, &due) in slots.iter_mut().zip(&self.pending) {
             let stream = &mut self.streams[self.turn as usize];
@@ -250,12 +270,15 @@ impl TxWorker {
         }
         let current = &mut *self.handover.current;
         current.counts.offered += taken as u64;
-        current.payload_bytes += (taken * self.payload_len) as u64;
+        current.payload_bytes += (taken * payload_len) as u64;
         record_lateness(&mut current.lateness, &self.pending[..taken], now);
         self.result.trains.note(taken, now);
         let done = taken + usize::from(refused.is_some());
         let last = self.pending[done - 1];
         self.pending.drain(..done);
+        if !self.pending_lens.is_empty() {
+            self.pending_lens.drain(..done);
+        }
         last
     }
 

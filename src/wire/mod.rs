@@ -1,3 +1,4 @@
-//! What a payload says: our own header. Pure.
+//! What bytes say: our own header, and captures. Pure.
 
+pub mod capture;
 pub mod probe;

@@ -8,6 +8,7 @@ mod hostile;
 mod many;
 mod network;
 mod outputs;
+mod schedules;
 mod senders;
 
 use std::collections::BTreeMap;

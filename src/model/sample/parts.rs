@@ -9,10 +9,11 @@ use crate::model::group::Membership;
 use crate::model::metrics::{ClockRelation, ClockReport, LossReport};
 use crate::model::report::*;
 use crate::model::snapshot::{ReceiverInterval, RxCounts};
-use crate::model::spec::{Load, Pace};
+use crate::model::spec::{Load, Pace, Timing};
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use crate::units::rate::Rate;
+use crate::units::size_mix::SizeMix;
 use std::collections::BTreeMap;
 
 /// UDP payload bytes a datagram.
@@ -24,8 +25,9 @@ pub(super) fn group(last: u8) -> Membership {
 
 pub(super) fn load() -> Load {
     Load {
-        rate: Rate::MilliDatagrams(100_000_000),
-        payload_len: 1316,
+        rate: Some(Rate::MilliDatagrams(100_000_000)),
+        schedule: Timing::Constant,
+        sizes: SizeMix::of_one(1316),
         burst_len: 1,
         payload_checksum: false,
         pace: Pace::Auto,
