@@ -85,7 +85,9 @@ fn hint(reason: &str) -> &'static str {
         reason if reason.contains("older") => "`reordercap` sorts a capture by time",
         reason if reason.contains("more than") => "`editcap -r` takes a part of a capture",
         reason if reason.contains("cut off") => "`editcap` writes what is whole of it",
-        reason if reason.contains("`replay`") => "build it with `cargo build --features replay`",
+        reason if reason.contains("`replay`") => {
+            "build it with --features replay, which is on by default"
+        }
         _ => "tcpdump -w writes captures",
     }
 }

@@ -1,8 +1,9 @@
 //! Captures: when each UDP datagram of a pcap or pcapng file was seen, and how long its payload is.
 
-mod frame;
 #[cfg(feature = "replay")]
 mod file;
+#[cfg(feature = "replay")]
+mod frame;
 
 #[cfg(feature = "replay")]
 pub use file::read;

@@ -10,7 +10,7 @@ pub(super) fn check(words: &str, code: i32, stderr: &str) {
     check_in(&Bench::new(), &words.split(' ').collect::<Vec<_>>(), code, stderr);
 }
 
-fn check_in(bench: &Bench, args: &[&str], code: i32, stderr: &str) {
+pub(super) fn check_in(bench: &Bench, args: &[&str], code: i32, stderr: &str) {
     let before = bench.files();
     let ran = bench.run(args);
     assert_eq!(ran.stderr, format!("{stderr}\n"), "{args:?}");

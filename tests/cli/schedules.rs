@@ -1,8 +1,12 @@
 //! Schedules, size mixes and replays from the command line: what is refused, and what the report says of them.
 
+#[cfg(feature = "replay")]
+use super::refusals::check_in;
 use super::refusals::{check, check_value};
 use super::{Bench, port};
 use serde_json::{Value, json};
+#[cfg(feature = "replay")]
+use std::fs;
 
 /// Runs without a network, quietly.
 fn run(args: &str) -> Value {
@@ -75,6 +79,14 @@ fn captures_that_cannot_be_replayed() {
         1,
         "error: cannot open the capture missing.pcap: No such file or directory (os error 2)",
     );
+    let with = Bench::new().run(&["run", "--replay", "a.pcap", "--rate", "5"]);
+    assert_eq!(with.code, Some(2));
+    assert!(with.stderr.contains("cannot be used with"), "{}", with.stderr);
+}
+
+#[cfg(feature = "replay")]
+#[test]
+fn files_that_are_no_captures() {
     check(
         "run -q --replay /dev/null",
         1,
@@ -86,9 +98,34 @@ fn captures_that_cannot_be_replayed() {
         "error: cannot replay /proc/version: it is no pcap or pcapng file\n\
          hint: tcpdump -w writes captures",
     );
-    let with = Bench::new().run(&["run", "--replay", "a.pcap", "--rate", "5"]);
-    assert_eq!(with.code, Some(2));
-    assert!(with.stderr.contains("cannot be used with"), "{}", with.stderr);
+    // One packet has no rhythm that could be repeated.
+    let header = [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 101, 7, 0, 28, 28];
+    let mut packet = vec![0x45, 0, 0, 28, 0, 0, 0, 0, 1, 17];
+    packet.resize(24, 0);
+    packet.extend([0, 8, 0, 0]);
+    let bench = Bench::new();
+    let file = [header.map(u32::to_le_bytes).concat(), packet].concat();
+    fs::write(bench.cwd.join("one.pcap"), file).unwrap();
+    check_in(
+        &bench,
+        &["run", "-q", "--replay", "one.pcap", "-t", "1s"],
+        1,
+        "error: cannot replay one.pcap: it takes no time, so it cannot be repeated\n\
+         hint: leave out --time and --count",
+    );
+    let ran = bench.run(&["run", "-q", "-J", "-e", "memory", "--replay", "one.pcap"]);
+    assert_eq!(ran.json()["totals"]["payload_bytes"], 18);
+}
+
+#[cfg(not(feature = "replay"))]
+#[test]
+fn a_build_without_the_feature_says_so() {
+    check(
+        "run -q --replay /dev/null",
+        1,
+        "error: cannot replay /dev/null: this build does not read captures; the feature `replay` does\n\
+         hint: build it with --features replay, which is on by default",
+    );
 }
 
 /// The same seed is the same load; without one it is drawn, and the report says it.

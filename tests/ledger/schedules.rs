@@ -6,6 +6,7 @@ use crate::lab::{every, with_privileges};
 use mcast_bench::stats::schedule::{Poisson, Schedule, Turn};
 use mcast_bench::units::Nanos;
 use mcast_bench::units::rate::DatagramRate;
+#[cfg(feature = "replay")]
 use serde_json::json;
 
 #[test]
@@ -76,6 +77,7 @@ fn on_and_off_is_the_rate_while_on() {
 }
 
 /// A capture of 600 UDP datagrams, 1 ms apart, of which each has another length, and of 60 TCP segments.
+#[cfg(feature = "replay")]
 fn capture(trial: &Trial) -> String {
     let mut file = [0xa1b2_3c4d_u32.to_le_bytes(), [2, 0, 4, 0]].concat();
     file.extend([0, 0, 65_535, 101].map(u32::to_le_bytes).concat());
@@ -96,6 +98,7 @@ fn capture(trial: &Trial) -> String {
     path.display().to_string()
 }
 
+#[cfg(feature = "replay")]
 #[test]
 fn a_replay_has_the_lengths_and_the_number_of_its_capture() {
     with_privileges(|| {
