@@ -1,21 +1,12 @@
-//! How long one sender's datagrams are, one after the other.
+//! How long one sender's datagrams are, one after the other, where they are not all alike.
 
 use crate::stats::schedule::Turn;
 use crate::units::size_mix::{SizeMix, gcd};
 use std::sync::Arc;
 
-/// UDP payload lengths of a sender's datagrams.
+/// UDP payload lengths that come again and again.
 #[derive(Debug)]
-pub(super) enum Lengths {
-    /// All alike, bytes.
-    Alike(usize),
-    /// Each its own.
-    Each(Cycle),
-}
-
-/// Lengths that come again and again.
-#[derive(Debug)]
-pub(super) struct Cycle {
+pub(super) struct Lengths {
     lens: Arc<[u16]>,
     /// Place of the next one.
     at: usize,
@@ -29,9 +20,6 @@ pub(super) struct Cycle {
 impl Lengths {
     /// Those of a mix, of which each of so many flows gets every length in proportion.
     pub(super) fn mixed(sizes: &SizeMix, flows: usize, turn: Turn) -> Self {
-        if let Some(payload_len) = sizes.only() {
-            return Self::Alike(payload_len.into());
-        }
         let lens: Arc<[u16]> = sizes.cycle().into();
         let (len, flows) = (lens.len() as u64, flows as u64);
         // Flows take turns, and so do lengths. Where the numbers of both have a divisor in common, each flow would get
@@ -39,21 +27,24 @@ impl Lengths {
         let round = len / gcd(len, flows).max(1) * flows;
         // Senders begin at different places, so that not all send the same at the same time.
         let at = lens.len() * turn.index as usize / turn.of as usize;
-        Self::Each(Cycle { lens, at, step: 1, round, left_in_round: round })
+        Self { lens, at, step: 1, round, left_in_round: round }
     }
 
     /// Those of a list of all senders, of which each takes its turn.
     pub(super) fn listed(lens: Arc<[u16]>, turn: Turn) -> Self {
         let (at, step) = (turn.index as usize % lens.len(), turn.of as usize);
-        Self::Each(Cycle { lens, at, step, round: u64::MAX, left_in_round: u64::MAX })
+        Self { lens, at, step, round: u64::MAX, left_in_round: u64::MAX }
     }
-}
 
-impl Cycle {
-    /// The length of the next datagram, bytes.
+    /// Length of the next datagram, bytes.
     #[inline]
-    pub(super) fn next(&mut self) -> u16 {
-        let len = self.lens[self.at];
+    pub(super) fn next(&self) -> usize {
+        self.lens[self.at].into()
+    }
+
+    /// That one is taken.
+    #[inline]
+    pub(super) fn advance(&mut self) {
         self.left_in_round -= 1;
         self.at += self.step;
         if self.left_in_round == 0 {
@@ -63,7 +54,6 @@ impl Cycle {
         while self.at >= self.lens.len() {
             self.at -= self.lens.len();
         }
-        len
     }
 }
 
@@ -73,18 +63,17 @@ mod tests {
     use crate::units::size_mix::SizeShare;
     use proptest::prelude::*;
 
-    fn next(lengths: &mut Lengths) -> u16 {
-        match lengths {
-            Lengths::Alike(len) => *len as u16,
-            Lengths::Each(cycle) => cycle.next(),
-        }
+    fn take(lengths: &mut Lengths) -> usize {
+        let len = lengths.next();
+        lengths.advance();
+        len
     }
 
     #[test]
     fn lists_are_shared_as_due_times_are() {
         let of = |index, of| {
             let mut lengths = Lengths::listed([10, 20, 30].into(), Turn { index, of });
-            [(); 4].map(|()| next(&mut lengths))
+            [(); 4].map(|()| take(&mut lengths))
         };
         assert_eq!(of(0, 1), [10, 20, 30, 10]);
         assert_eq!(of(1, 2), [20, 10, 30, 20]);
@@ -102,11 +91,11 @@ mod tests {
             let mix = SizeMix::new(shares.map(share).collect()).unwrap();
             let mut lengths = Lengths::mixed(&mix, flows, Turn { index, of: 3 });
             let sent: Vec<_> =
-                (0..mix.datagrams() as usize * flows).map(|_| next(&mut lengths)).collect();
+                (0..mix.datagrams() as usize * flows).map(|_| take(&mut lengths)).collect();
             for flow in 0..flows {
                 for share in mix.shares() {
                     let own = sent.iter().skip(flow).step_by(flows);
-                    let count = own.filter(|&&len| len == share.payload_len).count();
+                    let count = own.filter(|&&len| len == usize::from(share.payload_len)).count();
                     prop_assert_eq!(count, share.weight as usize);
                 }
             }

@@ -25,8 +25,8 @@ pub(super) struct SenderPlan {
     pub(super) first_stream: u16,
     /// When its datagrams are due.
     pub(super) schedule: Box<dyn Schedule>,
-    /// How long they are.
-    pub(super) lengths: Lengths,
+    /// How long they are, if not all alike.
+    pub(super) lengths: Option<Lengths>,
     /// So many datagrams and no more.
     pub(super) count: Option<u64>,
     /// What it offers.
@@ -75,9 +75,10 @@ pub(super) fn senders(
             cpu: core(spec, cpus, index),
             first_stream: (index * spec.groups.len()) as u16,
             schedule: schedule(load, trace, turn),
-            lengths: match trace {
-                Some(trace) => Lengths::listed(trace.lens.clone(), turn),
-                None => Lengths::mixed(&load.sizes, spec.groups.len(), turn),
+            lengths: match (trace, load.sizes.only()) {
+                (Some(trace), _) => Some(Lengths::listed(trace.lens.clone(), turn)),
+                (None, None) => Some(Lengths::mixed(&load.sizes, spec.groups.len(), turn)),
+                (None, Some(_)) => None,
             },
             count: count.map(|count| share(count, index, of)),
             load: load.clone(),

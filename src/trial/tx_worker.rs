@@ -54,12 +54,13 @@ pub(super) struct TxWorker {
     left: u64,
     /// End of the offered load.
     end: Nanos,
-    lengths: Lengths,
+    /// Of the datagrams that are pending.
+    payload_len: usize,
+    /// Of those to come, where not all are alike.
+    lengths: Option<Lengths>,
     batch: usize,
-    /// Due times of datagrams that are due and not yet sent; at most a batch.
+    /// Due times of datagrams that are due and not yet sent; at most a batch, and of one length.
     pending: Vec<Nanos>,
-    /// Their lengths, where they are not all alike.
-    pending_lens: Vec<u16>,
     /// Due time of the datagram after those.
     next: Option<Nanos>,
     /// Where the slots being filled go.
@@ -128,10 +129,10 @@ impl TxWorker {
             pacer: Pacer::new(plan.load.pace, plan.load.catch_up),
             left: plan.count.unwrap_or(u64::MAX),
             end: end.unwrap_or(Nanos(u64::MAX)),
+            payload_len: plan.load.sizes.only().unwrap_or(0).into(),
             lengths: plan.lengths,
             batch: plan.engine.batch,
             pending: Vec::with_capacity(plan.engine.batch),
-            pending_lens: Vec::with_capacity(plan.engine.batch),
             next: None,
             departures: Vec::with_capacity(plan.engine.batch),
             clock: host::own_clock(),
@@ -219,37 +220,34 @@ impl TxWorker {
                 None => *self.next.insert(self.schedule.next_due(now)),
             };
             let is_first = self.pending.is_empty();
-            if next >= self.end || self.left == 0 || !self.pacer.may_leave(next, now, is_first) {
+            if next >= self.end || self.left == 0 || !self.is_alike(is_first) {
                 break;
+            }
+            if !self.pacer.may_leave(next, now, is_first) {
+                break;
+            }
+            if let Some(lengths) = &mut self.lengths {
+                self.payload_len = lengths.next();
+                lengths.advance();
             }
             self.next = None;
             self.left -= 1;
             self.handover.current.counts.intended += 1;
             self.pending.push(next);
-            if let Lengths::Each(lengths) = &mut self.lengths {
-                self.pending_lens.push(lengths.next());
-            }
         }
     }
 
-    /// How many of the pending datagrams can leave together, because they are of one length, and that length.
+    /// Whether the next datagram is as long as those that are pending, if there are any.
     #[inline]
-    fn alike(&self) -> (usize, usize) {
-        match (&self.lengths, &self.pending_lens[..]) {
-            (Lengths::Alike(len), _) => (self.pending.len(), *len),
-            (Lengths::Each(_), lens) => {
-                let mut alike = lens.chunk_by(|a, b| a == b);
-                alike.next().map_or((0, 0), |alike| (alike.len(), alike[0].into()))
-            }
-        }
+    fn is_alike(&self, is_first: bool) -> bool {
+        is_first || self.lengths.as_ref().is_none_or(|lengths| lengths.next() == self.payload_len)
     }
 
     /// Offers a batch of pending datagrams. A refused one is not sent again: its number goes to the next one. Returns
     /// when the last one was due.
     #[inline]
     fn send_pending(&mut self, now: Nanos) -> Nanos {
-        let (alike, payload_len) = self.alike();
-        let mut slots = self.engine.reserve(alike, payload_len);
+        let mut slots = self.engine.reserve(self.pending.len(), self.payload_len);
         self.departures.clear();
         for (slot, &due) in slots.iter_mut().zip(&self.pending) {
             let stream = &mut self.streams[self.turn as usize];
@@ -270,15 +268,12 @@ impl TxWorker {
         }
         let current = &mut *self.handover.current;
         current.counts.offered += taken as u64;
-        current.payload_bytes += (taken * payload_len) as u64;
+        current.payload_bytes += (taken * self.payload_len) as u64;
         record_lateness(&mut current.lateness, &self.pending[..taken], now);
         self.result.trains.note(taken, now);
         let done = taken + usize::from(refused.is_some());
         let last = self.pending[done - 1];
         self.pending.drain(..done);
-        if !self.pending_lens.is_empty() {
-            self.pending_lens.drain(..done);
-        }
         last
     }
 
