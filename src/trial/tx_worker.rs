@@ -220,15 +220,11 @@ impl TxWorker {
                 None => *self.next.insert(self.schedule.next_due(now)),
             };
             let is_first = self.pending.is_empty();
-            if next >= self.end || self.left == 0 || !self.is_alike(is_first) {
+            if next >= self.end || self.left == 0 || !self.pacer.may_leave(next, now, is_first) {
                 break;
             }
-            if !self.pacer.may_leave(next, now, is_first) {
+            if self.lengths.is_some() && !self.take_length(is_first) {
                 break;
-            }
-            if let Some(lengths) = &mut self.lengths {
-                self.payload_len = lengths.next();
-                lengths.advance();
             }
             self.next = None;
             self.left -= 1;
@@ -237,10 +233,18 @@ impl TxWorker {
         }
     }
 
-    /// Whether the next datagram is as long as those that are pending, if there are any.
-    #[inline]
-    fn is_alike(&self, is_first: bool) -> bool {
-        is_first || self.lengths.as_ref().is_none_or(|lengths| lengths.next() == self.payload_len)
+    /// Takes the length of the next datagram, if it is that of those that are pending or there are none. Out of the
+    /// way of loads whose datagrams are all alike.
+    #[inline(never)]
+    fn take_length(&mut self, is_first: bool) -> bool {
+        let Some(lengths) = &mut self.lengths else { return true };
+        let next = lengths.next();
+        if !is_first && next != self.payload_len {
+            return false;
+        }
+        self.payload_len = next;
+        lengths.advance();
+        true
     }
 
     /// Offers a batch of pending datagrams. A refused one is not sent again: its number goes to the next one. Returns
