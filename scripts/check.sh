@@ -9,6 +9,7 @@ step() { printf '\n== %s\n' "$*"; "$@"; }
 export INSTA_UPDATE=no
 step cargo fmt --all --check
 step cargo clippy --all-targets --locked -- -D warnings
+step cargo clippy --all-targets --locked --no-default-features -- -D warnings
 RUSTDOCFLAGS='-D warnings' step cargo doc --no-deps --document-private-items --locked
 # Every bench once, so that none can rot.
 step cargo test --benches --locked --quiet

@@ -1,9 +1,10 @@
 //! Flags as typed. What they mean together is decided in `spec`.
 
+use super::load_args::LoadArgs;
 use super::report_args::ReportArgs;
 use crate::model::group::GroupSpec;
 use crate::model::limit::Limit;
-use crate::model::spec::{Pace, Timestamps};
+use crate::model::spec::Timestamps;
 use crate::report::FORMATS;
 use crate::report::output::Target;
 use crate::units::Nanos;
@@ -37,6 +38,8 @@ Examples:
   mcast-bench send --rate 100k --size 1316                over loopback, to the default group
   mcast-bench send -I eth1 -g 239.1.1.1:5000 -r 1.5Gbps   through eth1; bits of UDP payload a second
   mcast-bench send -I eth1 -r 10k --burst 7 -t 0          bursts of 7, until Ctrl-C
+  mcast-bench send -r 50k --schedule poisson              at random times, on average 50,000 a second
+  mcast-bench send --replay feed.pcap --replay-speed 2x   as captured, twice as fast
   mcast-bench send -I eth1 -g 192.0.2.1@232.1.1.1:5000    from one source address (SSM)";
 
 const RECV_EXAMPLES: &str = "\
@@ -183,47 +186,6 @@ pub(super) struct GroupArgs {
                        Without it all traffic stays on this host.\n\n\
                        [env: MCAST_BENCH_IFACE]")]
     pub(super) iface: Option<String>,
-}
-
-/// How much.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Load")]
-pub(super) struct LoadArgs {
-    /// Rate of all senders together: `100k`, `1.5Gbps`, `max`
-    ///
-    /// `100k` is datagrams a second, `1.5Gbps` bits of UDP payload a second, `max` as fast as possible.
-    #[arg(short, long, value_name = "RATE", allow_negative_numbers = true)]
-    pub(super) rate: Option<Rate>,
-    /// UDP payload of each datagram, bytes
-    ///
-    /// From 18, which fits a 64-byte Ethernet frame, to 65507. From 34 on a datagram also says how late it
-    /// was sent. Beyond the MTU of the path it travels as IP fragments.
-    #[arg(short, long, value_name = "BYTES", default_value = "1316")]
-    pub(super) size: Bytes,
-    /// Send this many datagrams back to back, and pause accordingly
-    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_count)]
-    pub(super) burst: u64,
-    /// Put a checksum over the payload into each datagram
-    ///
-    /// Finds damage that the checksums of UDP and Ethernet cannot see. Costs time for every byte on both
-    /// sides.
-    #[arg(long)]
-    pub(super) checksum: bool,
-    /// How to wait: auto, spin, sleep, txtime, fq
-    ///
-    /// `auto` sleeps before long waits and spins at their end: on time, at the price of a core. `spin` never sleeps.
-    /// `sleep` never spins, and is late by what the kernel takes to wake it. `txtime` hands datagrams over a
-    /// millisecond ahead, with the time at which the queueing discipline fq or etf lets them go (SO_TXTIME); `fq`
-    /// has fq keep them apart (SO_MAX_PACING_RATE). Where the interface has no such discipline it is `auto`, and the
-    /// report says so.
-    #[arg(long, value_name = "HOW", default_value = "auto", value_parser = parse_pace)]
-    pub(super) pace: Pace,
-    /// After a stall, send what became due meanwhile at once
-    ///
-    /// Without it the backlog leaves in at most twice the rhythm: nothing is left out, and no train of datagrams
-    /// that nobody asked for floods queues on the way, whose loss would then be the sender's doing.
-    #[arg(long)]
-    pub(super) catch_up: bool,
 }
 
 /// How long.
@@ -411,17 +373,6 @@ fn parse_switch(text: &str) -> Result<bool, String> {
         "on" => Ok(true),
         "off" => Ok(false),
         _ => Err("it is either on or off".into()),
-    }
-}
-
-fn parse_pace(text: &str) -> Result<Pace, String> {
-    match text {
-        "auto" => Ok(Pace::Auto),
-        "spin" => Ok(Pace::Spin),
-        "sleep" => Ok(Pace::Sleep),
-        "txtime" => Ok(Pace::Txtime),
-        "fq" => Ok(Pace::Fq),
-        _ => Err("it is auto, spin, sleep, txtime or fq".into()),
     }
 }
 

@@ -2,8 +2,10 @@
 
 use crate::engine::{self, ENGINES, Engine, Support};
 use crate::error::{Error, Result};
-use crate::model::spec::{Load, Role};
+use crate::model::spec::{Load, Role, Timing};
 use crate::units::human::grouped;
+use crate::units::rate::{DatagramRate, Rate};
+use crate::units::size_mix::SizeMix;
 
 /// What takes the place of a name.
 pub(super) const AUTO: &str = "auto";
@@ -54,7 +56,14 @@ fn suitable(load: Option<&Load>, threads: usize, gso: Support) -> Choice {
     let Some(load) = load else {
         return trains("trains are taken whole, and single datagrams as they come".into());
     };
-    let Some(rate) = load.rate.datagram_rate(load.payload_len) else {
+    if load.sizes.only().is_none() {
+        return plain("only datagrams of one length can travel as one".into());
+    }
+    let rate = match load.schedule {
+        Timing::Ramp { from, to, .. } => highest(from, to, &load.sizes),
+        _ => load.rate.and_then(|rate| rate.datagram_rate(&load.sizes)),
+    };
+    let Some(rate) = rate else {
         return trains("as fast as possible is in trains".into());
     };
     let each = rate.per_second() / threads as f64;
@@ -66,6 +75,11 @@ fn suitable(load: Option<&Load>, threads: usize, gso: Support) -> Choice {
     }
 }
 
+fn highest(from: Rate, to: Rate, sizes: &SizeMix) -> Option<DatagramRate> {
+    let (from, to) = (from.datagram_rate(sizes)?, to.datagram_rate(sizes)?);
+    Some(if from.per_second() > to.per_second() { from } else { to })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,13 +89,15 @@ mod tests {
     fn fast_senders_send_trains_and_slow_ones_do_not() {
         let load = sample::run().trial.spec.load.unwrap();
         let at = |rate: &str, threads| {
-            let load = Load { rate: rate.parse().unwrap(), ..load };
+            let load = Load { rate: rate.parse().ok(), ..load.clone() };
             suitable(Some(&load), threads, Support::Ready).engine.name()
         };
         assert_eq!(
             (at("100k", 1), at("1M", 1), at("1M", 4), at("max", 1)),
             ("mmsg", "gso", "mmsg", "gso")
         );
+        let mixed = Load { sizes: SizeMix::default(), ..load.clone() };
+        assert_eq!(suitable(Some(&mixed), 1, Support::Ready).engine.name(), "mmsg");
         assert_eq!(suitable(None, 1, Support::Ready).engine.name(), "gso");
         let missing = Support::Missing { why: "too old".into(), hint: String::new() };
         let choice = suitable(None, 1, missing);

@@ -5,6 +5,7 @@ mod exit;
 mod receivers;
 mod recv;
 mod report;
+mod load_args;
 mod report_args;
 mod run;
 mod send;

@@ -1,19 +1,23 @@
 //! Flags become a trial. Every default and every refusal of a bad combination is here.
 
-use super::args::{EngineArgs, GroupArgs, LoadArgs, RecvArgs, RunArgs, SendArgs, StopArgs};
+use super::args::{EngineArgs, GroupArgs, RecvArgs, RunArgs, SendArgs, StopArgs};
 use super::engine::{Choice, choose};
+use super::load_args::{LoadArgs, Shape, SizeList};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::model::environment::Interface;
 use crate::model::group::{GroupSpec, Membership, expand_all};
 use crate::model::limit::{Limit, Quantity};
-use crate::model::spec::{Load, Role, StopWhen, Timestamps, TrialSpec};
+use crate::model::spec::{Load, Role, StopWhen, Timestamps, Timing, TrialSpec};
 use crate::net::interface;
 use crate::sys::{clock, sched};
 use crate::units::Nanos;
 use crate::units::duration::format_duration;
 use crate::units::rate::Rate;
+use crate::units::size::Bytes;
+use crate::units::size_mix::{SizeMix, SizeShare};
 use crate::wire::probe;
+use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -41,14 +45,15 @@ pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
     let threads = usize::from(args.engine.threads);
     check_sources(&groups)?;
     check_streams(&groups, threads)?;
-    let load = load(&args.load, RUN_RATE)?;
+    let stop = stop(&args.stop, time_of(&args.load))?;
+    let load = load(&args.load, &args.stop, stop, RUN_RATE)?;
     let Choice { engine, reason } = choose(&args.engine.engine, Role::Run, Some(&load), threads)?;
     let interface = interface(&args.groups, engine)?;
     let spec = TrialSpec {
         role: Role::Run,
         interface: interface.index,
         load: Some(load),
-        stop: stop(&args.stop, true)?,
+        stop,
         ttl: args.sending.ttl,
         loopback: args.sending.loopback,
         dscp: args.sending.dscp,
@@ -92,7 +97,8 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
     check_sources(&groups)?;
     check_streams(&groups, threads)?;
     check_limits(&args.output.limits, Role::Send)?;
-    let load = load(&args.load, SEND_RATE)?;
+    let stop = stop(&args.stop, time_of(&args.load))?;
+    let load = load(&args.load, &args.stop, stop, SEND_RATE)?;
     let Choice { engine, reason } = choose(&args.engine.engine, Role::Send, Some(&load), threads)?;
     let interface = interface(&args.groups, engine)?;
     let spec = TrialSpec {
@@ -100,7 +106,7 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
         groups,
         interface: interface.index,
         load: Some(load),
-        stop: stop(&args.stop, true)?,
+        stop,
         ttl: args.sending.ttl,
         loopback: args.sending.loopback,
         dscp: args.sending.dscp,
@@ -146,7 +152,7 @@ pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
         groups,
         interface: interface.index,
         load: None,
-        stop: stop(&args.stop, false)?,
+        stop: StopWhen { with_senders: args.stop.time.is_none(), ..stop(&args.stop, None)? },
         ttl: 0,
         loopback: true,
         dscp: 0,
@@ -241,25 +247,40 @@ fn interface(args: &GroupArgs, engine: &dyn Engine) -> Result<Interface> {
     }
 }
 
-fn load(args: &LoadArgs, default_rate: Rate) -> Result<Load> {
-    let size = args.size.0;
-    if !(probe::MIN_LEN as u64..=MAX_PAYLOAD).contains(&size) {
-        return Err(Error::usage(format!("a datagram cannot carry {size} bytes"))
-            .hint(format!("--size is from {} to {MAX_PAYLOAD}", probe::MIN_LEN)));
-    }
+fn load(args: &LoadArgs, asked: &StopArgs, stop: StopWhen, default_rate: Rate) -> Result<Load> {
     let burst_len = u32::try_from(args.burst).ok().filter(|len| (1..=1_000_000).contains(len));
     let Some(burst_len) = burst_len else {
         return Err(Error::usage(format!("a burst of {} datagrams", args.burst))
             .hint("--burst is from 1 to 1,000,000"));
     };
-    let rate = args.rate.unwrap_or(default_rate);
-    if rate == Rate::Max && burst_len > 1 {
+    let schedule = timing(args, asked, stop)?;
+    let says_rate = matches!(schedule, Timing::Ramp { .. } | Timing::Replay { .. });
+    let rate = (!says_rate).then(|| args.rate.unwrap_or(default_rate));
+    if rate == Some(Rate::Max) && burst_len > 1 {
         return Err(Error::usage("--rate max leaves no pause between bursts")
             .hint("give a rate, or no --burst"));
     }
+    if rate == Some(Rate::Max) && schedule != Timing::Constant {
+        return Err(Error::usage(format!(
+            "--rate max leaves nothing to --schedule {}",
+            schedule.kind()
+        ))
+        .hint("give a rate, or no --schedule"));
+    }
+    let in_bursts = matches!(schedule, Timing::Constant | Timing::OnOff { .. });
+    if burst_len > 1 && !in_bursts {
+        return Err(Error::usage(format!(
+            "--burst does not go with --schedule {}",
+            schedule.kind()
+        ))
+        .hint("it goes with constant and on-off"));
+    }
+    let is_replay = matches!(schedule, Timing::Replay { .. });
+    let sizes = if is_replay { SizeMix::default() } else { sizes(&args.size)? };
     Ok(Load {
         rate,
-        payload_len: size as u16,
+        schedule,
+        sizes,
         burst_len,
         payload_checksum: args.checksum,
         pace: args.pace,
@@ -267,8 +288,65 @@ fn load(args: &LoadArgs, default_rate: Rate) -> Result<Load> {
     })
 }
 
-/// `is_sender`: one that is told nothing ends after a while; a receiver ends with its senders.
-fn stop(args: &StopArgs, is_sender: bool) -> Result<StopWhen> {
+fn sizes(list: &SizeList) -> Result<SizeMix> {
+    let share = |&(size, weight): &(Bytes, u64)| {
+        if !(probe::MIN_LEN as u64..=MAX_PAYLOAD).contains(&size.0) {
+            return Err(Error::usage(format!("a datagram cannot carry {} bytes", size.0))
+                .hint(format!("--size is from {} to {MAX_PAYLOAD}", probe::MIN_LEN)));
+        }
+        let weight = u32::try_from(weight).unwrap_or(u32::MAX);
+        Ok(SizeShare { payload_len: size.0 as u16, weight })
+    };
+    let shares = list.0.iter().map(share).collect::<Result<_>>()?;
+    SizeMix::new(shares).map_err(|reason| {
+        Error::usage(format!("a size mix that cannot be: {reason}"))
+            .hint("mixes look like --size 64:7,594:4,1518:1")
+    })
+}
+
+/// What is random is drawn here, so that the report can say it.
+fn timing(args: &LoadArgs, asked: &StopArgs, stop: StopWhen) -> Result<Timing> {
+    if let Some(file) = &args.replay {
+        return Ok(Timing::Replay {
+            file: file.display().to_string(),
+            speed: args.replay_speed,
+            repeats: asked.time.is_some() || asked.count.is_some(),
+        });
+    }
+    match args.schedule {
+        Shape::Constant => Ok(Timing::Constant),
+        Shape::Poisson { seed } => {
+            let draw = || RandomState::new().hash_one(clock::realtime()) as u32;
+            Ok(Timing::Poisson { seed: seed.unwrap_or_else(draw) })
+        }
+        Shape::OnOff { on, off } => Ok(Timing::OnOff {
+            on_ns: bounded("the time on of --schedule on-off", on, Nanos(1))?,
+            off_ns: bounded("the time off of --schedule on-off", off, Nanos(1))?,
+        }),
+        Shape::Ramp { from, to } => {
+            let in_datagrams = |rate| matches!(rate, Rate::MilliDatagrams(_));
+            if from == Rate::Max || to == Rate::Max || in_datagrams(from) != in_datagrams(to) {
+                return Err(Error::usage(format!("there is no way from {from} to {to}"))
+                    .hint("a ramp goes between two rates of one unit: ramp:10k..200k"));
+            }
+            if args.rate.is_some() {
+                return Err(Error::usage("--schedule ramp says the rate, and --rate does too")
+                    .hint("leave out --rate"));
+            }
+            let Some(over) = stop.time_ns else {
+                return Err(Error::usage("a ramp without an end").hint("give a --time"));
+            };
+            Ok(Timing::Ramp { from, to, over_ns: bounded("the --time of a ramp", over, Nanos(1))? })
+        }
+    }
+}
+
+/// How long a sender sends that is told nothing; a replay ends by itself.
+fn time_of(load: &LoadArgs) -> Option<Nanos> {
+    load.replay.is_none().then_some(DEFAULT_TIME)
+}
+
+fn stop(args: &StopArgs, default_time: Option<Nanos>) -> Result<StopWhen> {
     if args.count == Some(0) {
         return Err(
             Error::usage("--count 0 is no datagram at all").hint("leave it out for no limit")
@@ -277,11 +355,10 @@ fn stop(args: &StopArgs, is_sender: bool) -> Result<StopWhen> {
     let time_ns = match args.time {
         Some(Nanos(0)) => None,
         Some(time) => Some(time),
-        None if is_sender && args.count.is_none() => Some(DEFAULT_TIME),
+        None if args.count.is_none() => default_time,
         None => None,
     };
-    let with_senders = !is_sender && args.time.is_none();
-    Ok(StopWhen { time_ns, count: args.count, with_senders })
+    Ok(StopWhen { time_ns, count: args.count, with_senders: false })
 }
 
 fn interval(length: Nanos) -> Result<Nanos> {

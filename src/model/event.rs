@@ -1,6 +1,7 @@
 //! Things that happened in a trial and that a reader of its result should know.
 
 use crate::units::Nanos;
+use crate::wire::probe::MIN_LEN;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -33,6 +34,22 @@ pub enum Happening {
         instead: String,
         /// Why, and what would help.
         reason: String,
+    },
+    /// A capture is replayed.
+    CaptureTaken {
+        /// The file.
+        file: String,
+        /// UDP datagrams in it.
+        datagrams: u64,
+        /// From the first to the last, at the speed of the replay.
+        length_ns: Nanos,
+        /// Packets without the beginning of a UDP datagram, which are left out.
+        skipped: u64,
+        /// Payloads that are too short for our header and are sent with its length.
+        lengthened: u64,
+        /// Payloads that are longer than a datagram can be, as offloading makes them look, and are sent as long as can
+        /// be.
+        shortened: u64,
     },
     /// A stream was heard for the first time.
     StreamHeard {
@@ -114,6 +131,18 @@ impl fmt::Display for Happening {
             }
             Self::Degraded { asked, instead, reason } => {
                 write!(f, "{asked} cannot be had here: {reason}; it is {instead} instead")
+            }
+            Self::CaptureTaken { file, datagrams, length_ns, skipped, lengthened, shortened } => {
+                write!(f, "replaying {file}: {datagrams} datagrams in {length_ns}")?;
+                let notes = [
+                    (skipped, format!("{skipped} packets without UDP are left out")),
+                    (lengthened, format!("{lengthened} payloads lengthened to {MIN_LEN} bytes")),
+                    (shortened, format!("{shortened} shortened to 65507")),
+                ];
+                let notes = notes.into_iter().filter(|(count, _)| **count > 0);
+                let notes: Vec<_> = notes.map(|(_, note)| note).collect();
+                let colon = if notes.is_empty() { "" } else { "; " };
+                write!(f, "{colon}{}", notes.join(", "))
             }
             Self::StreamHeard { session, stream, source } => {
                 write!(f, "stream {session}/{stream} from {source} is heard")

@@ -89,7 +89,7 @@ pub struct SenderReport {
     /// Datagrams that were due, that the kernel took, that it refused.
     #[serde(flatten)]
     pub counts: TxLedger,
-    /// Datagrams a second that were intended; `null` for as fast as possible.
+    /// Datagrams a second that were intended, on average; `null` for as fast as possible.
     pub intended_load_pps: Option<f64>,
     /// Datagrams a second that left.
     pub offered_load_pps: f64,

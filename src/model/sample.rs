@@ -112,7 +112,7 @@ pub(crate) fn sender_only() -> RunReport {
     report.command = "mcast-bench send --rate max --time 10s".into();
     let trial = &mut report.trial;
     trial.spec = spec(Role::Send);
-    trial.spec.load = Some(Load { rate: Rate::Max, ..load() });
+    trial.spec.load = Some(Load { rate: Some(Rate::Max), ..load() });
     trial.duration_ns = Nanos(10_000_000_000);
     (trial.valid, trial.invalid_reasons) = (true, vec![]);
     trial.warnings = vec![Warning::Refused { errno: "ENOBUFS".into(), datagrams: 2_048 }];

@@ -2,8 +2,12 @@
 
 use super::group::Membership;
 use crate::units::Nanos;
+use crate::units::duration::format_duration;
 use crate::units::rate::Rate;
+use crate::units::size_mix::SizeMix;
+use crate::units::speed::Speed;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// One trial, as meant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,12 +95,14 @@ pub enum Role {
 }
 
 /// What the senders offer, all of them together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Load {
-    /// How much.
-    pub rate: Rate,
-    /// UDP payload bytes a datagram.
-    pub payload_len: u16,
+    /// How much; `None` where the schedule says it.
+    pub rate: Option<Rate>,
+    /// When datagrams are due.
+    pub schedule: Timing,
+    /// How long datagrams are; none where the schedule says it.
+    pub sizes: SizeMix,
     /// Datagrams due at the same instant (RFC 2285 section 3.4); 1 is a smooth stream.
     pub burst_len: u32,
     /// Whether each datagram carries a checksum over its payload.
@@ -105,6 +111,72 @@ pub struct Load {
     pub pace: Pace,
     /// Whether what became due while a sender stood still leaves at once, instead of in twice the rhythm.
     pub catch_up: bool,
+}
+
+/// When datagrams are due.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Timing {
+    /// At equal distances (RFC 3432), or as fast as possible.
+    Constant,
+    /// At random, independent of each other (RFC 2330 section 11.1).
+    Poisson {
+        /// The same seed gives the same due times.
+        seed: u32,
+    },
+    /// At equal distances for a while, then nothing, and so on.
+    OnOff {
+        /// So long at the rate.
+        on_ns: Nanos,
+        /// So long nothing.
+        off_ns: Nanos,
+    },
+    /// From one rate to another, linearly.
+    Ramp {
+        /// At the beginning.
+        from: Rate,
+        /// At the end; of the same unit.
+        to: Rate,
+        /// How long it takes.
+        over_ns: Nanos,
+    },
+    /// With the timing and the payload lengths of a capture.
+    Replay {
+        /// The capture file.
+        file: String,
+        /// How much faster than it was captured.
+        speed: Speed,
+        /// Whether it begins anew until something else ends the trial.
+        repeats: bool,
+    },
+}
+
+impl Timing {
+    /// Of which kind it is, as typed.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Poisson { .. } => "poisson",
+            Self::OnOff { .. } => "on-off",
+            Self::Ramp { .. } => "ramp",
+            Self::Replay { .. } => "replay",
+        }
+    }
+}
+
+/// As typed.
+impl fmt::Display for Timing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Constant => f.write_str(self.kind()),
+            Self::Poisson { seed } => write!(f, "poisson:{seed}"),
+            Self::OnOff { on_ns, off_ns } => {
+                write!(f, "on-off:{}/{}", format_duration(*on_ns), format_duration(*off_ns))
+            }
+            Self::Ramp { from, to, .. } => write!(f, "ramp:{from}..{to}"),
+            Self::Replay { file, speed, .. } => write!(f, "replay:{file} at {speed}"),
+        }
+    }
 }
 
 /// How a sender waits until a datagram is due.

@@ -5,8 +5,9 @@ use crate::error::{Error, Result};
 use crate::model::compared::*;
 use crate::model::delay::OneWayDelay;
 use crate::model::report::RunReport;
+use crate::model::spec::Load;
 use crate::stats::percentile::{Percentile, median, percentile_with_losses};
-use crate::units::text::count;
+use crate::units::text::payload_lens;
 
 /// What is compared of a run, and which way is better.
 struct Quantity {
@@ -188,13 +189,13 @@ fn percentiles(file: &str, delay: &OneWayDelay, lost: u64) -> Result<[Option<f64
 fn circumstances(report: &RunReport) -> Vec<(&'static str, String)> {
     let (spec, environment) = (&report.trial.spec, &report.environment);
     let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "not known".into());
-    let load =
-        |of: &dyn Fn(crate::model::spec::Load) -> String| spec.load.map_or("none".into(), of);
+    let load = |of: &dyn Fn(&Load) -> String| spec.load.as_ref().map_or("none".into(), of);
     let buffer = report.trial.receiver.as_ref().map(|receiver| receiver.receive_buffer.granted);
     vec![
         ("verb", format!("{:?}", spec.role).to_lowercase()),
-        ("rate", load(&|load| load.rate.to_string())),
-        ("size", load(&|load| count(load.payload_len.into(), "byte"))),
+        ("rate", load(&|load| load.rate.map_or("none".into(), |rate| rate.to_string()))),
+        ("schedule", load(&|load| load.schedule.to_string())),
+        ("size", load(&|load| payload_lens(&load.sizes))),
         ("burst", load(&|load| load.burst_len.to_string())),
         ("groups", spec.groups.len().to_string()),
         ("senders", spec.sender_threads.to_string()),

@@ -79,7 +79,8 @@ const COLUMNS: &str = "kind index start_ns length_ns session thread stream sourc
     gap_p50_ns gap_p99_ns gap_max_ns train_max stalls longest_stall_ns \
     sent received unique lost outstanding loss_ratio duplicates reordered too_late corrupt foreign \
     payload_bytes streams socket_drops forwarding_rate_pps \
-    delay_*_ns delay_negative relative_delay_*_ns host_delay_*_ns stream_lateness_*_ns";
+    delay_*_ns delay_negative relative_delay_*_ns host_delay_*_ns stream_lateness_*_ns \
+    schedule sizes";
 
 /// The columns of a delay, in the order of [`Delays`].
 const DELAYS: [&str; 7] = ["min", "p50", "p90", "p99", "p99_9", "p99_99", "max"];
@@ -136,6 +137,8 @@ struct Row<'a> {
     relative_delay: Delays,
     host_delay: Delays,
     stream_lateness: Delays,
+    schedule: Option<String>,
+    sizes: Option<String>,
     more: Vec<Value>,
 }
 
@@ -254,6 +257,10 @@ impl<'a> Row<'a> {
             row.longest_stall_ns = Some(sender.longest_stall_ns);
         } else if let Some(senders) = &trial.senders {
             row.conduct(&senders.all);
+        }
+        if let Some(load) = &trial.spec.load {
+            row.schedule = Some(load.schedule.to_string());
+            row.sizes = Some(load.sizes.to_string());
         }
         if let Some(totals) = &trial.totals {
             row.received(totals.counts);

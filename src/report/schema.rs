@@ -6,7 +6,10 @@ use crate::model::event::{Event, Happening};
 use crate::model::merged::MergedReport;
 use crate::model::report::{InvalidReason, RunReport, StreamEnd, Warning};
 use crate::model::sample;
+use crate::model::spec::Timing;
 use crate::units::Nanos;
+use crate::units::rate::Rate;
+use crate::units::size_mix::SizeMix;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -163,6 +166,14 @@ fn everything() -> RunReport {
             instead: "less".into(),
             reason: "no more".into(),
         },
+        Happening::CaptureTaken {
+            file: "a.pcap".into(),
+            datagrams: 1,
+            length_ns,
+            skipped: 1,
+            lengthened: 1,
+            shortened: 1,
+        },
         Happening::StreamHeard { session: session.clone(), stream: 0, source: source.clone() },
         Happening::SenderSilent { session: session.clone(), source: source.clone() },
         Happening::SenderRestarted { session, source },
@@ -187,6 +198,26 @@ fn reports_keep_to_the_schema() {
     let validator = Validator::new();
     for report in sample::all().iter().chain([&everything()]) {
         assert_eq!(validator.check(&as_json(report)), Ok(()));
+    }
+}
+
+/// Each schedule keeps to the schema, and reads back as it was written.
+#[test]
+fn every_schedule_is_described() {
+    let rate = Rate::MilliDatagrams;
+    for schedule in [
+        Timing::Constant,
+        Timing::Poisson { seed: u32::MAX },
+        Timing::OnOff { on_ns: Nanos(1), off_ns: Nanos(2) },
+        Timing::Ramp { from: rate(1), to: rate(1000), over_ns: Nanos(3) },
+        Timing::Replay { file: "a.pcap".into(), speed: "2x".parse().unwrap(), repeats: true },
+    ] {
+        let mut report = sample::run();
+        let load = report.trial.spec.load.as_mut().unwrap();
+        (load.rate, load.schedule, load.sizes) = (None, schedule, SizeMix::default());
+        let value = as_json(&report);
+        assert_eq!(Validator::new().check(&value), Ok(()));
+        assert_eq!(serde_json::from_str::<RunReport>(&value.to_string()).unwrap(), report);
     }
 }
 

@@ -1,4 +1,14 @@
-//! When each datagram is due: constant rate, bursts, as fast as possible.
+//! When each datagram is due: at a constant rate, in bursts, as fast as possible, or as one of its parts says.
+
+mod on_off;
+mod poisson;
+mod ramp;
+mod replay;
+
+pub use on_off::OnOff;
+pub use poisson::Poisson;
+pub use ramp::Ramp;
+pub use replay::Replay;
 
 use crate::units::Nanos;
 use crate::units::rate::DatagramRate;
@@ -118,23 +128,41 @@ mod tests {
 
     const ALONE: Turn = Turn { index: 0, of: 1 };
 
-    fn dues(rate: DatagramRate, burst_len: u32, turn: Turn, count: usize) -> Vec<u64> {
-        let mut schedule = Constant::new(rate, burst_len, turn);
+    /// The first `count` due times.
+    pub(super) fn dues(mut schedule: impl Schedule, count: usize) -> Vec<u64> {
         (0..count).map(|_| schedule.next_due(Nanos(0)).0).collect()
+    }
+
+    /// What a schedule that was asked so often says is left before `end`, and what is.
+    pub(super) fn counted<S: Schedule>(
+        new: impl Fn() -> S,
+        asked: usize,
+        end: Nanos,
+    ) -> (u64, u64) {
+        let [mut counting, mut saying] = [new(), new()];
+        for _ in 0..asked {
+            assert_eq!(counting.next_due(Nanos(0)), saying.next_due(Nanos(0)));
+        }
+        let counted = (0..).take_while(|_| counting.next_due(Nanos(0)) < end).count();
+        (saying.remaining_before(end), counted as u64)
+    }
+
+    fn constant(rate: DatagramRate, burst_len: u32, turn: Turn, count: usize) -> Vec<u64> {
+        dues(Constant::new(rate, burst_len, turn), count)
     }
 
     #[test]
     fn the_remainder_is_carried() {
         let three = DatagramRate { datagrams: 3, seconds: 1 };
         let expected = [0, 333_333_333, 666_666_666, 1_000_000_000, 1_333_333_333];
-        assert_eq!(dues(three, 1, ALONE, 5), expected);
+        assert_eq!(constant(three, 1, ALONE, 5), expected);
     }
 
     #[test]
     fn bursts_are_due_at_once() {
         let thousand = DatagramRate { datagrams: 1000, seconds: 1 };
         assert_eq!(
-            dues(thousand, 3, ALONE, 7),
+            constant(thousand, 3, ALONE, 7),
             [0, 0, 0, 3_000_000, 3_000_000, 3_000_000, 6_000_000]
         );
     }
@@ -142,8 +170,8 @@ mod tests {
     #[test]
     fn several_senders_take_turns() {
         let four = DatagramRate { datagrams: 4, seconds: 1 };
-        assert_eq!(dues(four, 1, Turn { index: 0, of: 2 }, 3), [0, 500_000_000, 1_000_000_000]);
-        let second = dues(four, 1, Turn { index: 1, of: 2 }, 3);
+        assert_eq!(constant(four, 1, Turn { index: 0, of: 2 }, 3), [0, 500_000_000, 1_000_000_000]);
+        let second = constant(four, 1, Turn { index: 1, of: 2 }, 3);
         assert_eq!(second, [250_000_000, 750_000_000, 1_250_000_000]);
     }
 
@@ -170,17 +198,10 @@ mod tests {
             index in 0u32..4, asked in 0usize..50, end in 0u64..2_000_000_000,
         ) {
             let turn = Turn { index: index % of, of };
-            let schedule = || {
-                let rate = DatagramRate { datagrams, seconds };
-                let mut schedule = Constant::new(rate, burst_len, turn);
-                for _ in 0..asked {
-                    schedule.next_due(Nanos(0));
-                }
-                schedule
-            };
-            let mut counting = schedule();
-            let counted = (0..).take_while(|_| counting.next_due(Nanos(0)) < Nanos(end)).count();
-            prop_assert_eq!(schedule().remaining_before(Nanos(end)), counted as u64);
+            let rate = DatagramRate { datagrams, seconds };
+            let schedule = || Constant::new(rate, burst_len, turn);
+            let (remaining, counted) = counted(schedule, asked, Nanos(end));
+            prop_assert_eq!(remaining, counted);
         }
 
         #[test]
@@ -189,7 +210,7 @@ mod tests {
             of in 1u32..5, index in 0u32..5, count in 1usize..200,
         ) {
             let turn = Turn { index: index % of, of };
-            let due = dues(DatagramRate { datagrams, seconds }, burst_len, turn, count);
+            let due = constant(DatagramRate { datagrams, seconds }, burst_len, turn, count);
             for (k, due) in due.into_iter().enumerate() {
                 let burst = (k as u128 / u128::from(burst_len)) * u128::from(of)
                     + u128::from(turn.index);

@@ -2,9 +2,10 @@
 
 use crate::engine::Engine;
 use crate::model::event::Happening;
-use crate::model::spec::{Load, Pace, TrialSpec};
+use crate::model::spec::{Load, Pace, Timing, TrialSpec};
 use crate::net::socket::{self, Launch};
 use crate::sys::{memory, qdisc, sched};
+use crate::units::rate::Rate;
 
 /// Means that make a trial steadier, as far as they were asked for and can be had.
 pub(super) struct Granted {
@@ -16,8 +17,8 @@ pub(super) struct Granted {
     pub(super) busy_poll_us: Option<u32>,
     /// Whether workers go before all that is not real-time.
     pub(super) realtime: bool,
-    /// What could not be had.
-    pub(super) degraded: Vec<Happening>,
+    /// What is to be said of it.
+    pub(super) happened: Vec<Happening>,
 }
 
 impl Granted {
@@ -54,7 +55,7 @@ impl Granted {
             });
             has("--lock-memory", "memory that may be paged out", locked);
         }
-        Self { pace, launch, busy_poll_us, realtime, degraded }
+        Self { pace, launch, busy_poll_us, realtime, happened: degraded }
     }
 }
 
@@ -94,14 +95,24 @@ fn launch(
     threads: usize,
     discipline: Option<&str>,
 ) -> Result<Launch, String> {
-    let rate = load.rate.datagram_rate(load.payload_len);
+    if load.rate == Some(Rate::Max) {
+        return Err("--rate max leaves nothing to pace".into());
+    }
+    let rate = load.rate.and_then(|rate| rate.datagram_rate(&load.sizes));
+    let is_even = matches!(load.schedule, Timing::Constant | Timing::OnOff { .. });
     match (pace, discipline, rate) {
-        (_, _, None) => Err("--rate max leaves nothing to pace".into()),
+        // The discipline knows one rate in bytes, and would smooth out what is not to be smooth.
+        (Pace::Fq, ..) if !is_even => {
+            Err(format!("fq spreads datagrams evenly, and {} is not even", load.schedule.kind()))
+        }
+        (Pace::Fq, ..) if load.sizes.only().is_none() => {
+            Err("fq spreads bytes evenly, and in a size mix these are not datagrams".into())
+        }
         (Pace::Txtime, Some("fq"), _) => Ok(Launch::Txtime { by_tai: false }),
         (Pace::Txtime, Some("etf"), _) => Ok(Launch::Txtime { by_tai: true }),
         (Pace::Fq, Some("fq"), Some(rate)) => {
             // The discipline counts whole frames: 8 bytes of UDP header, 20 of IP and 14 of Ethernet.
-            let frame_len = f64::from(load.payload_len) + 42.0;
+            let frame_len = f64::from(load.sizes.longest()) + 42.0;
             let bytes = rate.per_second() * frame_len / threads as f64;
             Ok(Launch::Fq { bytes_per_second: bytes.ceil() as u64 })
         }
@@ -120,13 +131,13 @@ fn launch(
 mod tests {
     use super::*;
     use crate::model::sample;
-    use crate::units::rate::Rate;
+    use crate::units::size_mix::SizeMix;
 
     #[test]
     fn a_queueing_discipline_that_can_is_used() {
         let load = Load {
-            rate: "1k".parse().unwrap(),
-            payload_len: 958,
+            rate: "1k".parse().ok(),
+            sizes: SizeMix::of_one(958),
             ..sample::run().trial.spec.load.unwrap()
         };
         let with = |pace, kind| launch(pace, &load, 2, kind);
@@ -138,7 +149,12 @@ mod tests {
             refused.starts_with("the queueing discipline of the interface is etf, it takes fq (")
         );
         assert!(with(Pace::Txtime, None).unwrap_err().contains("is none, it takes fq or etf"));
-        let endless = Load { rate: Rate::Max, ..load };
-        assert!(launch(Pace::Fq, &endless, 1, Some("fq")).is_err());
+        let refused = |load| launch(Pace::Fq, &load, 1, Some("fq")).unwrap_err();
+        let endless = Load { rate: Some(Rate::Max), ..load.clone() };
+        assert!(refused(endless).starts_with("--rate max"));
+        let uneven = Load { schedule: Timing::Poisson { seed: 7 }, ..load.clone() };
+        assert!(refused(uneven).ends_with("and poisson is not even"));
+        let mixed = Load { sizes: SizeMix::default(), ..load };
+        assert!(refused(mixed).contains("in a size mix"));
     }
 }

@@ -3,6 +3,8 @@
 mod runner;
 mod plan;
 mod granted;
+mod lengths;
+mod replay;
 mod crew;
 mod control;
 mod tx_worker;

@@ -1,11 +1,17 @@
 //! Who does what on which core: a spec becomes workers.
 
 use super::granted::Granted;
+use super::lengths::Lengths;
+use super::replay::Trace;
 use crate::engine::{RxPlan, TxPlan};
 use crate::model::group::Membership;
-use crate::model::spec::{Load, Role, TrialSpec};
+use crate::model::spec::{Load, Role, Timing, TrialSpec};
 use crate::net::timestamp::Stamps;
-use crate::stats::schedule::{AsFastAsPossible, Constant, Schedule, Turn};
+use crate::stats::schedule::{
+    AsFastAsPossible, Constant, OnOff, Poisson, Ramp, Replay, Schedule, Turn,
+};
+use crate::units::rate::Rate;
+use crate::wire::announcement::ANNOUNCEMENT_LEN;
 
 /// One sender.
 pub(super) struct SenderPlan {
@@ -21,6 +27,8 @@ pub(super) struct SenderPlan {
     pub(super) first_stream: u16,
     /// When its datagrams are due.
     pub(super) schedule: Box<dyn Schedule>,
+    /// How long they are, if not all alike.
+    pub(super) lengths: Option<Lengths>,
     /// So many datagrams and no more.
     pub(super) count: Option<u64>,
     /// What it offers.
@@ -36,26 +44,33 @@ pub(super) struct ReceiverPlan {
 }
 
 /// The senders of a spec. Each sends a datagram, or with `in_trains` a batch, to each group in turn, and takes its
-/// turn among the senders.
+/// turn among the senders. `trace` is what is replayed, if that is asked for.
 pub(super) fn senders(
     spec: &TrialSpec,
     granted: &Granted,
+    trace: Option<&Trace>,
     cpus: &[usize],
     in_trains: bool,
 ) -> Vec<SenderPlan> {
-    let Some(load) = spec.load else { return Vec::new() };
-    let load = Load { pace: granted.pace, ..load };
+    let Some(load) = &spec.load else { return Vec::new() };
+    let load = Load { pace: granted.pace, ..load.clone() };
     let of = spec.sender_threads;
+    let longest = trace.map_or(load.sizes.longest(), Trace::longest);
+    let count = match (&load.schedule, trace) {
+        (Timing::Replay { repeats: false, .. }, Some(trace)) => Some(trace.dues.len() as u64),
+        _ => spec.stop.count,
+    };
+    let turns = (0..of as u32).map(|index| Turn { index, of: of as u32 });
     (0..of)
-        .map(|index| SenderPlan {
+        .zip(turns)
+        .map(|(index, turn)| SenderPlan {
             engine: TxPlan {
                 flows: spec.groups.clone(),
                 interface: spec.interface,
                 ttl: spec.ttl,
                 loopback: spec.loopback,
                 dscp: spec.dscp,
-                payload_len: usize::from(load.payload_len)
-                    .max(crate::wire::announcement::ANNOUNCEMENT_LEN),
+                payload_len: usize::from(longest).max(ANNOUNCEMENT_LEN),
                 batch: spec.batch,
                 launch: granted.launch,
             },
@@ -63,9 +78,14 @@ pub(super) fn senders(
             cpu: core(spec, cpus, index),
             number: index as u16,
             first_stream: (index * spec.groups.len()) as u16,
-            schedule: schedule(&load, Turn { index: index as u32, of: of as u32 }),
-            count: spec.stop.count.map(|count| share(count, index, of)),
-            load,
+            schedule: schedule(&load, trace, turn),
+            lengths: match (trace, load.sizes.only()) {
+                (Some(trace), _) => Some(Lengths::listed(trace.lens.clone(), turn)),
+                (None, None) => Some(Lengths::mixed(&load.sizes, spec.groups.len(), turn)),
+                (None, Some(_)) => None,
+            },
+            count: count.map(|count| share(count, index, of)),
+            load: load.clone(),
         })
         .collect()
 }
@@ -100,10 +120,24 @@ pub(super) fn receivers(
         .collect()
 }
 
-fn schedule(load: &Load, turn: Turn) -> Box<dyn Schedule> {
-    match load.rate.datagram_rate(load.payload_len) {
-        Some(rate) => Box::new(Constant::new(rate, load.burst_len, turn)),
-        None => Box::new(AsFastAsPossible),
+fn schedule(load: &Load, trace: Option<&Trace>, turn: Turn) -> Box<dyn Schedule> {
+    if let Some(trace) = trace {
+        return Box::new(Replay::new(trace.dues.clone(), trace.period, turn));
+    }
+    let of = |rate: Rate| rate.datagram_rate(&load.sizes);
+    let rate = load.rate.and_then(of);
+    match (&load.schedule, rate) {
+        (Timing::Constant, Some(rate)) => Box::new(Constant::new(rate, load.burst_len, turn)),
+        (Timing::Poisson { seed }, Some(rate)) => Box::new(Poisson::new(rate, *seed, turn)),
+        (Timing::OnOff { on_ns, off_ns }, Some(rate)) => {
+            let constant = Constant::new(rate, load.burst_len, turn);
+            Box::new(OnOff::new(constant, *on_ns, *off_ns))
+        }
+        (Timing::Ramp { from, to, over_ns }, _) => match (of(*from), of(*to)) {
+            (Some(from), Some(to)) => Box::new(Ramp::new(from, to, *over_ns, turn)),
+            _ => Box::new(AsFastAsPossible),
+        },
+        (Timing::Replay { .. }, _) | (_, None) => Box::new(AsFastAsPossible),
     }
 }
 
@@ -143,7 +177,7 @@ mod tests {
             let spec = TrialSpec { role, sender_threads, ..sample::run().trial.spec };
             let spec = TrialSpec { cpus: vec![], ..spec };
             let granted = Granted::of(&spec, &crate::engine::memory::Memory);
-            let sender = senders(&spec, &granted, &[0, 1, 2, 3], false);
+            let sender = senders(&spec, &granted, None, &[0, 1, 2, 3], false);
             let sender = sender.first().and_then(|sender| sender.cpu);
             (sender, receivers(&spec, &granted, &[0, 1, 2, 3], &Stamps::Kernel)[0].cpu)
         };

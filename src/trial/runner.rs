@@ -6,10 +6,11 @@ use super::collector::{Collector, Delivery};
 use super::control::{Control, TrialClock};
 use super::crew::{Crew, Hand, join_all};
 use super::granted::Granted;
-use super::plan;
+use super::plan::{self, SenderPlan};
+use super::replay;
 use super::summary::{self, Gathered};
 use super::tx_worker::START_LEAD;
-use crate::engine;
+use crate::engine::{self, Engine};
 use crate::error::{Error, Result};
 use crate::model::Observer;
 use crate::model::event::Happening;
@@ -48,8 +49,8 @@ impl TrialRunner for LocalRunner {
             .ok_or_else(|| Error::usage(format!("there is no engine `{}`", spec.engine)))?;
         let cpus = sched::allowed_cpus()
             .map_err(|error| Error::os("cannot find out which cores may be used", error))?;
-        let granted = Granted::of(spec, engine);
-        let senders = plan::senders(spec, &granted, &cpus, engine.sends_trains());
+        let mut granted = Granted::of(spec, engine);
+        let senders = senders(spec, &mut granted, engine, &cpus)?;
         let mut timestamps = match engine.has_network() && spec.receiver_threads > 0 {
             true => hardware::choose(spec.timestamps, spec.interface)?,
             false => Choice::none(),
@@ -78,7 +79,7 @@ impl TrialRunner for LocalRunner {
         let mut collector =
             Collector::new(observer, spec.interval_ns, give_back_tx, give_back_rx, watched);
         granted
-            .degraded
+            .happened
             .into_iter()
             .chain(halves.degraded)
             .for_each(|event| collector.note(Nanos(0), event));
@@ -134,6 +135,28 @@ impl LocalRunner {
             timestamps.follow();
         }
     }
+}
+
+/// The senders, and what is to be said about how they do what was asked for.
+fn senders(
+    spec: &TrialSpec,
+    granted: &mut Granted,
+    engine: &dyn Engine,
+    cpus: &[usize],
+) -> Result<Vec<SenderPlan>> {
+    let Some(load) = &spec.load else { return Ok(Vec::new()) };
+    let (trace, taken) = replay::trace(&load.schedule)?.unzip();
+    granted.happened.extend(taken);
+    let in_trains = engine.sends_trains();
+    if in_trains && load.sizes.only().is_none() {
+        // Better than to refuse: the receiving half of the engine is as good as ever.
+        granted.happened.push(Happening::Degraded {
+            asked: format!("--engine {} with datagrams of several lengths", engine.name()),
+            instead: "a train for each run of equal lengths, mostly of one datagram".into(),
+            reason: "what the kernel cuts apart are datagrams of one length".into(),
+        });
+    }
+    Ok(plan::senders(spec, granted, trace.as_ref(), cpus, in_trains))
 }
 
 /// Stops all workers when it is dropped.

@@ -19,7 +19,7 @@ use crate::model::report::{
 };
 use crate::model::senders::SendersReport;
 use crate::model::snapshot::{ReceiverInterval, RxCounts, SenderInterval};
-use crate::model::spec::{Role, TrialSpec};
+use crate::model::spec::{Role, Timing, TrialSpec};
 use crate::net::hardware::Choice;
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
@@ -68,7 +68,7 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
     let sender_lateness = has_receiver.then(|| Distribution::of(&received.sender_lateness));
     let senders = gathered.senders();
     let evidence = Evidence {
-        rate: gathered.spec.load.map(|load| load.rate),
+        rate: gathered.spec.load.as_ref().and_then(|load| load.rate),
         sender: sender.as_ref(),
         receiver: receiver.as_ref(),
         totals: totals.as_ref(),
@@ -147,7 +147,7 @@ impl Gathered<'_> {
     }
 
     fn sender(&self, sent: &SenderInterval) -> Option<SenderReport> {
-        let load = self.spec.load?;
+        let load = self.spec.load.as_ref()?;
         let counts = TxLedger {
             intended: sent.counts.intended,
             offered: sent.counts.offered,
@@ -157,10 +157,13 @@ impl Gathered<'_> {
         Some(SenderReport {
             engine: self.spec.engine.clone(),
             session: session_name(self.session),
-            intended_load_pps: load
-                .rate
-                .datagram_rate(load.payload_len)
-                .map(DatagramRate::per_second),
+            intended_load_pps: match (&load.schedule, load.rate) {
+                (Timing::Constant | Timing::Poisson { .. }, Some(rate)) => {
+                    rate.datagram_rate(&load.sizes).map(DatagramRate::per_second)
+                }
+                // Depends on how much of it there was time for.
+                _ => Some(per_second(counts.intended, duration)),
+            },
             offered_load_pps: per_second(counts.offered, duration),
             offered_load_bps: per_second(sent.payload_bytes * 8, duration),
             counts,

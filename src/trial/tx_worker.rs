@@ -2,6 +2,7 @@
 
 use super::control::{Control, TrialClock};
 use super::handover::{Handover, Interval};
+use super::lengths::Lengths;
 use super::pacer::Pacer;
 use super::plan::SenderPlan;
 use crate::engine::{Committed, Departure, FlowIndex, TxCounters, TxEngine};
@@ -57,9 +58,12 @@ pub(super) struct TxWorker {
     bounded: Option<u64>,
     /// End of the offered load.
     end: Nanos,
+    /// Of the datagrams that are pending.
     payload_len: usize,
+    /// Of those to come, where not all are alike.
+    lengths: Option<Lengths>,
     batch: usize,
-    /// Due times of datagrams that are due and not yet sent; at most a batch.
+    /// Due times of datagrams that are due and not yet sent; at most a batch, and of one length.
     pending: Vec<Nanos>,
     /// Due time of the datagram after those.
     next: Option<Nanos>,
@@ -145,9 +149,10 @@ impl TxWorker {
             schedule: plan.schedule,
             pacer: Pacer::new(plan.load.pace, plan.load.catch_up),
             left,
-            bounded: (plan.load.rate != Rate::Max).then_some(left),
+            bounded: (plan.load.rate != Some(Rate::Max)).then_some(left),
             end: end.unwrap_or(Nanos(u64::MAX)),
-            payload_len: plan.load.payload_len.into(),
+            payload_len: plan.load.sizes.only().unwrap_or(0).into(),
+            lengths: plan.lengths,
             batch: plan.engine.batch,
             pending: Vec::with_capacity(plan.engine.batch),
             next: None,
@@ -249,11 +254,28 @@ impl TxWorker {
             if next >= self.end || self.left == 0 || !self.pacer.may_leave(next, now, is_first) {
                 break;
             }
+            if self.lengths.is_some() && !self.take_length(is_first) {
+                break;
+            }
             self.next = None;
             self.left -= 1;
             self.handover.current.counts.intended += 1;
             self.pending.push(next);
         }
+    }
+
+    /// Takes the length of the next datagram, if it is that of those that are pending or there are none. Out of the
+    /// way of loads whose datagrams are all alike.
+    #[inline(never)]
+    fn take_length(&mut self, is_first: bool) -> bool {
+        let Some(lengths) = &mut self.lengths else { return true };
+        let next = lengths.next();
+        if !is_first && next != self.payload_len {
+            return false;
+        }
+        self.payload_len = next;
+        lengths.advance();
+        true
     }
 
     /// Offers a batch of pending datagrams. A refused one is not sent again: its number goes to the next one. Returns
@@ -265,7 +287,8 @@ impl TxWorker {
         for (slot, &due) in slots.iter_mut().zip(&self.pending) {
             let stream = &mut self.streams[self.turn as usize];
             let due_at = self.trial.wall(due);
-            stream.encoder.encode(slot, Kind::Data, stream.offered, due_at, now - due);
+            let late = now.saturating_sub(due);
+            stream.encoder.encode(slot, Kind::Data, stream.offered, due_at, late);
             stream.offered += 1;
             self.departures.push(Departure { flow: self.turn, due: self.trial.monotonic(due) });
             if !self.in_trains {

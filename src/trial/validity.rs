@@ -21,7 +21,7 @@ const LATE: Nanos = Nanos(1_000_000);
 
 /// What there is to judge.
 pub struct Evidence<'a> {
-    /// The rate that was asked for.
+    /// The rate that was asked for, if it was one.
     pub rate: Option<Rate>,
     /// The sending side.
     pub sender: Option<&'a SenderReport>,
@@ -205,7 +205,7 @@ mod tests {
 
     fn evidence(trial: &TrialReport) -> Evidence<'_> {
         Evidence {
-            rate: trial.spec.load.map(|load| load.rate),
+            rate: trial.spec.load.as_ref().and_then(|load| load.rate),
             sender: trial.sender.as_ref(),
             receiver: trial.receiver.as_ref(),
             totals: trial.totals.as_ref(),

@@ -6,6 +6,8 @@ pub mod human;
 pub(crate) mod number;
 pub mod rate;
 pub mod size;
+pub mod size_mix;
+pub mod speed;
 pub mod text;
 
 use serde::{Deserialize, Serialize};

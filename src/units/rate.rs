@@ -1,6 +1,7 @@
 //! Rates as people type them: datagrams a second, or bits of UDP payload a second, or as fast as possible.
 
 use super::number::{self, Misfit, Number};
+use super::size_mix::SizeMix;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -39,13 +40,14 @@ pub struct DatagramRate {
 }
 
 impl Rate {
-    /// Datagrams a second for a payload length in bytes; `None` is as fast as possible.
-    pub fn datagram_rate(self, payload_len: u16) -> Option<DatagramRate> {
+    /// Datagrams a second of these sizes; `None` is as fast as possible. Bits count at the exact mean size.
+    pub fn datagram_rate(self, sizes: &SizeMix) -> Option<DatagramRate> {
         match self {
             Self::MilliDatagrams(milli) => Some(DatagramRate { datagrams: milli, seconds: 1000 }),
-            Self::PayloadBits(bits) => {
-                Some(DatagramRate { datagrams: bits, seconds: 8 * u64::from(payload_len) })
-            }
+            Self::PayloadBits(bits) => Some(DatagramRate {
+                datagrams: bits * sizes.datagrams(),
+                seconds: 8 * sizes.bytes(),
+            }),
             Self::Max => None,
         }
     }
@@ -133,6 +135,7 @@ fn parse(text: &str) -> Result<Rate, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::size_mix::SizeShare;
     use proptest::prelude::*;
 
     fn check(text: &str, rate: Rate, printed: &str) {
@@ -198,10 +201,15 @@ mod tests {
 
     #[test]
     fn bits_become_datagrams_exactly() {
-        let rate = Rate::PayloadBits(1_000_000_000).datagram_rate(1316).unwrap();
+        let one = SizeMix::of_one(1316);
+        let rate = Rate::PayloadBits(1_000_000_000).datagram_rate(&one).unwrap();
         assert_eq!(rate, DatagramRate { datagrams: 1_000_000_000, seconds: 10_528 });
-        assert_eq!(Rate::MilliDatagrams(500).datagram_rate(64).unwrap().per_second(), 0.5);
-        assert_eq!(Rate::Max.datagram_rate(64), None);
+        assert_eq!(Rate::MilliDatagrams(500).datagram_rate(&one).unwrap().per_second(), 0.5);
+        assert_eq!(Rate::Max.datagram_rate(&one), None);
+        let share = |payload_len, weight| SizeShare { payload_len, weight };
+        let mix = SizeMix::new(vec![share(100, 2), share(401, 1)]).unwrap();
+        let rate = Rate::PayloadBits(4_808).datagram_rate(&mix).unwrap();
+        assert_eq!(rate.per_second(), 3.0);
     }
 
     #[test]

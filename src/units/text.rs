@@ -1,6 +1,7 @@
 //! Rates and shares as tables and sentences show them.
 
 use super::human::{grouped, si};
+use super::size_mix::SizeMix;
 
 /// A bit rate: `1.05 Gbit/s`. Which layer's bits they are must be said where it is shown.
 pub fn bits_per_second(rate: f64) -> String {
@@ -10,6 +11,15 @@ pub fn bits_per_second(rate: f64) -> String {
     let number = si(rate);
     let digits = number.trim_end_matches(char::is_alphabetic);
     format!("{digits} {}bit/s", &number[digits.len()..])
+}
+
+/// How long datagrams are: `1,316 bytes`, `64:7,594:4,1518:1 bytes`, `captured lengths`.
+pub fn payload_lens(sizes: &SizeMix) -> String {
+    match sizes.only() {
+        Some(payload_len) => count(payload_len.into(), "byte"),
+        None if sizes.shares().is_empty() => "captured lengths".into(),
+        None => format!("{sizes} bytes"),
+    }
 }
 
 /// So many a second, whole from ten on: `100,000`, `0.50`.

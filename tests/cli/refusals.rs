@@ -6,11 +6,11 @@ use std::net::UdpSocket;
 use std::process::Command;
 
 /// Refuses `words` with `code` and says exactly `stderr`.
-fn check(words: &str, code: i32, stderr: &str) {
+pub(super) fn check(words: &str, code: i32, stderr: &str) {
     check_in(&Bench::new(), &words.split(' ').collect::<Vec<_>>(), code, stderr);
 }
 
-fn check_in(bench: &Bench, args: &[&str], code: i32, stderr: &str) {
+pub(super) fn check_in(bench: &Bench, args: &[&str], code: i32, stderr: &str) {
     let before = bench.files();
     let ran = bench.run(args);
     assert_eq!(ran.stderr, format!("{stderr}\n"), "{args:?}");
@@ -20,7 +20,7 @@ fn check_in(bench: &Bench, args: &[&str], code: i32, stderr: &str) {
 }
 
 /// Refuses a value by itself; clap names the flag and the value.
-fn check_value(flag: &str, value: &str, stderr: &str) {
+pub(super) fn check_value(flag: &str, value: &str, stderr: &str) {
     let bench = Bench::new();
     let ran = bench.run(&["run", flag, value]);
     let first = ran.stderr.lines().next().unwrap_or_default();

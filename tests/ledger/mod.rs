@@ -14,6 +14,7 @@ mod many;
 mod network;
 mod outputs;
 mod own_drops;
+mod schedules;
 mod senders;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -10,12 +10,13 @@ use crate::model::metrics::{ClockRelation, ClockReport, LossReport};
 use crate::model::report::*;
 use crate::model::senders::{SenderConduct, SenderGaps, SenderThread, SendersReport};
 use crate::model::snapshot::{HostInterval, ReceiverInterval, RxCounts, SenderInterval, TxCounts};
-use crate::model::spec::{Load, Pace};
+use crate::model::spec::{Load, Pace, Timing};
 use crate::stats::latency::Latency;
 use crate::stats::loss_pattern::LossPattern;
 use crate::stats::patterns::PatternHistograms;
 use crate::units::Nanos;
 use crate::units::rate::Rate;
+use crate::units::size_mix::SizeMix;
 use std::collections::BTreeMap;
 
 /// UDP payload bytes a datagram.
@@ -27,8 +28,9 @@ pub(super) fn group(last: u8) -> Membership {
 
 pub(super) fn load() -> Load {
     Load {
-        rate: Rate::MilliDatagrams(100_000_000),
-        payload_len: 1316,
+        rate: Some(Rate::MilliDatagrams(100_000_000)),
+        schedule: Timing::Constant,
+        sizes: SizeMix::of_one(1316),
         burst_len: 1,
         payload_checksum: false,
         pace: Pace::Auto,

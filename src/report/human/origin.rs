@@ -4,10 +4,10 @@ use super::page::Page;
 use super::{joined, on_off};
 use crate::model::environment::{Environment, Interface};
 use crate::model::report::{BufferGrant, RunReport};
-use crate::model::spec::TrialSpec;
+use crate::model::spec::{Timing, TrialSpec};
 use crate::units::Nanos;
 use crate::units::human::grouped;
-use crate::units::text::{bits_per_second, bytes, count};
+use crate::units::text::{bits_per_second, bytes, count, payload_lens};
 use std::io;
 
 pub(super) fn write(report: &RunReport, page: &mut Page<'_>) -> io::Result<()> {
@@ -45,10 +45,13 @@ fn load(spec: &TrialSpec) -> String {
             format!("{} groups, {first} to {last}", grouped(spec.groups.len() as u64))
         }
     };
-    let payload = spec.load.map(|load| {
-        format!("{} of UDP payload, TTL {}", count(load.payload_len.into(), "byte"), spec.ttl)
-    });
-    joined([groups, payload.unwrap_or_default()])
+    let Some(load) = &spec.load else { return groups };
+    let schedule = match &load.schedule {
+        Timing::Constant => String::new(),
+        schedule => schedule.to_string(),
+    };
+    let payload = format!("{} of UDP payload", payload_lens(&load.sizes));
+    joined([groups, payload, schedule, format!("TTL {}", spec.ttl)])
 }
 
 fn cpu(environment: &Environment) -> String {
