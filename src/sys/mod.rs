@@ -8,6 +8,7 @@ pub mod clock;
 pub mod cmsg;
 pub mod ethtool;
 pub mod hwtstamp;
+pub mod message;
 pub mod mmsg;
 pub mod netdev;
 pub mod poll;
