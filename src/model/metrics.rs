@@ -3,6 +3,7 @@
 use super::report::LostRange;
 use crate::stats::coarse::CoarseHistogram;
 use crate::units::Nanos;
+use crate::wire::probe::SenderClock;
 use serde::{Deserialize, Serialize};
 
 /// Order of one stream (RFC 4737). Ratios are of the first copies received; `null` when none came.
@@ -108,6 +109,15 @@ pub enum ClockRelation {
 }
 
 impl ClockRelation {
+    /// How two clocks compare, and by how much they are wrong together at most.
+    pub fn between(own: &SenderClock, theirs: &SenderClock) -> (Self, Option<Nanos>) {
+        match own.error.zip(theirs.error) {
+            _ if own.host == theirs.host => (Self::SameHost, Some(Nanos(0))),
+            Some((own, theirs)) => (Self::Disciplined, Some(own + theirs)),
+            None => (Self::Apart, None),
+        }
+    }
+
     /// Whether a delay between the two clocks is a delay.
     pub fn is_comparable(self) -> bool {
         matches!(self, Self::SameHost | Self::Disciplined)

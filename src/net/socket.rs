@@ -57,12 +57,28 @@ pub enum Launch {
 /// # Errors
 /// What the kernel refuses, by option.
 pub fn open_sender(options: &SenderOptions) -> Result<Socket> {
-    let SenderOptions { interface, source, v6, ttl, loopback, dscp, launch } = *options;
-    let socket = open(v6)?;
+    let socket = open(options.v6)?;
+    set_sending(&socket, options)?;
+    if let Some(source) = options.source {
+        let local = SocketAddr::new(source, 0);
+        socket.bind(&local.into()).map_err(|error| {
+            Error::os(format!("cannot send from {source}"), error)
+                .hint("the source of a group that is sent to must be an address of this host")
+        })?;
+    }
+    Ok(socket)
+}
+
+/// Makes an open socket send to groups through one interface, and hear of every refusal. The source is not its business.
+///
+/// # Errors
+/// What the kernel refuses, by option.
+pub fn set_sending(socket: &Socket, options: &SenderOptions) -> Result<()> {
+    let SenderOptions { interface, v6, ttl, loopback, dscp, launch, .. } = *options;
     // A full send buffer makes the sender wait, but a link that is gone must not make it wait for ever.
     set("send timeout", socket.set_write_timeout(Some(Duration::from_millis(100))))?;
     set("error reporting (IP_RECVERR)", sockopt::set_receive_errors(socket.as_fd(), v6))?;
-    set_launch(&socket, launch)?;
+    set_launch(socket, launch)?;
     let on_interface = if v6 {
         set("hop limit", socket.set_multicast_hops_v6(ttl.into()))?;
         set("IPV6_MULTICAST_LOOP", socket.set_multicast_loop_v6(loopback))?;
@@ -80,15 +96,7 @@ pub fn open_sender(options: &SenderOptions) -> Result<Socket> {
     on_interface.map_err(|error| {
         Error::os(format!("cannot send multicast through interface {interface}"), error)
             .hint("the interface may have gone; `ip link` lists those there are")
-    })?;
-    if let Some(source) = source {
-        let local = SocketAddr::new(source, 0);
-        socket.bind(&local.into()).map_err(|error| {
-            Error::os(format!("cannot send from {source}"), error)
-                .hint("the source of a group that is sent to must be an address of this host")
-        })?;
-    }
-    Ok(socket)
+    })
 }
 
 /// Tries whether this process may leave it to the kernel when datagrams go.
@@ -97,6 +105,19 @@ pub fn open_sender(options: &SenderOptions) -> Result<Socket> {
 /// It may not; `CLOCK_TAI` wants `CAP_NET_ADMIN`.
 pub fn try_launch(launch: Launch) -> Result<()> {
     set_launch(&open(false)?, launch)
+}
+
+/// Bounds how far datagrams to one host go, as [`SenderOptions::ttl`] does for those to groups.
+///
+/// # Errors
+/// What the kernel refuses.
+pub fn set_unicast_reach(socket: &Socket, v6: bool, ttl: u8) -> Result<()> {
+    // A host's own addresses are always in reach, and zero is no value.
+    let ttl = u32::from(ttl.max(1));
+    match v6 {
+        true => set("hop limit", socket.set_unicast_hops_v6(ttl)),
+        false => set("TTL", socket.set_ttl_v4(ttl)),
+    }
 }
 
 fn set_launch(socket: &Socket, launch: Launch) -> Result<()> {

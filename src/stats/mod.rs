@@ -13,6 +13,7 @@ mod ratio;
 pub mod receivers;
 pub mod reordering;
 pub mod schedule;
+pub mod seen;
 pub mod seq;
 pub mod skew;
 pub mod variation;

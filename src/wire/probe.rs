@@ -22,9 +22,9 @@
 //! says how much later it was handed to the kernel, in nanoseconds, at most 2^32 - 1. *crc32* (IEEE 802.3)
 //! covers bytes 18 to 30 and all from 34 on, if bit 0 of *flags* is set.
 //!
-//! Announcements are datagrams of their own outside the sequence numbers; round trips have kinds of their own
-//! ([`super::echo`]). In announcements *sequence* is the number of
-//! datagrams that the stream has offered so far, and behind the header stands what clock they were timed by:
+//! Round trips have kinds of their own ([`super::echo`]). Announcements are datagrams of their own outside the
+//! sequence numbers; in them *sequence* is the number of datagrams that the stream has offered so far, and behind the
+//! header stands what clock they were timed by:
 //!
 //! ```text
 //!  34          42      46
