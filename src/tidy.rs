@@ -98,6 +98,7 @@ fn lists_are_complete() {
             "merge",
             "output",
             "percentiles",
+            "ping",
             "schema",
             "warnings",
         ],
