@@ -84,9 +84,9 @@ pub(super) struct AskingArgs {
         allow_negative_numbers = true
     )]
     pub(super) rate: Option<Rate>,
-    /// Ask again when `all` or the `first` have answered (closed loop) [default: all]
+    /// Ask again when all, or the `first`, have answered (closed loop)
     ///
-    /// `all` are the responders that are known and not silent; a responder is silent when it was not heard for three
+    /// `--closed` alone is `--closed=all`: the responders that are known and not silent; a responder is silent when it was not heard for three
     /// timeouts. A responder that stalls is asked less often, so its stall counts once.
     #[arg(long, value_name = "WHOM", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "all", value_parser = parse_answered_by)]
@@ -96,7 +96,7 @@ pub(super) struct AskingArgs {
     /// From 94, which the responder's account takes, to 65507.
     #[arg(short, long, value_name = "BYTES", default_value = "94")]
     pub(super) size: Bytes,
-    /// A reply that takes longer is late, and none is lost
+    /// What takes longer is late; what has not come by then is lost
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     pub(super) timeout: Nanos,
     /// UDP port to which replies come, for firewalls [default: one that is free]

@@ -66,14 +66,14 @@ impl<I: Interval> Handover<I> {
         self.events.push(Event { at_ns, what });
     }
 
-    /// Ends the interval if it is over at `now`, and tells what is to be told. Where the teller is busy the interval goes
-    /// on. Returns whether one ended; its numbers have to be entered before.
+    /// Whether there is something to tell at `now`.
     #[inline]
     pub(super) fn is_due(&self, now: Nanos) -> bool {
         self.told < self.events.len() || self.length > Nanos(0) && now >= self.start + self.length
     }
 
-    /// Tells what is due.
+    /// Tells what is due: events, and an interval that is over, whose numbers have to be entered before. Where the teller
+    /// is busy the interval goes on.
     #[cold]
     pub(super) fn tell(&mut self, now: Nanos) {
         while let Some(event) = self.events.get(self.told) {

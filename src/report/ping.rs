@@ -172,3 +172,23 @@ impl Row<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::sample::roundtrip;
+    use crate::report::golden::{check_human, check_written};
+
+    #[test]
+    fn for_people() {
+        check_human("human_ping", &roundtrip::ping());
+        check_human("human_ping_alone", &roundtrip::ping_alone());
+        check_human("human_echo", &roundtrip::echo());
+    }
+
+    #[test]
+    fn as_a_table_and_as_histograms() {
+        check_written("csv_ping", "csv", &roundtrip::ping());
+        check_written("hdr_ping", "hdr", &roundtrip::ping());
+        check_written("hlog_ping", "hlog", &roundtrip::ping_alone());
+    }
+}

@@ -3,10 +3,14 @@
 use super::delay::{self, or_lost};
 use super::merged::write_table;
 use super::page::Page;
-use super::{AtEnd, Human, ReportFormat, ReportWriter, noted, origin, write_events, write_limits};
+use super::{
+    AtEnd, Human, ReportFormat, ReportWriter, joined, noted, origin, write_events, write_limits,
+};
+use crate::model::metrics::ClockRelation;
 use crate::model::ping::{Asking, PingInvalid, PingOutcome, PingReport, ResponderReport};
 use crate::model::roundtrip::{Half, RoundTrips};
 use crate::report::warnings::Explained;
+use crate::units::Nanos;
 use crate::units::human::grouped;
 use crate::units::text::{count, per_second, percent};
 use std::io::{self, Write};
@@ -151,25 +155,64 @@ fn halves(of: &Half) -> [String; 6] {
 
 fn write_responders(rows: &[ResponderReport], page: &mut Page<'_>) -> io::Result<()> {
     page.section("Responders", &rows.len().to_string())?;
-    let header = ["", "source", "sent", "there", "back", "?", "dup", "late", "p50", "p99", "max"];
+    for row in rows {
+        page.row(&row.responder, &describe(row))?;
+    }
+    let header = ["", "sent", "received", "lost there", "back", "unknown", "duplicates", "late"];
     let cells = rows.iter().map(|row| {
         let counts = &row.counts;
-        let name =
-            if row.silent { format!("{} silent", row.responder) } else { row.responder.clone() };
         let numbers = [
             counts.sent,
+            counts.received,
             counts.lost_there,
             counts.lost_back,
             counts.lost_unknown,
             counts.duplicates,
             counts.late,
         ];
-        let rtt = &row.times.rtt_ns;
-        let times = [or_lost(rtt.p50), or_lost(rtt.p99), rtt.max.to_string()];
-        [name, row.source.clone()].into_iter().chain(numbers.map(grouped)).chain(times).collect()
+        [row.responder.clone()].into_iter().chain(numbers.map(grouped)).collect()
     });
-    write_table(&header, 2, cells.collect(), page)?;
-    page.paragraph("there, back, ?: where requests and replies were lost")
+    write_table(&header, 1, cells.collect(), page)?;
+    let header = ["RTT", "min", "p50", "p90", "p99", "p99.9", "max"];
+    let cells = rows.iter().map(|row| {
+        let rtt = &row.times.rtt_ns;
+        let times = [rtt.p50, rtt.p90, rtt.p99, rtt.p99_9].map(or_lost);
+        let ends = [rtt.min, rtt.max].map(|time| or_none(Some(time), rtt.count));
+        let [min, max] = ends;
+        [row.responder.clone(), min].into_iter().chain(times).chain([max]).collect()
+    });
+    write_table(&header, 1, cells.collect(), page)?;
+    let header = ["p50 of", "RTT/2", "less its own share", "its own share", "kernel RTT"];
+    let cells = rows.iter().map(|row| {
+        let RoundTrips { half_rtt_ns, half_path_ns, turnaround_ns: own, kernel_rtt_ns, .. } =
+            &row.times;
+        let halves = [half_rtt_ns.p50, half_path_ns.p50].map(or_lost);
+        let own = or_none(own.p50, own.count);
+        [row.responder.clone()]
+            .into_iter()
+            .chain(halves)
+            .chain([own, or_lost(kernel_rtt_ns.p50)])
+            .collect()
+    });
+    write_table(&header, 1, cells.collect(), page)
+}
+
+fn describe(row: &ResponderReport) -> String {
+    let clock = match row.clock {
+        ClockRelation::SameHost => "on this host",
+        ClockRelation::Disciplined => "clock kept by a time service",
+        ClockRelation::Apart | ClockRelation::Unknown => "clock does not compare",
+    };
+    let came = match row.first_seq {
+        0 => String::new(),
+        first => format!("came in at request {}", grouped(first)),
+    };
+    let silent = if row.silent { "silent at the end" } else { "" };
+    joined([row.source.clone(), clock.to_owned(), came, silent.to_owned()])
+}
+
+fn or_none(time: Option<Nanos>, count: u64) -> String {
+    time.filter(|_| count > 0).map_or("-".into(), |time| time.to_string())
 }
 
 fn write_origin(report: &PingReport, page: &mut Page<'_>) -> io::Result<()> {
