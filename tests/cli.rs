@@ -14,6 +14,7 @@ mod help;
 mod privileges;
 mod refusals;
 mod reports;
+mod roundtrips;
 mod trials;
 
 /// Far more than anything here takes; what lasts longer hangs.

@@ -55,7 +55,7 @@ Exit codes:
   1    could not run
   2    wrong usage
   3    ran, but the trial is invalid or a --fail-if did not hold
-  4    a receiver heard nothing
+  4    a receiver heard nothing, or nobody answered
   130  interrupted; the report is written all the same";
 
 /// The command line.

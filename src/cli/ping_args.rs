@@ -96,7 +96,7 @@ pub(super) struct AskingArgs {
     /// From 94, which the responder's account takes, to 65507.
     #[arg(short, long, value_name = "BYTES", default_value = "94")]
     pub(super) size: Bytes,
-    /// What takes longer is late; what has not come by then is lost
+    /// What takes longer is late, and what never comes is lost
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     pub(super) timeout: Nanos,
     /// UDP port to which replies come, for firewalls [default: one that is free]
