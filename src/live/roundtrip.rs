@@ -87,3 +87,80 @@ impl RoundTripLine {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::Happening;
+    use crate::stats::latency::Latency;
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Screen(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Screen {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn shown(tell: impl Fn(&mut RoundTripLine)) -> String {
+        let screen = Screen::default();
+        tell(&mut RoundTripLine::new(Box::new(screen.clone()), Nanos::SECOND));
+        let text = String::from_utf8(screen.0.lock().unwrap().clone()).unwrap();
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        text
+    }
+
+    #[test]
+    fn of_ping() {
+        let mut rtt = Latency::new();
+        (1..=100).for_each(|n| rtt.record(Nanos(0), Nanos(n * 1_000)));
+        let (start, length) = (Nanos(0), Nanos::SECOND);
+        let full = PingInterval {
+            start,
+            length,
+            sent: 100_000,
+            answered: 1_000_000,
+            missing: 12_345,
+            responders: 2,
+            rtt,
+        };
+        let empty = PingInterval { start: length, length, ..PingInterval::default() };
+        let text = shown(|line| {
+            line.ping(&full);
+            line.ping(&empty);
+        });
+        let expected =
+            "    time      sent  answered  missing  responders   RTT p50   RTT p99   RTT max
+   1.0 s   100,000 1,000,000   12,345           2   50.0 µs   99.1 µs    100 µs
+   2.0 s         0         0        0           0         -         -         -
+";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn of_echo_with_a_header_that_comes_back() {
+        let interval = EchoInterval {
+            length: Nanos::SECOND,
+            requests: 7,
+            replies: 6,
+            askers: 1,
+            ..EchoInterval::default()
+        };
+        let text = shown(|line| (0..21).for_each(|_| line.echo(&interval)));
+        assert!(text.ends_with("    time   requests    answers     askers\n   1.0 s          7          6          1\n"), "{text}");
+        assert_eq!(text.matches("askers").count(), 2);
+    }
+
+    #[test]
+    fn an_event_has_its_time() {
+        let event = Event { at_ns: Nanos(1_500_000_000), what: Happening::Interrupted };
+        assert_eq!(shown(|line| line.event(&event)), "   1.5 s  interrupted\n");
+    }
+}

@@ -146,6 +146,26 @@ pub fn open_receiver(
     receive_buffer: usize,
     hardware: bool,
 ) -> Result<(Socket, BufferGrant)> {
+    open_bound(bind, receive_buffer, hardware, !bind.ip().is_multicast())
+}
+
+/// The same with the kernel's receive timestamps, for one who does not ask where datagrams were sent to.
+///
+/// # Errors
+/// As [`open_receiver`].
+pub fn open_plain_receiver(
+    bind: SocketAddr,
+    receive_buffer: usize,
+) -> Result<(Socket, BufferGrant)> {
+    open_bound(bind, receive_buffer, false, false)
+}
+
+fn open_bound(
+    bind: SocketAddr,
+    receive_buffer: usize,
+    hardware: bool,
+    with_destination: bool,
+) -> Result<(Socket, BufferGrant)> {
     let v6 = bind.is_ipv6();
     let socket = open(v6)?;
     // Several programs on a host may listen to one group.
@@ -163,7 +183,7 @@ pub fn open_receiver(
         set("SO_TIMESTAMPNS", sockopt::set_receive_timestamps(socket.as_fd()))?;
     }
     set("SO_RXQ_OVFL", sockopt::set_receive_overflow(socket.as_fd()))?;
-    if !bind.ip().is_multicast() {
+    if with_destination {
         set("IP_PKTINFO", sockopt::set_receive_destination(socket.as_fd(), v6))?;
     }
     let grant = grow_receive_buffer(&socket, receive_buffer)?;

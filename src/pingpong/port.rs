@@ -78,7 +78,14 @@ impl Port {
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
         let bind = SocketAddr::new(group.source.unwrap_or(any), port);
-        let (socket, grant) = socket::open_receiver(bind, options.receive_buffer, false)?;
+        let opened = socket::open_plain_receiver(bind, options.receive_buffer);
+        let (socket, grant) = opened.map_err(|error| match error.errno() {
+            Some(libc::EADDRNOTAVAIL) => {
+                error.hint("the source of a group that is asked must be an address of this host")
+            }
+            Some(libc::EADDRINUSE) => error.hint("take another --reply-port, or none"),
+            _ => error,
+        })?;
         socket::set_sending(&socket, sending)?;
         // Replies to a source-specific group would each have a source of their own, and nobody knows them.
         if group.source.is_none() {
@@ -91,7 +98,7 @@ impl Port {
     pub(super) fn for_responder(options: &PortOptions) -> Result<Self> {
         let PortOptions { group, sending, .. } = options;
         let bind = socket::bind_address(&[*group], sending.interface);
-        let (socket, grant) = socket::open_receiver(bind, options.receive_buffer, false)?;
+        let (socket, grant) = socket::open_plain_receiver(bind, options.receive_buffer)?;
         socket::join(&socket, sending.interface, group)?;
         let outlet = socket::open_sender(sending)?;
         socket::set_unicast_reach(&outlet, sending.v6, sending.ttl)?;

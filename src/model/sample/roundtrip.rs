@@ -1,5 +1,6 @@
 //! Round trips with one of everything that can go wrong.
 
+use crate::model::delay::Distribution;
 use crate::model::echo::{SCHEMA as ECHO, *};
 use crate::model::event::{Event, Happening};
 use crate::model::group::Membership;
@@ -60,9 +61,67 @@ fn row(
 
 /// What `ping` says of two responders, of which one came late and went.
 pub(crate) fn ping() -> PingReport {
-    let good =
-        PingCounts { sent: 10_000, received: 10_000, answered: 10_000, ..PingCounts::default() };
-    let bad = PingCounts {
+    let outcome = outcome();
+    let limit: Limit = "loss>0".parse().expect("it is one");
+    PingReport {
+        schema: PING.into(),
+        version: "0.1.0".into(),
+        command: "mcast-bench ping --fail-if 'loss>0'".into(),
+        environment: super::run().environment,
+        limits: vec![evaluate(&limit, &outcome)],
+        outcome,
+    }
+}
+
+fn outcome() -> PingOutcome {
+    let (near, far) = (times(10_000, 24_000, true), times(5_000, 180_000, false));
+    let responders = vec![
+        row("01234567", good(), &near, ClockRelation::SameHost),
+        row("89abcdef", bad(), &far, ClockRelation::Apart),
+    ];
+    let (mut counts, mut all) = (good(), near);
+    counts.add(&bad());
+    all.add(&far);
+    let source = "192.0.2.7:40123".to_owned();
+    let heard = Happening::ResponderHeard { responder: "01234567".into(), source: source.clone() };
+    let silent = Happening::ResponderSilent { responder: "89abcdef".into(), source };
+    PingOutcome {
+        spec: spec(),
+        started_at: STARTED.into(),
+        duration_ns: Nanos(9_999_000_000),
+        interrupted: false,
+        valid: false,
+        invalid_reasons: vec![PingInvalid::SocketDropped { replies: 3 }],
+        events: vec![
+            Event { at_ns: Nanos(0), what: heard },
+            Event { at_ns: Nanos(8_200_000_000), what: silent },
+        ],
+        session: "4f9c1a".into(),
+        reply_port: 51_925,
+        intended: 10_000,
+        sent: 10_000,
+        refused: 0,
+        sent_pps: 1_000.1,
+        lateness_ns: Distribution::of(&times(100, 1_000, false).rtt),
+        receive_buffer: GRANT,
+        socket_drops: 3,
+        cpu: Some(3),
+        responders,
+        totals: PingTotals {
+            counts,
+            loss_ratio: counts.loss_ratio(),
+            foreign: 5,
+            times: RoundTrips::of(&all, counts.unanswered(), None),
+        },
+    }
+}
+
+fn good() -> PingCounts {
+    PingCounts { sent: 10_000, received: 10_000, answered: 10_000, ..PingCounts::default() }
+}
+
+fn bad() -> PingCounts {
+    PingCounts {
         sent: 6_000,
         received: 5_013,
         answered: 5_000,
@@ -75,74 +134,25 @@ pub(crate) fn ping() -> PingReport {
         duplicates_there: 4,
         reordered: 3,
         stray: 1,
-    };
-    let (near, far) = (times(10_000, 24_000, true), times(5_000, 180_000, false));
-    let (mut counts, mut all) = (good, near.clone());
-    counts.add(&bad);
-    all.add(&far);
-    let source = "192.0.2.7:40123".to_owned();
-    let event = |at_ns, what| Event { at_ns: Nanos(at_ns), what };
-    let outcome = PingOutcome {
-        spec: PingSpec {
-            group: group(),
-            interface: 2,
-            asking: Asking::Open { rate: Rate::MilliDatagrams(1_000_000) },
-            stop: STOP,
-            payload_len: 94,
-            timeout_ns: Nanos::SECOND,
-            reply_port: 0,
-            ttl: 1,
-            loopback: true,
-            dscp: 0,
-            spin: false,
-            cpu: None,
-            receive_buffer: 1 << 20,
-            interval_ns: Nanos::SECOND,
-        },
-        started_at: STARTED.into(),
-        duration_ns: Nanos(9_999_000_000),
-        interrupted: false,
-        valid: false,
-        invalid_reasons: vec![PingInvalid::SocketDropped { replies: 3 }],
-        events: vec![
-            event(
-                0,
-                Happening::ResponderHeard { responder: "01234567".into(), source: source.clone() },
-            ),
-            event(
-                8_200_000_000,
-                Happening::ResponderSilent { responder: "89abcdef".into(), source },
-            ),
-        ],
-        session: "4f9c1a".into(),
-        reply_port: 51_925,
-        intended: 10_000,
-        sent: 10_000,
-        refused: 0,
-        sent_pps: 1_000.1,
-        lateness_ns: crate::model::delay::Distribution::of(&times(100, 1_000, false).rtt),
-        receive_buffer: GRANT,
-        socket_drops: 3,
-        cpu: Some(3),
-        responders: vec![
-            row("01234567", good, &near, ClockRelation::SameHost),
-            row("89abcdef", bad, &far, ClockRelation::Apart),
-        ],
-        totals: PingTotals {
-            counts,
-            loss_ratio: counts.loss_ratio(),
-            foreign: 5,
-            times: RoundTrips::of(&all, counts.unanswered(), None),
-        },
-    };
-    let limit: Limit = "loss>0".parse().expect("it is one");
-    PingReport {
-        schema: PING.into(),
-        version: "0.1.0".into(),
-        command: "mcast-bench ping --fail-if 'loss>0'".into(),
-        environment: super::run().environment,
-        limits: vec![evaluate(&limit, &outcome)],
-        outcome,
+    }
+}
+
+fn spec() -> PingSpec {
+    PingSpec {
+        group: group(),
+        interface: 2,
+        asking: Asking::Open { rate: Rate::MilliDatagrams(1_000_000) },
+        stop: STOP,
+        payload_len: 94,
+        timeout_ns: Nanos::SECOND,
+        reply_port: 0,
+        ttl: 1,
+        loopback: true,
+        dscp: 0,
+        spin: false,
+        cpu: None,
+        receive_buffer: 1 << 20,
+        interval_ns: Nanos::SECOND,
     }
 }
 
