@@ -138,7 +138,7 @@ mod tests {
         });
         let expected =
             "    time      sent  answered  missing  responders   RTT p50   RTT p99   RTT max
-   1.0 s   100,000 1,000,000   12,345           2   50.0 µs   99.1 µs    100 µs
+   1.0 s   100,000 1,000,000   12,345           2   50.0 µs   99.0 µs    100 µs
    2.0 s         0         0        0           0         -         -         -
 ";
         assert_eq!(text, expected);
