@@ -224,8 +224,9 @@ impl Asker<'_> {
     /// at least once, so that one who is always behind hears something.
     #[inline]
     fn listen(&mut self, until: Nanos, is_done: impl Fn(&State) -> bool) {
+        let mut now = clock::monotonic();
         loop {
-            match self.port.receive(until) {
+            match self.port.receive(now, until) {
                 Ok(Some(arrival)) => {
                     let read = clock::monotonic();
                     self.enter(arrival.len, arrival.source, arrival.received_at, read);
@@ -239,7 +240,7 @@ impl Asker<'_> {
                     return;
                 }
             }
-            let now = clock::monotonic();
+            now = clock::monotonic();
             self.keep_house(now);
             if now >= until || self.interrupt.load(Ordering::Relaxed) {
                 return;

@@ -27,6 +27,10 @@ const TICK: Nanos = Nanos(20_000_000);
 /// From here on a wait may be one call that ends after about a [`TICK`].
 const LONG: Nanos = Nanos(50_000_000);
 
+/// A busy loop looks at the clock only after so many tries, a few microseconds, where it has longer than that.
+const TRIES: usize = 8;
+const BRIEF: Nanos = Nanos(20_000);
+
 /// Where datagrams come in and go out.
 pub(super) struct Port {
     socket: Socket,
@@ -138,21 +142,26 @@ impl Port {
         sockopt::receive_drops(self.socket.as_fd()).unwrap_or(0).into()
     }
 
-    /// Receives one datagram. Waits for it until the monotonic clock shows `until`, or not so long: a busy loop has to
-    /// ask again at once, and so has everybody else in the end.
+    /// Receives one datagram. Waits for it from `now` until the monotonic clock shows `until`, or not so long: who calls
+    /// looks at the clock, and calls again.
     ///
     /// # Errors
     /// Those of recvmsg(2) and ppoll(2) but that nothing came, or a signal.
     #[inline]
-    pub(super) fn receive(&mut self, until: Nanos) -> io::Result<Option<Arrival>> {
-        let wait = !self.spin && self.wait(until)?;
-        match self.message.receive(self.socket.as_fd(), &mut self.payload, wait) {
-            Ok(len) => Ok(self.arrival(len)),
-            Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(None),
-                _ => Err(error),
-            },
+    pub(super) fn receive(&mut self, now: Nanos, until: Nanos) -> io::Result<Option<Arrival>> {
+        let left = until.saturating_sub(now);
+        let wait = !self.spin && self.wait(left)?;
+        let tries = if self.spin && left > BRIEF { TRIES } else { 1 };
+        for _ in 0..tries {
+            match self.message.receive(self.socket.as_fd(), &mut self.payload, wait) {
+                Ok(len) => return Ok(self.arrival(len)),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => {}
+                    _ => return Err(error),
+                },
+            }
         }
+        Ok(None)
     }
 
     /// Sends the first `len` bytes of what came last, as changed since, to `to`.
@@ -171,8 +180,7 @@ impl Port {
     }
 
     /// Waits for a short while; for a long one, the call that receives shall do it.
-    fn wait(&mut self, until: Nanos) -> io::Result<bool> {
-        let left = until.saturating_sub(clock::monotonic());
+    fn wait(&mut self, left: Nanos) -> io::Result<bool> {
         if left > SPIN && left < LONG {
             self.poll.wait(Duration::from(left - SPIN))?;
         }

@@ -67,7 +67,8 @@ impl Responder<'_> {
         let count = self.spec.stop.count.unwrap_or(u64::MAX);
         let mut now = Nanos(0);
         while now < end && books.received < count && !self.interrupt.load(Ordering::Relaxed) {
-            match self.port.receive(self.clocks.monotonic + now + LOOK_UP) {
+            let at = self.clocks.monotonic + now;
+            match self.port.receive(at, at + LOOK_UP) {
                 Ok(Some(arrival)) => self.answer(&arrival, &mut books),
                 Ok(None) => {}
                 Err(error) => {
