@@ -1,5 +1,6 @@
 //! Half a round trip over multicast on the loopback interface, both ends spinning: a bare loop of `sendto` and `recv`
-//! that looks at nothing, and `ping` with `echo`. In turn, several rounds; the medians and their ratio are what counts.
+//! that looks at nothing, the same with the kernel's receive timestamps (what asking for them costs), and `ping` with
+//! `echo`. In turn, several rounds; the medians and their ratios are what counts.
 #![allow(missing_docs)]
 
 use mcast_bench::model::echo::{EchoSpec, ReplyTo};
@@ -9,11 +10,13 @@ use mcast_bench::model::spec::StopWhen;
 use mcast_bench::net::interface;
 use mcast_bench::pingpong::{Outside, echo, ping};
 use mcast_bench::stats::latency::Latency;
-use mcast_bench::sys::{clock, sched};
+use mcast_bench::sys::message::Message;
+use mcast_bench::sys::{clock, sched, sockopt};
 use mcast_bench::units::Nanos;
 use socket2::{Domain, Socket, Type};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -34,20 +37,25 @@ fn main() {
     let (rounds, count) = if is_test { (1, 100) } else { (9, 50_000) };
     let cpus = sched::allowed_cpus().expect("there are cores");
     let (first, last) = (cpus[0], cpus[cpus.len() - 1]);
-    let (mut bare, mut ours) = (Vec::new(), Vec::new());
+    let (mut bare, mut stamped, mut ours) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
-        bare.push(bare_round(count, first, last));
+        bare.push(bare_round(count, first, last, false));
+        stamped.push(bare_round(count, first, last, true));
         ours.push(our_round(count, first, last));
     }
     let mut out = io::stdout();
     for (name, of) in
         [("p50", (|round| round.p50) as fn(&Round) -> f64), ("p99", |round| round.p99)]
     {
-        let (bare, ours) = (median(&bare, of), median(&ours, of));
-        let ratio = ours / bare;
-        let (bare, ours) = (bare / 2_000.0, ours / 2_000.0);
-        let line = format!("RTT/2 {name}: bare {bare:.2} us, ping {ours:.2} us, ratio {ratio:.3}");
-        writeln!(out, "{line} ({rounds} rounds of {count})").expect("somebody reads it");
+        let [bare, stamped, ours] = [&bare, &stamped, &ours].map(|rounds| median(rounds, of));
+        let (to_bare, to_stamped) = (ours / bare, ours / stamped);
+        let [bare, stamped, ours] = [bare, stamped, ours].map(|rtt| rtt / 2_000.0);
+        writeln!(
+            out,
+            "RTT/2 {name}: bare {bare:.2} us, with timestamps {stamped:.2} us, ping {ours:.2} us: {to_bare:.3} and \
+             {to_stamped:.3} times ({rounds} rounds of {count})"
+        )
+        .expect("somebody reads it");
     }
 }
 
@@ -68,29 +76,34 @@ fn member(bind: SocketAddr) -> UdpSocket {
     socket.into()
 }
 
-fn bare_round(count: u64, first: usize, last: usize) -> Round {
+fn bare_round(count: u64, first: usize, last: usize, stamped: bool) -> Round {
     let is_over = AtomicBool::new(false);
     let responder = member((GROUP, PORT).into());
     let asker = member((Ipv4Addr::UNSPECIFIED, 0).into());
+    if stamped {
+        for socket in [&responder, &asker] {
+            sockopt::set_receive_timestamps(socket.as_fd()).expect("an option");
+        }
+    }
     let back = SocketAddr::from((GROUP, asker.local_addr().expect("it is bound").port()));
     let mut times = Latency::new();
     thread::scope(|scope| {
         scope.spawn(|| {
             let _ = sched::keep_to(&[first]);
-            let mut payload = [0; LEN];
+            let (mut payload, mut message) = ([0; LEN], Message::new());
             while !is_over.load(Ordering::Relaxed) {
-                if responder.recv(&mut payload).is_ok() {
+                if receive(&responder, &mut message, &mut payload, stamped).is_ok() {
                     let _ = responder.send_to(&payload, back);
                 }
             }
         });
         let asking = scope.spawn(|| {
             let _ = sched::keep_to(&[last]);
-            let mut payload = [0; LEN];
+            let (mut payload, mut message) = ([0; LEN], Message::new());
             for _ in 0..count {
                 let sent = clock::monotonic();
                 asker.send_to(&payload, (GROUP, PORT)).expect("loopback takes it");
-                while asker.recv(&mut payload).is_err() {}
+                while receive(&asker, &mut message, &mut payload, stamped).is_err() {}
                 times.record(sent, clock::monotonic());
             }
         });
@@ -105,6 +118,16 @@ fn bare_round(count: u64, first: usize, last: usize) -> Round {
             .map_or(0.0, |p| p.0 as f64)
     };
     Round { p50: at(50_000), p99: at(99_000) }
+}
+
+/// With its timestamp a datagram comes by `recvmsg`.
+fn receive(
+    socket: &UdpSocket,
+    message: &mut Message,
+    payload: &mut [u8],
+    stamped: bool,
+) -> io::Result<usize> {
+    if stamped { message.receive(socket.as_fd(), payload, false) } else { socket.recv(payload) }
 }
 
 fn our_round(count: u64, first: usize, last: usize) -> Round {
