@@ -1,11 +1,12 @@
 //! Half a round trip over multicast on the loopback interface, both ends spinning: a bare loop of `sendto` and `recv`
 //! that looks at nothing, the same with the kernel's receive timestamps (what asking for them costs), and `ping` with
-//! `echo`. In turn, several rounds; the medians and their ratios are what counts.
+//! `echo`, both without those (`--timestamps application`). In turn, several rounds; the medians and their ratios are what counts.
 #![allow(missing_docs)]
 
 use mcast_bench::model::echo::{EchoSpec, ReplyTo};
 use mcast_bench::model::group::Membership;
 use mcast_bench::model::ping::{AnsweredBy, Asking, PingSpec};
+use mcast_bench::model::report::TimestampKind;
 use mcast_bench::model::spec::StopWhen;
 use mcast_bench::net::interface;
 use mcast_bench::pingpong::{Outside, echo, ping};
@@ -144,6 +145,7 @@ fn our_round(count: u64, first: usize, last: usize) -> Round {
         dscp: 0,
         spin: true,
         cpu: Some(first),
+        timestamps: TimestampKind::Application,
         receive_buffer: 1 << 20,
         interval_ns: Nanos(0),
     };
@@ -160,6 +162,7 @@ fn our_round(count: u64, first: usize, last: usize) -> Round {
         dscp: 0,
         spin: true,
         cpu: Some(last),
+        timestamps: TimestampKind::Application,
         receive_buffer: 1 << 20,
         interval_ns: Nanos(0),
     };

@@ -167,7 +167,8 @@ fn nothing_wrong_is_all_zeros() {
             (format!("{LOAD} -s 1400 --reply-port 6000"), ""),
             (format!("{LOAD} --spin"), "--spin"),
             ("-c 500 --closed".to_owned(), ""),
-            ("-c 500 --closed=first --spin".to_owned(), "--spin"),
+            ("-c 500 --closed=first --spin --timestamps application".to_owned(), "--spin"),
+            ("-c 500 --closed".to_owned(), "--timestamps application"),
         ] {
             let (row, answered, _) = exchange(Plan::clean(), Impaired::Requests, &ping, echo);
             assert_eq!(counts(&row), [("sent", COUNT)], "{ping} {echo}");

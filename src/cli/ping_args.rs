@@ -6,6 +6,7 @@ use super::args::{
 use crate::model::echo::{EchoReport, ReplyTo};
 use crate::model::limit::Limit;
 use crate::model::ping::{AnsweredBy, PingReport};
+use crate::model::report::TimestampKind;
 use crate::report::Subject;
 use crate::report::output::Target;
 use crate::units::Nanos;
@@ -130,6 +131,13 @@ pub(super) struct WaitingArgs {
     /// Core to pin the thread to
     #[arg(long, value_name = "N")]
     pub(super) cpu: Option<usize>,
+    /// Whose receive times: kernel, application
+    ///
+    /// The kernel's tell what waking this thread took, and so leave it out of the ways there and back; they cost about a
+    /// third of a microsecond each way. `application` takes the time at which the thread got the datagram, which with
+    /// --spin is nearly the same, and is what to compare a bare ping-pong loop with.
+    #[arg(long, value_name = "WHOSE", default_value = "kernel", value_parser = parse_timestamps)]
+    pub(super) timestamps: TimestampKind,
     /// Receive buffer of the socket
     ///
     /// Beyond net.core.rmem_max only with CAP_NET_ADMIN. The report says what was granted.
@@ -219,6 +227,14 @@ fn parse_answered_by(text: &str) -> Result<AnsweredBy, String> {
         "all" => Ok(AnsweredBy::All),
         "first" => Ok(AnsweredBy::First),
         _ => Err("it is all or first".into()),
+    }
+}
+
+fn parse_timestamps(text: &str) -> Result<TimestampKind, String> {
+    match text {
+        "kernel" => Ok(TimestampKind::Kernel),
+        "application" => Ok(TimestampKind::Application),
+        _ => Err("they are kernel or application".into()),
     }
 }
 

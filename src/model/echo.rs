@@ -5,7 +5,7 @@
 use super::environment::Environment;
 use super::event::Event;
 use super::group::Membership;
-use super::report::BufferGrant;
+use super::report::{BufferGrant, TimestampKind};
 use super::spec::StopWhen;
 use crate::units::Nanos;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,8 @@ pub struct EchoSpec {
     pub spin: bool,
     /// Core to pin to; `None` is the last but one.
     pub cpu: Option<usize>,
+    /// Whose receive times are taken: the kernel's, or this program's own, which cost less.
+    pub timestamps: TimestampKind,
     /// Receive buffer to ask for, bytes.
     pub receive_buffer: usize,
     /// Length of a reporting interval; 0 is none.

@@ -8,7 +8,7 @@ use super::event::Event;
 use super::group::Membership;
 use super::limit::{Bound, Limit, Quantity};
 use super::metrics::ClockRelation;
-use super::report::{BufferGrant, LimitResult};
+use super::report::{BufferGrant, LimitResult, TimestampKind};
 use super::roundtrip::RoundTrips;
 use super::spec::StopWhen;
 use super::verdict::{self, Measured};
@@ -48,6 +48,8 @@ pub struct PingSpec {
     pub spin: bool,
     /// Core to pin to; `None` is the last one.
     pub cpu: Option<usize>,
+    /// Whose receive times are taken: the kernel's, or this program's own, which cost less.
+    pub timestamps: TimestampKind,
     /// Receive buffer to ask for, bytes.
     pub receive_buffer: usize,
     /// Length of a reporting interval; 0 is none.

@@ -43,7 +43,8 @@ pub struct RoundTrips {
     pub rtt_ns: Distribution,
     /// Half of it.
     pub half_rtt_ns: Half,
-    /// From the due time of the request to the moment this host's kernel received the reply.
+    /// From the due time of the request to the moment this host's kernel received the reply; without its timestamps the
+    /// same as `rtt_ns`.
     pub kernel_rtt_ns: Distribution,
     /// The responder's own share: from its kernel's receive time to the moment it handed over the reply.
     pub turnaround_ns: Distribution,

@@ -146,24 +146,35 @@ pub fn open_receiver(
     receive_buffer: usize,
     hardware: bool,
 ) -> Result<(Socket, BufferGrant)> {
-    open_bound(bind, receive_buffer, hardware, !bind.ip().is_multicast())
+    let stamps = if hardware { Stamped::ByHardware } else { Stamped::ByKernel };
+    open_bound(bind, receive_buffer, stamps, !bind.ip().is_multicast())
 }
 
-/// The same with the kernel's receive timestamps, for one who does not ask where datagrams were sent to.
+/// The same for one who does not ask where datagrams were sent to, and asks for the kernel's receive timestamps if
+/// `stamped`.
 ///
 /// # Errors
 /// As [`open_receiver`].
 pub fn open_plain_receiver(
     bind: SocketAddr,
     receive_buffer: usize,
+    stamped: bool,
 ) -> Result<(Socket, BufferGrant)> {
-    open_bound(bind, receive_buffer, false, false)
+    let stamps = if stamped { Stamped::ByKernel } else { Stamped::Not };
+    open_bound(bind, receive_buffer, stamps, false)
+}
+
+/// Whose receive timestamps are asked for.
+enum Stamped {
+    ByHardware,
+    ByKernel,
+    Not,
 }
 
 fn open_bound(
     bind: SocketAddr,
     receive_buffer: usize,
-    hardware: bool,
+    stamped: Stamped,
     with_destination: bool,
 ) -> Result<(Socket, BufferGrant)> {
     let v6 = bind.is_ipv6();
@@ -177,10 +188,14 @@ fn open_bound(
         socket.set_multicast_all_v4(false)
     };
     set("IP_MULTICAST_ALL", only_own_groups)?;
-    if hardware {
-        set("SO_TIMESTAMPING", sockopt::set_hardware_timestamps(socket.as_fd()))?;
-    } else {
-        set("SO_TIMESTAMPNS", sockopt::set_receive_timestamps(socket.as_fd()))?;
+    match stamped {
+        Stamped::ByHardware => {
+            set("SO_TIMESTAMPING", sockopt::set_hardware_timestamps(socket.as_fd()))?;
+        }
+        Stamped::ByKernel => {
+            set("SO_TIMESTAMPNS", sockopt::set_receive_timestamps(socket.as_fd()))?;
+        }
+        Stamped::Not => {}
     }
     set("SO_RXQ_OVFL", sockopt::set_receive_overflow(socket.as_fd()))?;
     if with_destination {

@@ -5,6 +5,7 @@ use super::handover::{Handover, Interval};
 use super::port::Port;
 use crate::model::event::{Event, Happening};
 use crate::model::ping::{AnsweredBy, Asking, PingInterval, PingSpec};
+use crate::model::report::TimestampKind;
 use crate::stats::latency::Latency;
 use crate::stats::schedule::Schedule;
 use crate::sys::clock::{self, ClockPair};
@@ -259,6 +260,11 @@ impl Asker<'_> {
             return;
         };
         let read_at = self.clocks.realtime_at(read);
+        // Without the kernel's it is one and the same.
+        let received_at = match self.spec.timestamps {
+            TimestampKind::Application => read_at,
+            _ => received_at,
+        };
         let heard =
             Heard { seq: probe.seq, due_at: probe.due_at, received_at, read_at, source, answer };
         let known = self.books.rows().len();

@@ -18,6 +18,7 @@ use crate::model::echo::{EchoInterval, EchoOutcome, EchoSpec};
 use crate::model::event::{Event, Happening};
 use crate::model::group::Membership;
 use crate::model::ping::{Asking, PingInterval, PingOutcome, PingSpec};
+use crate::model::report::TimestampKind;
 use crate::net::host;
 use crate::net::socket::{Launch, SenderOptions};
 use crate::net::timestamp::Timestamps;
@@ -56,10 +57,11 @@ pub struct Outside<'a, I> {
 /// It could not start.
 pub fn ping(spec: &PingSpec, outside: Outside<'_, PingInterval>) -> Result<PingOutcome> {
     let cpu = core(spec.cpu, 1)?;
-    let _stamps = Timestamps::warm_up()?;
+    let stamped = spec.timestamps == TimestampKind::Kernel;
+    let _stamps = stamped.then(Timestamps::warm_up).transpose()?;
     let sending = sending(&spec.group, spec.interface, spec.ttl, spec.loopback, spec.dscp);
     let PingSpec { group, receive_buffer, spin, .. } = *spec;
-    let options = PortOptions { group, sending, receive_buffer, spin };
+    let options = PortOptions { group, sending, receive_buffer, spin, stamped };
     let port = Port::for_asker(&options, spec.reply_port)?;
     let (reply_port, drops_before) = (port.number(), port.drops());
     (outside.ready)()?;
@@ -99,12 +101,13 @@ pub fn ping(spec: &PingSpec, outside: Outside<'_, PingInterval>) -> Result<PingO
 /// It could not start.
 pub fn echo(spec: &EchoSpec, outside: Outside<'_, EchoInterval>) -> Result<EchoOutcome> {
     let cpu = core(spec.cpu, 2)?;
-    let _stamps = Timestamps::warm_up()?;
+    let stamped = spec.timestamps == TimestampKind::Kernel;
+    let _stamps = stamped.then(Timestamps::warm_up).transpose()?;
     // The source of a source-specific group is the asker's.
     let from = Membership { source: None, ..spec.group };
     let sending = sending(&from, spec.interface, spec.ttl, spec.loopback, spec.dscp);
     let EchoSpec { group, receive_buffer, spin, .. } = *spec;
-    let port = Port::for_responder(&PortOptions { group, sending, receive_buffer, spin })?;
+    let port = Port::for_responder(&PortOptions { group, sending, receive_buffer, spin, stamped })?;
     (outside.ready)()?;
     let identity = random();
     let clocks = ClockPair::read();

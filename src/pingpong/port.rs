@@ -41,6 +41,7 @@ pub(super) struct Port {
     /// The datagram received last.
     pub(super) payload: Box<[u8]>,
     spin: bool,
+    stamped: bool,
     interface: u32,
     /// What the socket got as receive buffer.
     pub(super) grant: BufferGrant,
@@ -55,7 +56,7 @@ pub(super) struct Arrival {
     pub(super) len: usize,
     /// Who sent it, with the scope that an answer needs.
     pub(super) source: SocketAddr,
-    /// When the kernel received it, on the wall clock.
+    /// When the kernel received it, or without its timestamps this program, on the wall clock.
     pub(super) received_at: Nanos,
 }
 
@@ -70,6 +71,8 @@ pub(super) struct PortOptions {
     pub(super) receive_buffer: usize,
     /// Whether to wait in a busy loop.
     pub(super) spin: bool,
+    /// Whether receive times are the kernel's.
+    pub(super) stamped: bool,
 }
 
 impl Port {
@@ -82,7 +85,7 @@ impl Port {
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
         let bind = SocketAddr::new(group.source.unwrap_or(any), port);
-        let opened = socket::open_plain_receiver(bind, options.receive_buffer);
+        let opened = socket::open_plain_receiver(bind, options.receive_buffer, options.stamped);
         let (socket, grant) = opened.map_err(|error| match error.errno() {
             Some(libc::EADDRNOTAVAIL) => {
                 error.hint("the source of a group that is asked must be an address of this host")
@@ -102,7 +105,8 @@ impl Port {
     pub(super) fn for_responder(options: &PortOptions) -> Result<Self> {
         let PortOptions { group, sending, .. } = options;
         let bind = socket::bind_address(&[*group], sending.interface);
-        let (socket, grant) = socket::open_plain_receiver(bind, options.receive_buffer)?;
+        let (socket, grant) =
+            socket::open_plain_receiver(bind, options.receive_buffer, options.stamped)?;
         socket::join(&socket, sending.interface, group)?;
         let outlet = socket::open_sender(sending)?;
         socket::set_unicast_reach(&outlet, sending.v6, sending.ttl)?;
@@ -125,6 +129,7 @@ impl Port {
             message: Message::new(),
             payload: vec![0; LONGEST].into(),
             spin: options.spin,
+            stamped: options.stamped,
             interface: options.sending.interface,
             grant,
             without_stamp: 0,
@@ -195,7 +200,7 @@ impl Port {
             })
             .and_then(|message| timespec_nanos(message.data));
         let received_at = stamp.map(Nanos).unwrap_or_else(|| {
-            self.without_stamp += 1;
+            self.without_stamp += u64::from(self.stamped);
             clock::realtime()
         });
         let source = scoped(self.message.source()?, self.interface);

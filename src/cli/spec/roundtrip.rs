@@ -50,6 +50,7 @@ pub(in crate::cli) fn of_ping(args: &PingArgs) -> Result<(PingSpec, Interface)> 
         dscp: args.sending.dscp,
         spin: args.waiting.spin,
         cpu: args.waiting.cpu,
+        timestamps: args.waiting.timestamps,
         receive_buffer: receive_buffer(args.waiting.rcvbuf.0)?,
         interval_ns: interval(args.output.interval)?,
     };
@@ -79,6 +80,7 @@ pub(in crate::cli) fn of_echo(args: &EchoArgs) -> Result<(EchoSpec, Interface)> 
         dscp: args.sending.dscp,
         spin: args.waiting.spin,
         cpu: args.waiting.cpu,
+        timestamps: args.waiting.timestamps,
         receive_buffer: receive_buffer(args.waiting.rcvbuf.0)?,
         interval_ns: interval(args.output.interval)?,
     };

@@ -7,7 +7,7 @@ use crate::model::group::Membership;
 use crate::model::limit::Limit;
 use crate::model::metrics::ClockRelation;
 use crate::model::ping::{SCHEMA as PING, *};
-use crate::model::report::BufferGrant;
+use crate::model::report::{BufferGrant, TimestampKind};
 use crate::model::roundtrip::{RoundTrips, Times};
 use crate::model::spec::StopWhen;
 use crate::units::Nanos;
@@ -151,6 +151,7 @@ fn spec() -> PingSpec {
         dscp: 0,
         spin: false,
         cpu: None,
+        timestamps: TimestampKind::Kernel,
         receive_buffer: 1 << 20,
         interval_ns: Nanos::SECOND,
     }
@@ -234,6 +235,7 @@ pub(crate) fn echo() -> EchoReport {
                 dscp: 0,
                 spin: true,
                 cpu: Some(2),
+                timestamps: TimestampKind::Kernel,
                 receive_buffer: 1 << 20,
                 interval_ns: Nanos::SECOND,
             },

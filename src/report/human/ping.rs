@@ -8,6 +8,7 @@ use super::{
 };
 use crate::model::metrics::ClockRelation;
 use crate::model::ping::{Asking, PingInvalid, PingOutcome, PingReport, ResponderReport};
+use crate::model::report::TimestampKind;
 use crate::model::roundtrip::{Half, RoundTrips};
 use crate::report::warnings::Explained;
 use crate::units::Nanos;
@@ -36,7 +37,7 @@ fn write(report: &PingReport, out: &mut dyn Write) -> io::Result<()> {
     write_requests(outcome, &mut page)?;
     if !outcome.responders.is_empty() {
         write_replies(outcome, &mut page)?;
-        write_times(&outcome.totals.times, &mut page)?;
+        write_times(outcome, &mut page)?;
         write_responders(&outcome.responders, &mut page)?;
     }
     write_limits(&report.limits, &mut page)?;
@@ -122,7 +123,9 @@ fn write_replies(outcome: &PingOutcome, page: &mut Page<'_>) -> io::Result<()> {
     page.number("foreign", foreign, noted(foreign, "to our port, and no answer to us"))
 }
 
-fn write_times(times: &RoundTrips, page: &mut Page<'_>) -> io::Result<()> {
+fn write_times(outcome: &PingOutcome, page: &mut Page<'_>) -> io::Result<()> {
+    let times = &outcome.totals.times;
+    let is_stamped = outcome.spec.timestamps == TimestampKind::Kernel;
     page.section("RTT", "due to read, application to application")?;
     delay::table(&times.rtt_ns, page)?;
     if times.rtt_ns.count == 0 {
@@ -136,11 +139,16 @@ fn write_times(times: &RoundTrips, page: &mut Page<'_>) -> io::Result<()> {
         let [p50, p99] = [of.p50, of.p99].map(or_lost);
         format!("p50 {p50}, p99 {p99}, max {}", of.max)
     };
+    if is_stamped {
+        page.row(
+            "kernel RTT",
+            &format!("{}; due to the kernel's receive time", short(&times.kernel_rtt_ns)),
+        )?;
+    }
     page.row(
-        "kernel RTT",
-        &format!("{}; due to the kernel's receive time", short(&times.kernel_rtt_ns)),
+        "turnaround",
+        &format!("{}; it got the request to its reply", short(&times.turnaround_ns)),
     )?;
-    page.row("turnaround", &format!("{}; its kernel to its reply", short(&times.turnaround_ns)))?;
     if let (Some(there), Some(back)) = (&times.forward_ns, &times.return_ns) {
         page.row("way there", &format!("{}; {}", short(&there.distribution), there.clock))?;
         page.row("way back", &short(&back.distribution))?;
