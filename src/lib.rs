@@ -7,7 +7,7 @@
 //! ```text
 //!  5  cli
 //!  4  live  report     doctor
-//!  3  trial
+//!  3  trial  pingpong
 //!  2  sys -> net -> engine
 //!  1  units -> wire, stats -> model
 //! ```
@@ -39,12 +39,18 @@
 //! 8. [`trial::validity`] judges whether the trial may be used; [`report::FORMATS`] write it down; the exit code
 //!    says it once more.
 //!
+//! # The way of one round trip
+//!
+//! `ping` and `echo` move one datagram at a time, so they have no engine and no crew: [`pingpong`] has one thread that
+//! sends *and* receives, on sockets of its own. [`wire::echo`] is what comes back, [`pingpong::books`] and
+//! [`pingpong::sessions`] say what became of it at either end, [`model::ping`] and [`model::echo`] are the reports.
+//!
 //! # Invariants
 //!
 //! 1. Only [`sys`] contains `unsafe`.
 //! 2. Floor 1 reads no clock, opens no file, and allocates nothing after construction in what workers call.
 //! 3. Between two batches a worker takes no lock, allocates nothing, prints nothing. A new stream is the
-//!    exception: its books are opened when it is first heard.
+//!    exception: its books are opened when it is first heard. So is a new responder, or asker.
 //! 4. No output module measures; no measuring module prints.
 //! 5. No option is decided below `cli/spec.rs`; below it there are no defaults.
 //! 6. A fallback is an event in the report, never silent.
@@ -74,6 +80,7 @@ pub mod net;
 pub mod engine;
 
 pub mod trial;
+pub mod pingpong;
 
 pub mod live;
 pub mod report;

@@ -16,14 +16,15 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("net", &["units", "wire", "stats", "model", "sys"]),
     ("engine", &["units", "wire", "stats", "model", "sys", "net"]),
     ("trial", &["units", "wire", "stats", "model", "sys", "net", "engine"]),
+    ("pingpong", &["units", "wire", "stats", "model", "sys", "net"]),
     ("live", &["units", "wire", "stats", "model"]),
     ("report", &["units", "wire", "stats", "model"]),
     ("doctor", &["units", "wire", "stats", "model", "sys", "net", "engine", "trial"]),
     (
         "cli",
         &[
-            "units", "wire", "stats", "model", "sys", "net", "engine", "trial", "live", "report",
-            "doctor",
+            "units", "wire", "stats", "model", "sys", "net", "engine", "trial", "pingpong", "live",
+            "report", "doctor",
         ],
     ),
 ];
@@ -98,6 +99,7 @@ fn lists_are_complete() {
             "output",
             "interval",
             "percentiles",
+            "ping",
             "schema",
             "warnings",
         ],

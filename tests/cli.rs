@@ -14,6 +14,7 @@ mod help;
 mod privileges;
 mod refusals;
 mod reports;
+mod roundtrips;
 mod schedules;
 mod trials;
 

@@ -6,5 +6,6 @@ mod cli;
 mod engines;
 mod lab;
 mod ledger;
+mod pingpong;
 mod readme;
 mod report;

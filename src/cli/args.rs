@@ -1,11 +1,14 @@
 //! Flags as typed. What they mean together is decided in `spec`.
 
 use super::load_args::LoadArgs;
+use super::ping_args::{ECHO_EXAMPLES, PING_EXAMPLES};
+use super::ping_args::{EchoArgs, PingArgs, describe_echo, describe_ping};
 use super::report_args::ReportArgs;
 use crate::model::group::GroupSpec;
 use crate::model::limit::Limit;
+use crate::model::report::RunReport;
 use crate::model::spec::Timestamps;
-use crate::report::FORMATS;
+use crate::report::Subject;
 use crate::report::output::Target;
 use crate::units::Nanos;
 use crate::units::count::parse_count;
@@ -55,7 +58,7 @@ Exit codes:
   1    could not run
   2    wrong usage
   3    ran, but the trial is invalid or a --fail-if did not hold
-  4    a receiver heard nothing
+  4    a receiver heard nothing, or nobody answered
   130  interrupted; the report is written all the same";
 
 /// The command line.
@@ -85,6 +88,14 @@ pub(super) enum Verb {
     #[command(mut_arg("time", with_default("until its senders have ended")))]
     #[command(mut_arg("threads", |arg| arg.help("Threads that receive, each with groups of its own")))]
     Recv(RecvArgs),
+    /// Ask over multicast and time the answers: round trips, and what was lost which way
+    #[command(after_help = PING_EXAMPLES, after_long_help = with_exit_codes(PING_EXAMPLES))]
+    #[command(mut_args(describe_ping))]
+    Ping(PingArgs),
+    /// Answer what `ping` asks
+    #[command(after_help = ECHO_EXAMPLES, after_long_help = with_exit_codes(ECHO_EXAMPLES))]
+    #[command(mut_args(describe_echo))]
+    Echo(EchoArgs),
     /// Show, merge or compare saved results
     Report(ReportArgs),
 }
@@ -94,7 +105,7 @@ fn with_exit_codes(examples: &str) -> String {
 }
 
 /// Verbs share flags, but not all their defaults. These are decided in `spec`, and told here.
-fn with_default(default: &'static str) -> impl FnOnce(Arg) -> Arg {
+pub(super) fn with_default(default: &'static str) -> impl FnOnce(Arg) -> Arg {
     move |arg| {
         let short = arg.get_help().map(ToString::to_string).unwrap_or_default();
         let long = arg.get_long_help().map_or(short.clone(), ToString::to_string);
@@ -324,7 +335,7 @@ pub(super) struct EngineArgs {
 pub(super) struct OutputArgs {
     // Its help is made from the list of formats.
     #[arg(long = "report", value_name = "FORMAT[:PATH]")]
-    #[arg(help = report_help(), long_help = report_long_help())]
+    #[arg(help = report_help::<RunReport>(), long_help = report_long_help::<RunReport>())]
     pub(super) reports: Vec<Target>,
     /// The same as --report json
     #[arg(short = 'J', long)]
@@ -385,7 +396,7 @@ fn parse_timestamps(text: &str) -> Result<Timestamps, String> {
     }
 }
 
-fn parse_cpus(text: &str) -> Result<CpuList, String> {
+pub(super) fn parse_cpus(text: &str) -> Result<CpuList, String> {
     let number = |text: &str| {
         text.parse::<usize>()
             .map_err(|_| format!("`{text}` is not a core; cores look like `2,3` or `2-5`"))
@@ -415,13 +426,14 @@ fn engine_help() -> String {
     format!("Way to move datagrams\n{}{auto}", lines.collect::<String>())
 }
 
-pub(super) fn report_help() -> String {
-    let names: Vec<_> = FORMATS.iter().map(|format| format.name()).collect();
+pub(super) fn report_help<T: Subject>() -> String {
+    let names: Vec<_> = T::formats().iter().map(|format| format.name()).collect();
     format!("{}; repeatable [default: human]", names.join(", "))
 }
 
-pub(super) fn report_long_help() -> String {
-    let lines = FORMATS.iter().map(|format| format!("\n  {:8} {}", format.name(), format.about()));
+pub(super) fn report_long_help<T: Subject>() -> String {
+    let formats = T::formats().iter();
+    let lines = formats.map(|format| format!("\n  {:8} {}", format.name(), format.about()));
     format!(
         "Report to write, FORMAT or FORMAT:PATH; may be repeated [default: human]\n\n\
          Without a path it goes to standard output. Files are opened before the trial and get their name when \

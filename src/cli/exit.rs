@@ -1,6 +1,8 @@
 //! Exit codes, as scripts rely on them.
 
 use crate::error::{Error, ErrorKind};
+use crate::model::echo::EchoReport;
+use crate::model::ping::{PingInvalid, PingReport};
 use crate::model::report::{InvalidReason, RunReport};
 use std::process::ExitCode;
 
@@ -39,6 +41,36 @@ impl Exit {
             Self::NothingHeard
         } else if !trial.valid || report.limits.iter().any(|limit| !limit.held) {
             Self::NotGood
+        } else {
+            Self::Fine
+        }
+    }
+}
+
+impl Exit {
+    /// For round trips that were reported.
+    pub(super) fn of_ping(report: &PingReport) -> Self {
+        let outcome = &report.outcome;
+        if outcome.interrupted {
+            Self::Interrupted
+        } else if outcome.invalid_reasons.contains(&PingInvalid::NobodyAnswered) {
+            Self::NothingHeard
+        } else if !outcome.valid || report.limits.iter().any(|limit| !limit.held) {
+            Self::NotGood
+        } else {
+            Self::Fine
+        }
+    }
+
+    /// For answers that were reported.
+    pub(super) fn of_echo(report: &EchoReport) -> Self {
+        let outcome = &report.outcome;
+        if outcome.interrupted {
+            Self::Interrupted
+        } else if outcome.failed.is_some() {
+            Self::NotGood
+        } else if outcome.askers.is_empty() {
+            Self::NothingHeard
         } else {
             Self::Fine
         }

@@ -1,7 +1,10 @@
 //! The door: words to a trial, a trial to an exit code.
 
 mod args;
+mod echo;
 mod exit;
+mod ping;
+mod ping_args;
 mod receivers;
 mod recv;
 mod report;
@@ -31,6 +34,8 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::run(args),
         Verb::Send(args) => send::run(args),
         Verb::Recv(args) => recv::run(args),
+        Verb::Ping(args) => ping::run(args),
+        Verb::Echo(args) => echo::run(args),
         Verb::Report(args) => report::run(args),
     };
     result

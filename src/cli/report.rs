@@ -2,7 +2,7 @@
 
 use super::exit::Exit;
 use super::report_args::{CompareArgs, MergeArgs, ReportArgs, ReportVerb, ShowArgs, SummaryArgs};
-use super::session::command_line;
+use super::session::{command_line, written};
 use crate::error::{Error, Result};
 use crate::model::Observer;
 use crate::report::Subject;
@@ -123,13 +123,6 @@ fn or_human<T: Subject>(targets: Vec<Target<T>>) -> Vec<Target<T>> {
         true => vec!["human".parse().expect("it is in the list of formats")],
         false => targets,
     }
-}
-
-fn written<T>(outputs: &Outputs<T>, exit: Exit) -> Exit {
-    for failure in outputs.failures() {
-        let _ = writeln!(io::stderr(), "error: {failure}");
-    }
-    if outputs.failures().is_empty() { exit } else { Exit::Failed }
 }
 
 fn say(line: &str) {

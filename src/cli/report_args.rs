@@ -3,6 +3,7 @@
 use super::args::{report_help, report_long_help};
 use crate::model::compared::Comparison;
 use crate::model::merged::MergedReport;
+use crate::model::report::RunReport;
 use crate::report::Subject;
 use crate::report::output::Target;
 use clap::{Args, Subcommand};
@@ -65,7 +66,7 @@ pub(super) struct ShowArgs {
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
     /// Report to write, FORMAT or FORMAT:PATH; may be repeated [default: human]
-    #[arg(long = "report", value_name = "FORMAT[:PATH]", help = report_help(), long_help = report_long_help())]
+    #[arg(long = "report", value_name = "FORMAT[:PATH]", help = report_help::<RunReport>(), long_help = report_long_help::<RunReport>())]
     pub(super) reports: Vec<Target>,
 }
 

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::live::Fanout;
 use crate::live::line::Line;
 use crate::model::Observer;
-use crate::model::environment::Environment;
+use crate::model::environment::{Environment, Interface};
 use crate::model::event::{Event, Happening};
 use crate::model::limit::Limit;
 use crate::model::report::{RunReport, SCHEMA, TrialReport};
@@ -39,10 +39,8 @@ pub(super) fn run(
     let interrupt = interrupt()?;
     // Read before the trial, which keeps this thread off the senders' cores.
     let environment = environment::read(interface.clone());
-    if !output.quiet && groups.iface.is_none() && spec.interface > 0 {
-        let name = &interface.name;
-        let _ =
-            writeln!(io::stderr(), "no --iface: using {name}, so all traffic stays on this host");
+    if !output.quiet && spec.interface > 0 {
+        say_if_loopback(groups, &interface);
     }
     if let Some(reason) = spec.engine_reason.as_ref().filter(|_| !output.quiet) {
         let _ = writeln!(io::stderr(), "--engine auto: {}, because {reason}", spec.engine);
@@ -67,6 +65,15 @@ pub(super) fn run(
         let _ = writeln!(io::stderr(), "error: {failure}");
     }
     Ok(if failures.is_empty() { Exit::of_report(&report) } else { Exit::Failed })
+}
+
+/// Who names no interface should know which one it is.
+pub(super) fn say_if_loopback(groups: &GroupArgs, interface: &Interface) {
+    if groups.iface.is_none() {
+        let name = &interface.name;
+        let _ =
+            writeln!(io::stderr(), "no --iface: using {name}, so all traffic stays on this host");
+    }
 }
 
 /// A trial with all that explains it.
@@ -112,6 +119,14 @@ impl LaunchArgs {
             Error::os(format!("cannot write the ready file {}", path.display()), error)
         })
     }
+}
+
+/// How it ends once the reports are written, or not.
+pub(super) fn written<T>(outputs: &Outputs<T>, exit: Exit) -> Exit {
+    for failure in outputs.failures() {
+        let _ = writeln!(io::stderr(), "error: {failure}");
+    }
+    if outputs.failures().is_empty() { exit } else { Exit::Failed }
 }
 
 /// A flag that Ctrl-C sets. A second one ends the program at once.

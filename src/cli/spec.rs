@@ -1,5 +1,7 @@
 //! Flags become a trial. Every default and every refusal of a bad combination is here.
 
+pub(super) mod roundtrip;
+
 use super::args::{EngineArgs, GroupArgs, RecvArgs, RunArgs, SendArgs, StopArgs};
 use super::engine::{Choice, choose};
 use super::load_args::{LoadArgs, Shape, SizeList};
@@ -417,13 +419,18 @@ fn media_rate(rate: Option<Rate>) -> Result<Option<u64>> {
 
 fn cpus(args: &EngineArgs) -> Result<Vec<usize>> {
     let Some(list) = &args.cpu else { return Ok(Vec::new()) };
+    check_cpus(&list.0)?;
+    Ok(list.0.clone())
+}
+
+fn check_cpus(cpus: &[usize]) -> Result<()> {
     let allowed = sched::allowed_cpus().unwrap_or_default();
-    if let Some(cpu) = list.0.iter().find(|cpu| !allowed.contains(cpu)) {
+    if let Some(cpu) = cpus.iter().find(|cpu| !allowed.contains(cpu)) {
         let allowed: Vec<_> = allowed.iter().map(usize::to_string).collect();
         return Err(Error::environment(format!("core {cpu} is not there for this process"))
             .hint(format!("it may run on {}", allowed.join(","))));
     }
-    Ok(list.0.clone())
+    Ok(())
 }
 
 fn start_at(time: Option<SystemTime>) -> Result<Option<Nanos>> {

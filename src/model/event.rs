@@ -74,6 +74,32 @@ pub enum Happening {
         /// The address.
         source: String,
     },
+    /// A responder answered for the first time (`ping`).
+    ResponderHeard {
+        /// Its identity, as in its row.
+        responder: String,
+        /// Address and port it answers from.
+        source: String,
+    },
+    /// A responder has stopped to answer (`ping`).
+    ResponderSilent {
+        /// Its identity, as in its row.
+        responder: String,
+        /// Address and port it answered from.
+        source: String,
+    },
+    /// The first call was not answered (`ping`).
+    NobodyAnswers {
+        /// The group that was asked.
+        group: String,
+    },
+    /// Somebody asked for the first time (`echo`).
+    AskerHeard {
+        /// Its session, as in its row.
+        session: String,
+        /// Address and port it asks from.
+        source: String,
+    },
     /// A worker did nothing for a while although there was work.
     Stalled {
         /// `sender 0`, `receiver 1`.
@@ -153,6 +179,19 @@ impl fmt::Display for Happening {
             ),
             Self::SenderRestarted { session, source } => {
                 write!(f, "sender at {source} started again as session {session}")
+            }
+            Self::ResponderHeard { responder, source } => {
+                write!(f, "responder {responder} at {source} is there")
+            }
+            Self::ResponderSilent { responder, source } => {
+                write!(f, "responder {responder} at {source} fell silent")
+            }
+            Self::NobodyAnswers { group } => write!(
+                f,
+                "nobody answers on {group}: start `mcast-bench echo` with the same group and interface there"
+            ),
+            Self::AskerHeard { session, source } => {
+                write!(f, "session {session} from {source} asks")
             }
             Self::Stalled { worker, length_ns } => write!(f, "{worker} stalled for {length_ns}"),
             Self::ClockStepped { by_ns } => {

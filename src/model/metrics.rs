@@ -6,6 +6,7 @@ use crate::stats::patterns::PatternHistograms;
 use crate::stats::reordering::ReorderingCounters;
 use crate::stats::variation::IpdvSums;
 use crate::units::Nanos;
+use crate::wire::announcement::SenderClock;
 use serde::{Deserialize, Serialize};
 
 /// Order of one stream (RFC 4737). Ratios are of the first copies received; `null` when none came.
@@ -145,6 +146,15 @@ pub enum ClockRelation {
 }
 
 impl ClockRelation {
+    /// How two clocks compare, and by how much they are wrong together at most.
+    pub fn between(own: &SenderClock, theirs: &SenderClock) -> (Self, Option<Nanos>) {
+        match own.error.zip(theirs.error) {
+            _ if own.host == theirs.host => (Self::SameHost, Some(Nanos(0))),
+            Some((own, theirs)) => (Self::Disciplined, Some(own + theirs)),
+            None => (Self::Apart, None),
+        }
+    }
+
     /// Whether a delay between the two clocks is a delay.
     pub fn is_comparable(self) -> bool {
         matches!(self, Self::SameHost | Self::Disciplined)

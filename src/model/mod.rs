@@ -14,6 +14,9 @@ pub mod senders;
 pub mod report;
 pub mod merged;
 pub mod compared;
+pub mod roundtrip;
+pub mod ping;
+pub mod echo;
 pub mod limit;
 pub mod verdict;
 #[cfg(test)]

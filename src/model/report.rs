@@ -344,7 +344,8 @@ pub struct Totals {
     pub payload_bytes: u64,
     /// Datagrams a second that arrived (forwarding rate, RFC 2285 section 3.6.1).
     pub forwarding_rate_pps: f64,
-    /// Announcements of start, progress and end: ours, outside all sequence numbers.
+    /// Announcements of start, progress and end, and what `ping` and `echo` say to each other on the same group: ours,
+    /// outside all sequence numbers.
     pub announcements: u64,
 }
 

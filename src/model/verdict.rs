@@ -6,7 +6,8 @@ use super::report::{LimitResult, TrialReport};
 use crate::stats::percentile::{Percentile, percentile_with_losses};
 
 /// What was measured, in the unit of the limit.
-enum Measured {
+pub(super) enum Measured {
+    /// This.
     Finite(Bound),
     /// Lost datagrams reach into the percentile: their delay is infinite (RFC 7679 section 5.1).
     Infinite,
@@ -17,7 +18,11 @@ enum Measured {
 /// What was not measured (no such side in this process, or nothing sent or heard) does not hold. Where datagrams were
 /// lost, a percentile of the delay is taken over received and lost ones, the lost ones being infinitely late.
 pub fn evaluate(limit: &Limit, report: &TrialReport) -> LimitResult {
-    let measured = measure(limit, report);
+    judge(limit, measure(limit, report))
+}
+
+/// Judges what was measured; `None` does not hold.
+pub(super) fn judge(limit: &Limit, measured: Option<Measured>) -> LimitResult {
     let held = match (&measured, limit.fails) {
         (None, _) | (Some(Measured::Infinite), Fails::Above) => false,
         (Some(Measured::Infinite), Fails::Below) => true,
@@ -81,7 +86,11 @@ fn lost_of_comparable(report: &TrialReport) -> u64 {
 }
 
 /// `percentile` of all datagrams, the `lost` ones standing above all others; `None` when none was received.
-fn percentile_with_lost(delays: &Distribution, lost: u64, percentile: u32) -> Option<Measured> {
+pub(super) fn percentile_with_lost(
+    delays: &Distribution,
+    lost: u64,
+    percentile: u32,
+) -> Option<Measured> {
     if delays.percentiles.count == 0 {
         return None;
     }

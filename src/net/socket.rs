@@ -57,12 +57,28 @@ pub enum Launch {
 /// # Errors
 /// What the kernel refuses, by option.
 pub fn open_sender(options: &SenderOptions) -> Result<Socket> {
-    let SenderOptions { interface, source, v6, ttl, loopback, dscp, launch } = *options;
-    let socket = open(v6)?;
+    let socket = open(options.v6)?;
+    set_sending(&socket, options)?;
+    if let Some(source) = options.source {
+        let local = SocketAddr::new(source, 0);
+        socket.bind(&local.into()).map_err(|error| {
+            Error::os(format!("cannot send from {source}"), error)
+                .hint("the source of a group that is sent to must be an address of this host")
+        })?;
+    }
+    Ok(socket)
+}
+
+/// Makes an open socket send to groups through one interface, and hear of every refusal. The source is not its business.
+///
+/// # Errors
+/// What the kernel refuses, by option.
+pub fn set_sending(socket: &Socket, options: &SenderOptions) -> Result<()> {
+    let SenderOptions { interface, v6, ttl, loopback, dscp, launch, .. } = *options;
     // A full send buffer makes the sender wait, but a link that is gone must not make it wait for ever.
     set("send timeout", socket.set_write_timeout(Some(Duration::from_millis(100))))?;
     set("error reporting (IP_RECVERR)", sockopt::set_receive_errors(socket.as_fd(), v6))?;
-    set_launch(&socket, launch)?;
+    set_launch(socket, launch)?;
     let on_interface = if v6 {
         set("hop limit", socket.set_multicast_hops_v6(ttl.into()))?;
         set("IPV6_MULTICAST_LOOP", socket.set_multicast_loop_v6(loopback))?;
@@ -80,15 +96,7 @@ pub fn open_sender(options: &SenderOptions) -> Result<Socket> {
     on_interface.map_err(|error| {
         Error::os(format!("cannot send multicast through interface {interface}"), error)
             .hint("the interface may have gone; `ip link` lists those there are")
-    })?;
-    if let Some(source) = source {
-        let local = SocketAddr::new(source, 0);
-        socket.bind(&local.into()).map_err(|error| {
-            Error::os(format!("cannot send from {source}"), error)
-                .hint("the source of a group that is sent to must be an address of this host")
-        })?;
-    }
-    Ok(socket)
+    })
 }
 
 /// Tries whether this process may leave it to the kernel when datagrams go.
@@ -113,6 +121,19 @@ pub fn try_busy_poll(micros: u32) -> Result<()> {
 /// As for [`try_busy_poll`].
 pub fn set_busy_poll(socket: &Socket, micros: u32) -> Result<()> {
     set("SO_BUSY_POLL", sockopt::set_busy_poll(socket.as_fd(), micros))
+}
+
+/// Bounds how far datagrams to one host go, as [`SenderOptions::ttl`] does for those to groups.
+///
+/// # Errors
+/// What the kernel refuses.
+pub fn set_unicast_reach(socket: &Socket, v6: bool, ttl: u8) -> Result<()> {
+    // A host's own addresses are always in reach, and zero is no value.
+    let ttl = u32::from(ttl.max(1));
+    match v6 {
+        true => set("hop limit", socket.set_unicast_hops_v6(ttl)),
+        false => set("TTL", socket.set_ttl_v4(ttl)),
+    }
 }
 
 fn set_launch(socket: &Socket, launch: Launch) -> Result<()> {
@@ -141,6 +162,37 @@ pub fn open_receiver(
     receive_buffer: usize,
     hardware: bool,
 ) -> Result<(Socket, BufferGrant)> {
+    let stamps = if hardware { Stamped::ByHardware } else { Stamped::ByKernel };
+    open_bound(bind, receive_buffer, stamps, !bind.ip().is_multicast())
+}
+
+/// The same for one who does not ask where datagrams were sent to, and asks for the kernel's receive timestamps if
+/// `stamped`.
+///
+/// # Errors
+/// As [`open_receiver`].
+pub fn open_plain_receiver(
+    bind: SocketAddr,
+    receive_buffer: usize,
+    stamped: bool,
+) -> Result<(Socket, BufferGrant)> {
+    let stamps = if stamped { Stamped::ByKernel } else { Stamped::Not };
+    open_bound(bind, receive_buffer, stamps, false)
+}
+
+/// Whose receive timestamps are asked for.
+enum Stamped {
+    ByHardware,
+    ByKernel,
+    Not,
+}
+
+fn open_bound(
+    bind: SocketAddr,
+    receive_buffer: usize,
+    stamped: Stamped,
+    with_destination: bool,
+) -> Result<(Socket, BufferGrant)> {
     let v6 = bind.is_ipv6();
     let socket = open(v6)?;
     // Several programs on a host may listen to one group.
@@ -152,13 +204,17 @@ pub fn open_receiver(
         socket.set_multicast_all_v4(false)
     };
     set("IP_MULTICAST_ALL", only_own_groups)?;
-    if hardware {
-        set("SO_TIMESTAMPING", sockopt::set_hardware_timestamps(socket.as_fd()))?;
-    } else {
-        set("SO_TIMESTAMPNS", sockopt::set_receive_timestamps(socket.as_fd()))?;
+    match stamped {
+        Stamped::ByHardware => {
+            set("SO_TIMESTAMPING", sockopt::set_hardware_timestamps(socket.as_fd()))?;
+        }
+        Stamped::ByKernel => {
+            set("SO_TIMESTAMPNS", sockopt::set_receive_timestamps(socket.as_fd()))?;
+        }
+        Stamped::Not => {}
     }
     set("SO_RXQ_OVFL", sockopt::set_receive_overflow(socket.as_fd()))?;
-    if !bind.ip().is_multicast() {
+    if with_destination {
         set("IP_PKTINFO", sockopt::set_receive_destination(socket.as_fd(), v6))?;
     }
     let grant = grow_receive_buffer(&socket, receive_buffer)?;

@@ -45,10 +45,15 @@ impl Writer {
         if !std::mem::replace(&mut self.has_header, true) {
             self.rows.write_record(header())?;
         }
-        self.rows.serialize(row).map_err(|error| match error.into_kind() {
-            ::csv::ErrorKind::Io(error) => error,
-            other => io::Error::other(format!("{other:?}")),
-        })
+        self.rows.serialize(row).map_err(io_error)
+    }
+}
+
+/// What went wrong with the output; a table that is not rectangular is our fault.
+pub(super) fn io_error(error: ::csv::Error) -> io::Error {
+    match error.into_kind() {
+        ::csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }
 
@@ -83,14 +88,18 @@ const COLUMNS: &str = "kind index start_ns length_ns session thread stream sourc
     schedule sizes";
 
 /// The columns of a delay, in the order of [`Delays`].
-const DELAYS: [&str; 7] = ["min", "p50", "p90", "p99", "p99_9", "p99_99", "max"];
+pub(super) const DELAYS: [&str; 7] = ["min", "p50", "p90", "p99", "p99_9", "p99_99", "max"];
 
 fn header() -> impl Iterator<Item = String> {
-    let columns = COLUMNS.split_whitespace().flat_map(|column| {
+    columns(COLUMNS).chain(more::header())
+}
+
+/// The names of columns; a star stands for each of [`DELAYS`].
+pub(super) fn columns(names: &'static str) -> impl Iterator<Item = String> {
+    names.split_whitespace().flat_map(|column| {
         let parts = if column.contains('*') { &DELAYS[..] } else { &[""] };
         parts.iter().map(|part| column.replace('*', part))
-    });
-    columns.chain(more::header())
+    })
 }
 
 /// A line of the table, its fields the columns. `None` is an empty cell: not known, or not of this kind of row.
@@ -144,7 +153,7 @@ struct Row<'a> {
 
 /// Empty are also percentiles that reach into the lost ones.
 #[derive(Default, Serialize)]
-struct Delays {
+pub(super) struct Delays {
     min: Option<Nanos>,
     p50: Option<Nanos>,
     p90: Option<Nanos>,

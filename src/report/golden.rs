@@ -47,6 +47,14 @@ fn check(name: &str, text: &str) {
     });
 }
 
+/// Checks what a format makes of something that is no single run.
+pub(super) fn check_written<T: Subject>(name: &str, format: &str, subject: &T) {
+    let out = Shared::default();
+    let format = T::formats().iter().find(|known| known.name() == format).unwrap();
+    format.begin(Box::new(out.clone())).finish(subject).unwrap();
+    check(name, &String::from_utf8(out.0.lock().unwrap().clone()).unwrap());
+}
+
 /// Checks what is written for people of something that is no single run.
 pub(super) fn check_human<T: Subject>(name: &str, subject: &T) {
     let out = Shared::default();

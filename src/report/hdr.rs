@@ -26,10 +26,10 @@ impl ReportFormat for Hdr {
 }
 
 /// Histograms count nanoseconds, the report shows microseconds.
-const RATIO: f64 = 1_000.0;
+pub(super) const RATIO: f64 = 1_000.0;
 
 /// Rows for each halving of the distance to 100 %, as all HDR tools have it.
-const TICKS: u32 = 5;
+pub(super) const TICKS: u32 = 5;
 
 /// Writes the one-way delay where this process received (only relative, where clocks do not compare), else the
 /// sender's lateness.

@@ -162,7 +162,7 @@ fn patterns_in(report: &Patterns) -> [CoarseHistogram; 8] {
 }
 
 /// Both times are needed: readers take the intervals as relative to the base, and filter by the start.
-fn write_header(started_at: Nanos, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_header(started_at: Nanos, out: &mut dyn Write) -> io::Result<()> {
     let (seconds, date) = (started_at.as_secs_f64(), UNIX_EPOCH + Duration::from(started_at));
     let date = humantime::format_rfc3339_millis(date);
     writeln!(out, "#[Histogram log format version 1.3]")?;
@@ -174,7 +174,7 @@ fn write_header(started_at: Nanos, out: &mut dyn Write) -> io::Result<()> {
     )
 }
 
-fn write_interval<T: Counter>(
+pub(super) fn write_interval<T: Counter>(
     tag: &str,
     start: Nanos,
     length: Nanos,

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::model::delay::Distribution;
 use crate::model::report::{RunReport, SCHEMA, StreamReport};
-use crate::model::{compared, merged};
+use crate::model::{compared, echo, merged, ping};
 use hdrhistogram::Histogram;
 use serde::Deserialize;
 use serde_json::error::Category;
@@ -57,11 +57,13 @@ pub fn histogram(file: &str, distribution: &Distribution) -> Result<Histogram<u6
     Err(broken(format!("{} values where {count} are named", histogram.len())))
 }
 
-/// Whether a file was made of results by this program: merged or compared ones.
+/// Whether a file was written by this program and is no result of a run: merged or compared ones, or round trips.
 pub fn is_summary(path: &Path) -> bool {
     let head = fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<Head>(&bytes).ok());
     let schema = head.and_then(|head| head.schema);
-    schema.is_some_and(|schema| [merged::SCHEMA, compared::SCHEMA].contains(&&*schema))
+    schema.is_some_and(|schema| {
+        [merged::SCHEMA, compared::SCHEMA, ping::SCHEMA, echo::SCHEMA].contains(&&*schema)
+    })
 }
 
 /// Result files at `path`: the file itself, or all `*.json` in and below a directory.

@@ -2,8 +2,10 @@
 //! results that were saved: one answer of many receivers, or what got better and what worse.
 
 use crate::model::compared::Comparison;
+use crate::model::echo::EchoReport;
 use crate::model::event::Event;
 use crate::model::merged::MergedReport;
+use crate::model::ping::PingReport;
 use crate::model::report::RunReport;
 use crate::model::snapshot::Snapshot;
 use crate::model::spec::TrialSpec;
@@ -26,6 +28,7 @@ pub mod merge;
 pub mod compare;
 
 mod interval;
+mod ping;
 
 #[cfg(test)]
 mod golden;
@@ -83,6 +86,18 @@ impl Subject for MergedReport {
 }
 
 impl Subject for Comparison {
+    fn formats() -> &'static [&'static dyn ReportFormat<Self>] {
+        &[&human::Human, &json::Json]
+    }
+}
+
+impl Subject for PingReport {
+    fn formats() -> &'static [&'static dyn ReportFormat<Self>] {
+        &[&human::Human, &json::Json, &csv::Csv, &hdr::Hdr, &hlog::Hlog]
+    }
+}
+
+impl Subject for EchoReport {
     fn formats() -> &'static [&'static dyn ReportFormat<Self>] {
         &[&human::Human, &json::Json]
     }

@@ -17,6 +17,8 @@ use serde_json::Value;
 const SCHEMA: &str = include_str!("schema.json");
 const MERGED: &str = include_str!("merged.schema.json");
 const COMPARED: &str = include_str!("compared.schema.json");
+const PING: &str = include_str!("ping.schema.json");
+const ECHO: &str = include_str!("echo.schema.json");
 
 /// What it knows; another word in the schema would go unchecked.
 const KEYWORDS: &[&str] = &[
@@ -248,6 +250,13 @@ pub(super) fn check_compared(compared: &Comparison) {
 }
 
 #[test]
+fn round_trips_keep_to_their_schemas() {
+    check_summary(PING, &sample::roundtrip::ping());
+    check_summary(PING, &sample::roundtrip::ping_alone());
+    check_summary(ECHO, &sample::roundtrip::echo());
+}
+
+#[test]
 fn a_broken_report_is_refused() {
     let check = |pointer: &str, value: Value, complaint: &str| {
         let mut report = as_json(&everything());
@@ -292,7 +301,7 @@ fn every_object_of_the_schema_is_closed() {
             }
         }
     }
-    for schema in [SCHEMA, MERGED, COMPARED] {
+    for schema in [SCHEMA, MERGED, COMPARED, PING, ECHO] {
         visit(&Validator::of(schema).schema, "");
     }
 }

@@ -14,6 +14,7 @@ mod ratio;
 pub mod receivers;
 pub mod reordering;
 pub mod schedule;
+pub mod seen;
 pub mod seq;
 pub mod skew;
 pub mod trains;

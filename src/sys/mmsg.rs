@@ -223,7 +223,7 @@ fn empty_slices(capacity: usize) -> Box<[libc::iovec]> {
 }
 
 #[inline]
-fn socket_addr(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
+pub(super) fn socket_addr(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
     match i32::from(storage.ss_family) {
         libc::AF_INET => {
             // SAFETY: the kernel wrote a sockaddr_in ("ss_family ... AF_INET", ip(7)); sockaddr_storage is at

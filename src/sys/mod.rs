@@ -10,6 +10,7 @@ pub mod cmsg;
 pub mod ethtool;
 pub mod hwtstamp;
 pub mod memory;
+pub mod message;
 pub mod mmsg;
 pub mod netdev;
 pub mod packet;

@@ -28,12 +28,7 @@ pub(super) struct Clock {
 impl Clock {
     /// Learns what clock the sender has.
     pub(super) fn compare(&mut self, own: &SenderClock, theirs: &SenderClock) {
-        let errors = own.error.zip(theirs.error);
-        (self.relation, self.error) = match errors {
-            _ if own.host == theirs.host => (ClockRelation::SameHost, Some(Nanos(0))),
-            Some((own, theirs)) => (ClockRelation::Disciplined, Some(own + theirs)),
-            None => (ClockRelation::Apart, None),
-        };
+        (self.relation, self.error) = ClockRelation::between(own, theirs);
     }
 
     /// Records the delay of a first copy as what it is: a delay, or only how much longer than the shortest.

@@ -87,6 +87,10 @@ impl Ledger {
             self.foreign += 1;
             return;
         };
+        if probe.kind.is_of_round_trips() {
+            self.announcements += 1;
+            return;
+        }
         let key = Key { source, session: probe.session, stream: probe.stream };
         let Some(index) = self.find(key, flow, now) else {
             self.foreign += 1;
@@ -207,7 +211,7 @@ impl Ledger {
         self.payload_bytes
     }
 
-    /// Announcements of start, progress and end.
+    /// Announcements of start, progress and end, and round trips of others.
     pub fn announcements(&self) -> u64 {
         self.announcements
     }

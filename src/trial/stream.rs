@@ -186,7 +186,8 @@ impl Stream {
                 self.state = State::Ended;
                 return true;
             }
-            Kind::Progress | Kind::End | Kind::Data => {}
+            // The ledger lets no round trips through.
+            _ => {}
         }
         false
     }

@@ -76,8 +76,7 @@ pub struct GapSummary {
 impl SenderClock {
     /// Writes it into an announcement of at least [`ANNOUNCEMENT_LEN`] bytes.
     pub(super) fn write(&self, announcement: &mut [u8]) {
-        let micros = self.error.map_or(u64::MAX, |error| error.0.div_ceil(1000));
-        let error = u32::try_from(micros).unwrap_or(u32::MAX);
+        let error = error_micros(self.error);
         announcement[CLOCK..CLOCK + 8].copy_from_slice(&self.host.to_be_bytes());
         announcement[CLOCK + 8..CONDUCT].copy_from_slice(&error.to_be_bytes());
     }
@@ -86,8 +85,7 @@ impl SenderClock {
     pub fn read(announcement: &[u8]) -> Option<Self> {
         let host = u64::from_be_bytes(*announcement.get(CLOCK..)?.first_chunk()?);
         let micros = u32::from_be_bytes(*announcement.get(CLOCK + 8..)?.first_chunk()?);
-        let error = (micros != u32::MAX).then(|| Nanos(u64::from(micros) * 1000));
-        Some(Self { host, error })
+        Some(Self { host, error: error_of_micros(micros) })
     }
 }
 
@@ -136,6 +134,19 @@ impl Conduct {
         let counts = [intended.unwrap_or_default(), offered, refused, stalls.into()];
         counts.into_iter().fold(0, u64::saturating_add)
     }
+}
+
+/// The error of a clock as it is written: microseconds, rounded up; 2^32 - 1 is not known.
+#[inline]
+pub(super) fn error_micros(error: Option<Nanos>) -> u32 {
+    let micros = error.map_or(u64::MAX, |error| error.0.div_ceil(1000));
+    u32::try_from(micros).unwrap_or(u32::MAX)
+}
+
+/// The error of a clock as it is read.
+#[inline]
+pub(super) fn error_of_micros(micros: u32) -> Option<Nanos> {
+    (micros != u32::MAX).then(|| Nanos(u64::from(micros) * 1000))
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! What a payload says: our own header, and what announcements carry behind it; and the headers before it, where an
-//! engine builds them itself; and captures. Pure.
+//! What bytes say: our own header, what announcements carry behind it, and what answers to it; the headers before it,
+//! where an engine builds them itself; and captures. Pure.
 
 pub mod announcement;
 pub mod capture;
 pub mod frame;
 pub mod probe;
+pub mod echo;

@@ -40,8 +40,20 @@ fn of_recv() {
 }
 
 #[test]
+fn of_ping() {
+    check("help_ping_short", &["ping", "-h"]);
+    check("help_ping_long", &["ping", "--help"]);
+}
+
+#[test]
+fn of_echo() {
+    check("help_echo_short", &["echo", "-h"]);
+    check("help_echo_long", &["echo", "--help"]);
+}
+
+#[test]
 fn a_flag_takes_one_line_of_the_short_help() {
-    for verb in ["run", "send", "recv"] {
+    for verb in ["run", "send", "recv", "ping", "echo"] {
         let help = Bench::new().run(&[verb, "-h"]).stdout;
         let flags = help.split("\nExamples:").next().unwrap().split("\nGroups:").nth(1).unwrap();
         for line in flags.lines() {

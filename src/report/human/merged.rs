@@ -244,7 +244,7 @@ fn write_streams(streams: &[MergedStream], page: &mut Page<'_>) -> io::Result<()
 }
 
 /// The first `texts` columns hold text, the others numbers.
-fn write_table(
+pub(super) fn write_table(
     header: &[&str],
     texts: usize,
     rows: Vec<Vec<String>>,

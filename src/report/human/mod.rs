@@ -6,6 +6,8 @@ mod delay;
 mod lost;
 mod origin;
 mod page;
+mod ping;
+mod echo;
 mod patterns;
 mod senders;
 mod streams;
@@ -182,10 +184,17 @@ fn write_warnings(report: &RunReport, page: &mut Page<'_>) -> io::Result<()> {
     warnings.iter().try_for_each(|warning| page.explained(warning, report))
 }
 
-/// Events that a reader should know; that streams were heard is in the table of streams.
+/// Events that a reader should know; who was heard is in a table.
 fn write_events(events: &[Event], page: &mut Page<'_>) -> io::Result<()> {
     const MOST: usize = 10;
-    let heard = |event: &&Event| matches!(event.what, Happening::StreamHeard { .. });
+    let heard = |event: &&Event| {
+        matches!(
+            event.what,
+            Happening::StreamHeard { .. }
+                | Happening::ResponderHeard { .. }
+                | Happening::AskerHeard { .. }
+        )
+    };
     let events: Vec<_> = events.iter().filter(|event| !heard(event)).collect();
     if events.is_empty() {
         return Ok(());

@@ -12,7 +12,7 @@ use std::io;
 
 pub(super) fn write(report: &RunReport, page: &mut Page<'_>) -> io::Result<()> {
     let trial = &report.trial;
-    let Environment { commit, host, kernel, interface, .. } = &report.environment;
+    let commit = &report.environment.commit;
     let lasted = match trial.duration_ns {
         Nanos(0) => String::new(),
         duration => format!("{duration} from "),
@@ -25,16 +25,27 @@ pub(super) fn write(report: &RunReport, page: &mut Page<'_>) -> io::Result<()> {
     if let Some(reason) = &trial.spec.engine_reason {
         page.row("engine", &format!("{}, because {reason}", trial.spec.engine))?;
     }
+    let grant = trial.receiver.as_ref().map(|receiver| &receiver.receive_buffer);
+    write_machine(&report.environment, grant, page)
+}
+
+/// The machine, and what its sockets got.
+pub(super) fn write_machine(
+    environment: &Environment,
+    grant: Option<&BufferGrant>,
+    page: &mut Page<'_>,
+) -> io::Result<()> {
+    let Environment { host, kernel, interface, .. } = environment;
     page.row("host", &joined([host, kernel].map(|known| known.clone().unwrap_or_default())))?;
-    page.row("CPU", &cpu(&report.environment))?;
+    page.row("CPU", &cpu(environment))?;
     if !interface.name.is_empty() {
         page.row("interface", &hardware(interface))?;
         page.row("", &software(interface))?;
     }
-    if let Some(receiver) = &trial.receiver {
-        page.row("buffer", &buffer(&receiver.receive_buffer))?;
+    if let Some(grant) = grant {
+        page.row("buffer", &buffer(grant))?;
     }
-    page.row("sysctls", &sysctls(&report.environment))
+    page.row("sysctls", &sysctls(environment))
 }
 
 fn load(spec: &TrialSpec) -> String {

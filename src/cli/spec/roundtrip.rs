@@ -1,0 +1,127 @@
+//! Flags of `ping` and `echo` become what they mean.
+
+use super::{DEFAULT_TIME, MAX_PAYLOAD, bounded, check_cpus, groups, interval, receive_buffer};
+use crate::cli::args::{GroupArgs, StopArgs};
+use crate::cli::ping_args::{EchoArgs, PingArgs};
+use crate::error::{Error, Result};
+use crate::model::echo::{EchoSpec, ReplyTo};
+use crate::model::environment::Interface;
+use crate::model::group::{Membership, is_source_specific_range};
+use crate::model::limit::{Limit, Quantity};
+use crate::model::ping::{Asking, PingSpec};
+use crate::model::spec::StopWhen;
+use crate::net::interface;
+use crate::units::Nanos;
+use crate::units::rate::Rate;
+use crate::wire::echo::ANSWER_LEN;
+
+/// As `send`: gentle to a network, and enough for a p99.9 in ten seconds.
+const RATE: Rate = Rate::MilliDatagrams(1_000_000);
+
+/// What `ping` means.
+pub(in crate::cli) fn of_ping(args: &PingArgs) -> Result<(PingSpec, Interface)> {
+    let group = group(&args.groups)?;
+    let size = args.asking.size.0;
+    if !(ANSWER_LEN as u64..=MAX_PAYLOAD).contains(&size) {
+        return Err(Error::usage(format!("a request cannot have {size} bytes"))
+            .hint(format!("--size is from {ANSWER_LEN} to {MAX_PAYLOAD}")));
+    }
+    let asking = match (args.asking.closed, args.asking.rate.unwrap_or(RATE)) {
+        (Some(answered_by), _) => Asking::Closed { answered_by },
+        (None, Rate::Max) => {
+            return Err(Error::usage("--rate max would only time our own queues")
+                .hint("--closed asks as fast as answers come"));
+        }
+        (None, rate) => Asking::Open { rate },
+    };
+    check_limits(&args.limits.limits)?;
+    args.waiting.cpu.map_or(Ok(()), |cpu| check_cpus(&[cpu]))?;
+    let interface = network(&args.groups)?;
+    let spec = PingSpec {
+        group,
+        interface: interface.index,
+        asking,
+        stop: stop(&args.stop, Some(DEFAULT_TIME))?,
+        payload_len: size as u16,
+        timeout_ns: bounded("--timeout", args.asking.timeout, Nanos::MILLISECOND)?,
+        reply_port: args.asking.reply_port.unwrap_or(0),
+        ttl: args.sending.ttl,
+        loopback: args.sending.loopback,
+        dscp: args.sending.dscp,
+        spin: args.waiting.spin,
+        cpu: args.waiting.cpu,
+        timestamps: args.waiting.timestamps,
+        receive_buffer: receive_buffer(args.waiting.rcvbuf.0)?,
+        interval_ns: interval(args.output.interval)?,
+    };
+    Ok((spec, interface))
+}
+
+/// What `echo` means.
+pub(in crate::cli) fn of_echo(args: &EchoArgs) -> Result<(EchoSpec, Interface)> {
+    let group = group(&args.groups)?;
+    let reply = args.answering.reply;
+    let is_specific = group.source.is_some() || is_source_specific_range(group.group);
+    if reply == ReplyTo::Group && is_specific {
+        return Err(Error::usage(format!(
+            "answers to the source-specific group {group} would have a source that nobody joins"
+        ))
+        .hint("give --reply unicast"));
+    }
+    args.waiting.cpu.map_or(Ok(()), |cpu| check_cpus(&[cpu]))?;
+    let interface = network(&args.groups)?;
+    let spec = EchoSpec {
+        group,
+        interface: interface.index,
+        reply,
+        stop: stop(&args.stop, None)?,
+        ttl: args.sending.ttl,
+        loopback: args.sending.loopback,
+        dscp: args.sending.dscp,
+        spin: args.waiting.spin,
+        cpu: args.waiting.cpu,
+        timestamps: args.waiting.timestamps,
+        receive_buffer: receive_buffer(args.waiting.rcvbuf.0)?,
+        interval_ns: interval(args.output.interval)?,
+    };
+    Ok((spec, interface))
+}
+
+fn group(args: &GroupArgs) -> Result<Membership> {
+    match groups(args)?[..] {
+        [group] => Ok(group),
+        ref more => Err(Error::usage(format!("{} groups for round trips", more.len()))
+            .hint("give one; start one program for each group")),
+    }
+}
+
+fn network(args: &GroupArgs) -> Result<Interface> {
+    args.iface.as_ref().map_or_else(interface::loopback, |text| interface::resolve(text))
+}
+
+/// `otherwise`: how long it takes if nothing is said.
+fn stop(args: &StopArgs, otherwise: Option<Nanos>) -> Result<StopWhen> {
+    if args.count == Some(0) {
+        return Err(
+            Error::usage("--count 0 is no request at all").hint("leave it out for no limit")
+        );
+    }
+    let time_ns = match args.time {
+        Some(Nanos(0)) => None,
+        Some(time) => Some(bounded("--time", time, Nanos(1))?),
+        None if args.count.is_none() => otherwise,
+        None => None,
+    };
+    Ok(StopWhen { time_ns, count: args.count, with_senders: false })
+}
+
+fn check_limits(limits: &[Limit]) -> Result<()> {
+    match limits.iter().find(|limit| limit.quantity == Quantity::Corrupt) {
+        None => Ok(()),
+        Some(limit) => Err(Error::usage(format!(
+            "`ping` cannot hold to --fail-if '{limit}': it does not measure {}",
+            limit.quantity
+        ))
+        .hint("give it to `recv`, or to `run`")),
+    }
+}
