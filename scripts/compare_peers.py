@@ -35,7 +35,7 @@ BIAS = """\
   to the socket. How tools compare on a network card need not be how they compare here.
 - **CPU seconds** are user and system time of both processes, from getrusage(2). The kernel charges the time of soft
   interrupts to whoever runs on that core. A tool that spins while it waits pays for it at a low rate; each is given the
-  flags with which it waits best (ours: `--pace sleep`), and `max` stands beside it, where nobody waits.
+  flags with which it waits best (ours: `--pace sleep --catch-up`), and its highest rate stands beside it, where nobody waits.
 - **Pinning.** All threads of a sender share one core, and all of a receiver another: that is hardest on tools with
   helper threads, iperf2 and ours.
 - **Buffers** are what anybody may have (`net.core.rmem_max`), the same for all; mgen gets it for its sockets too.

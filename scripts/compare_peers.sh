@@ -179,7 +179,8 @@ trial() {
     finish recv
     after=$(counters)
     read -r packets bytes read dropped < <(awk -v a="$before" -v b="$after" 'BEGIN {
-        split(a, x, " "); split(b, y, " "); for (i = 1; i <= 4; i++) printf "%.0f ", y[i] - x[i] }')
+        split(a, x, " "); split(b, y, " "); OFMT = "%.0f"
+        print y[1] - x[1], y[2] - x[2], y[3] - x[3], y[4] - x[4] }')
     read -r sent took received < <(told_by "$tool" "$files")
     # A super-packet is one packet with one set of headers: bytes tell the datagrams.
     if [[ $sent = - ]]; then sent=$(((bytes - packets * 42) / size)); fi
@@ -253,7 +254,7 @@ measure_pacing() {
         files=$raw/$round-pacing-$(file_name "$tool")-$rate
         start dump "$rx_ns" "$rx_cpu" "$files" tcpdump -i eth0 --time-stamp-precision=nano -s 64 -B 65536 -n \
             -w "$files.pcap" 'udp and dst net 224.0.0.0/4'
-        until_true 4 grep -q 'listening on' "$files-dump.out" || say "tcpdump does not get ready"
+        until_true 4 grep -qs 'listening on' "$files-dump.out" || say "tcpdump does not get ready"
         if [[ $tool = nuttcp ]]; then
             receive_with "$tool"
             start recv "$rx_ns" "$rx_cpu" "$files" "${receiver[@]}"

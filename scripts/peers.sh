@@ -94,7 +94,7 @@ send_with() {
             [[ $rate = 0 ]] && rate=max
             sender=("$ours" send -I eth0 -g "$group" -e "${engine%>*}" -s "$size" -r "$rate" -t "${seconds}s"
                 --quiet -i 0 --report json)
-            if [[ $rate != max && $4 = cpu ]]; then sender+=(--pace sleep); fi
+            if [[ $rate != max && $4 = cpu ]]; then sender+=(--pace sleep --catch-up); fi
             if [[ $rate != max && $4 = pacing ]]; then sender+=(--pace spin); fi
             ;;
     esac
@@ -184,6 +184,6 @@ half_trip_of() {
             sed -n 's/.*percentile \(50\|99\)\.000 = *\([0-9.]*\).*/\1 \2/p' "$tx" | sort -n | awk '{ printf "%s ", $2 }'
             ;;
         bare) sed -n 's/.*p50 \([0-9.]*\) us, p99 \([0-9.]*\) us.*/\1 \2/p' "$tx" ;;
-        ours) jq -r '.totals.times.rtt_ns | "\(.p50 / 2000) \(.p99 / 2000)"' "$tx" || true ;;
+        ours) jq -r '.totals.half_rtt_ns | "\(.p50 / 1000) \(.p99 / 1000)"' "$tx" || true ;;
     esac
 }

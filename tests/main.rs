@@ -5,5 +5,6 @@ mod cli;
 mod engines;
 mod lab;
 mod ledger;
+mod peers;
 mod readme;
 mod report;
