@@ -297,6 +297,19 @@ measure_rtt() {
     done
 }
 
+# gather STEM: makes one file of the many that the trials of a tool left.
+gather() {
+    local part
+    for part in "$1"[-.]*; do
+        [[ -e $part ]] || continue
+        printf '== %s\n' "${part##*/}"
+        cat "$part"
+        printf '\n'
+        rm "$part"
+    done >"$raw/gathered"
+    mv "$raw/gathered" "$1.txt"
+}
+
 file_name() { tr ':>' '__' <<<"$1"; }
 
 # --- which tools, and the rounds
@@ -349,6 +362,7 @@ for ((round = 1; round <= rounds; round++)); do
             # Each round begins with another tool.
             tool=${turn[(n + (round - 1) * ${#turn[@]} / rounds) % ${#turn[@]}]}
             "measure_$kind" "$tool" "$round"
+            gather "$raw/$round-$kind-$(file_name "$tool")"
         done
     done
 done

@@ -72,7 +72,7 @@ send_with() {
             ;;
         mgen)
             # Without a limit it is too busy to hear that it shall end.
-            if [[ $rate = 0 ]]; then sender=(timeout --signal=KILL "$seconds" mgen) rate=-1; else sender=(mgen); fi
+            if [[ $rate = 0 ]]; then sender=(timeout --foreground --signal=KILL "$seconds" mgen) rate=-1; else sender=(mgen); fi
             sender+=(event "ON 1 UDP DST $group/5777 PERIODIC [$rate $size] INTERFACE eth0"
                 event "$seconds OFF 1" txbuffer "$buffer" ttl 1 nolog)
             if [[ $4 = pacing ]]; then sender+=(precise on); fi
