@@ -56,10 +56,10 @@ used() {
 # take TITLE COMMAND...: waits for a quiet moment (a minute at most), runs it and keeps what it prints. When other
 # programs took more than 3 % of a core meanwhile, it is done again, whatever came out: three times at most.
 take() {
-    local title=$1 attempt free code began took others others_after stolen stolen_after
+    local title=$1 free code began took others others_after stolen stolen_after
     shift
     printf '%s\n' "$*" >"$out/$title.cmd"
-    for attempt in {1..4}; do
+    for _ in {1..4}; do
         for _ in {1..60}; do
             free=$(idle)
             [[ $free -ge 95 ]] && break

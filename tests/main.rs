@@ -6,6 +6,7 @@ mod cli;
 mod engines;
 mod lab;
 mod ledger;
+mod peers;
 mod pingpong;
 mod readme;
 mod report;

@@ -19,7 +19,7 @@ const README: &str = include_str!("../README.md");
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Flags in the README that are those of other programs: cargo's, and iperf2's.
-const FLAGS_OF_OTHERS: [&str; 4] = ["release", "open", "path", "isochronous"];
+const FLAGS_OF_OTHERS: [&str; 5] = ["release", "open", "path", "bench", "isochronous"];
 
 #[test]
 fn its_commands_run() {
