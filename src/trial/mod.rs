@@ -6,7 +6,7 @@ mod granted;
 mod crew;
 mod control;
 mod tx_worker;
-mod pacer;
+pub mod pacer;
 mod rx_worker;
 pub mod ledger;
 pub mod senders;
