@@ -166,10 +166,10 @@ impl Bed {
     fn receive(&mut self) {
         let batch = self.rx.poll(Duration::ZERO).expect("memory does not fail");
         let read_at = realtime();
-        for datagram in batch.datagrams() {
+        batch.datagrams().for_each(|datagram| {
             self.interval.host_delay.record(datagram.received_at, read_at);
             self.ledger.enter(&datagram, Nanos(1), &mut self.interval);
-        }
+        });
     }
 }
 
