@@ -3,17 +3,19 @@
 use mcast_bench::engine::memory::Memory;
 use mcast_bench::engine::{Departure, Engine, RxEngine, RxPlan, TxEngine, TxPlan};
 use mcast_bench::model::group::{GroupSpec, Membership, expand_all};
-use mcast_bench::model::snapshot::ReceiverInterval;
+use mcast_bench::model::snapshot::{ReceiverInterval, SenderInterval};
+use mcast_bench::model::spec::Pace;
 use mcast_bench::net::host::own_clock;
 use mcast_bench::net::socket::Launch;
 use mcast_bench::net::timestamp::Stamps;
-use mcast_bench::stats::latency::Latency;
 use mcast_bench::stats::schedule::{Constant, Schedule, Turn};
-use mcast_bench::sys::clock::realtime;
+use mcast_bench::sys::clock::{monotonic, realtime};
 use mcast_bench::trial::ledger::Ledger;
+use mcast_bench::trial::pacer::Pacer;
 use mcast_bench::trial::stream::Options;
 use mcast_bench::units::Nanos;
 use mcast_bench::units::rate::DatagramRate;
+use mcast_bench::wire::announcement::{ANNOUNCEMENT_LEN, Conduct};
 use mcast_bench::wire::probe::{Encoder, Kind};
 use std::hint::black_box;
 use std::time::Duration;
@@ -21,20 +23,30 @@ use std::time::Duration;
 /// Datagrams a batch.
 pub(crate) const BATCH: usize = 64;
 
+/// When the sender looks at the clock: late enough for all to be due.
+const NOW: Nanos = Nanos(1 << 59);
+
+/// How late it says it is.
+const LATE: Nanos = Nanos(100);
+
 /// One sender, one receiver, and streams for each group.
 pub(crate) struct Bed {
     tx: Box<dyn TxEngine>,
     rx: Box<dyn RxEngine>,
     schedule: Box<dyn Schedule>,
+    pacer: Pacer,
     streams: Vec<(Encoder, u64)>,
     turn: usize,
+    left: u64,
+    next: Option<Nanos>,
+    pending: Vec<Nanos>,
     departures: Vec<Departure>,
     payload_len: usize,
     /// Whether one of a hundred numbers is left out, and one comes a place late.
     is_troubled: bool,
     ledger: Ledger,
     interval: ReceiverInterval,
-    lateness: Latency,
+    sent: SenderInterval,
 }
 
 impl Bed {
@@ -69,42 +81,83 @@ impl Bed {
             media_rate_bps: has_all.then_some(1_000_000_000),
             variation: has_all,
         };
-        Self {
+        let mut bed = Self {
             tx: halves.tx.into_iter().next().expect("one sender"),
             rx: halves.rx.into_iter().next().expect("one receiver"),
             schedule: Box::new(Constant::new(rate, 1, Turn { index: 0, of: 1 })),
+            // What it held back it would only have to be asked for again.
+            pacer: Pacer::new(Pace::Auto, true),
             streams,
             turn: 0,
+            left: u64::MAX,
+            next: None,
+            pending: Vec::with_capacity(BATCH),
             departures: Vec::with_capacity(BATCH),
             payload_len,
             is_troubled,
             ledger: Ledger::new(options, own_clock()),
             interval: ReceiverInterval::new(has_all),
-            lateness: Latency::new(),
+            sent: SenderInterval::default(),
+        };
+        bed.announce();
+        bed
+    }
+
+    /// Says what clock the sender has: that of the receiver.
+    fn announce(&mut self) {
+        let told = (&own_clock(), &Conduct::default());
+        for flow in 0..self.streams.len() {
+            let mut slots = self.tx.reserve(1, ANNOUNCEMENT_LEN);
+            for slot in slots.iter_mut() {
+                self.streams[flow].0.announce(slot, Kind::Start, 0, realtime(), told);
+            }
+            assert_eq!(self.tx.commit(&[Departure::to(flow as u32)]).taken, 1);
+            self.receive();
         }
     }
 
-    /// Schedule, encode, commit, and the record of how late it was: what the transmit loop does. Never inlined, because
-    /// its instructions are counted by its name.
-    #[inline(never)]
+    /// Schedule, pace, encode, commit, and the record of how late it was: what the transmit loop does.
+    #[inline(never)] // so that a profile tells the halves apart
     pub(crate) fn send(&mut self) {
-        let now = Nanos(u64::MAX / 4);
-        let mut slots = self.tx.reserve(BATCH, self.payload_len);
+        while self.pending.len() < BATCH {
+            let next = match self.next {
+                Some(next) => next,
+                None => *self.next.insert(self.schedule.next_due(NOW)),
+            };
+            let is_first = self.pending.is_empty();
+            if next >= NOW || self.left == 0 || !self.pacer.may_leave(next, NOW, is_first) {
+                break;
+            }
+            self.next = None;
+            self.left -= 1;
+            self.sent.counts.intended += 1;
+            self.pending.push(next);
+        }
+        // The last of the batch is due now, and the others as much earlier as the schedule says.
+        let last = self.pending[self.pending.len() - 1];
+        let start = realtime() - last;
+        let mut slots = self.tx.reserve(self.pending.len(), self.payload_len);
         self.departures.clear();
-        for slot in slots.iter_mut() {
-            let due = self.schedule.next_due(now);
+        for (slot, &due) in slots.iter_mut().zip(&self.pending) {
             let (encoder, seq) = &mut self.streams[self.turn];
             let number = if self.is_troubled { troubled(*seq) } else { *seq };
-            encoder.encode(slot, Kind::Data, number, Nanos(1 << 60) + due, Nanos(100));
+            encoder.encode(slot, Kind::Data, number, start + due, LATE);
             *seq += 1;
-            self.departures.push(Departure { flow: self.turn as u32, due });
-            self.lateness.record(due, due + Nanos(100));
+            self.departures.push(Departure { flow: self.turn as u32, due: start + due });
             self.turn += 1;
             if self.turn == self.streams.len() {
                 self.turn = 0;
             }
         }
-        black_box(self.tx.commit(&self.departures));
+        let taken = self.tx.commit(&self.departures).taken;
+        self.sent.counts.offered += taken as u64;
+        self.sent.payload_bytes += (taken * self.payload_len) as u64;
+        for same in self.pending[..taken].chunk_by(|a, b| a == b) {
+            self.sent.lateness.record_many(same[0], same[0] + LATE, same.len() as u64);
+        }
+        self.sent.trains.note(taken, Some(LATE));
+        self.pending.drain(..taken);
+        self.pacer.left(last, NOW, black_box(monotonic()));
     }
 
     /// Poll, decode, track, record: what the receive loop does.
@@ -112,10 +165,10 @@ impl Bed {
     pub(crate) fn receive(&mut self) {
         let batch = self.rx.poll(Duration::ZERO).expect("memory does not fail");
         let read_at = realtime();
-        for datagram in batch.datagrams() {
+        batch.datagrams().for_each(|datagram| {
             self.interval.host_delay.record(datagram.received_at, read_at);
             self.ledger.enter(&datagram, Nanos(1), &mut self.interval);
-        }
+        });
     }
 }
 

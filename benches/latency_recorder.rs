@@ -25,7 +25,7 @@ fn record(criterion: &mut Criterion) {
     let mut cleared = latency.clone();
     group.bench_function("clear", |bencher| bencher.iter(|| black_box(&mut cleared).clear()));
     group.bench_function("summarise", |bencher| {
-        bencher.iter(|| Distribution::of(black_box(&latency)))
+        bencher.iter(|| Distribution::of(&black_box(&latency).read()))
     });
     group.finish();
 }

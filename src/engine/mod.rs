@@ -318,7 +318,7 @@ impl<'a> RxBatch<'a> {
             let (start, len) = (offset as usize, len as usize);
             let step = if segment_len == 0 { len } else { segment_len.into() };
             // An empty datagram is one datagram, not none.
-            let count = if len == 0 { 1 } else { len.div_ceil(step) };
+            let count = if segment_len == 0 || len == 0 { 1 } else { len.div_ceil(step) };
             (0..count).map(move |n| {
                 let payload = &arena[start + n * step..start + len.min((n + 1) * step)];
                 let dropped_before = if n == 0 { dropped_before } else { 0 };

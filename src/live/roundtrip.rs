@@ -41,7 +41,8 @@ impl RoundTripLine {
             Some(Percentile::Finite(time)) => time.to_string(),
             _ => "-".into(),
         };
-        let max = if interval.rtt.count() > 0 { interval.rtt.max.to_string() } else { "-".into() };
+        let max =
+            if interval.rtt.count() > 0 { interval.rtt.max().to_string() } else { "-".into() };
         let [sent, answered, missing] =
             [interval.sent, interval.answered, interval.missing].map(grouped);
         let (responders, p50, p99) = (interval.responders, at(50_000), at(99_000));

@@ -1,6 +1,6 @@
 //! Delays of many datagrams, summed up.
 
-use crate::stats::latency::{self, Latency};
+use crate::stats::latency::{self, Delays};
 use crate::stats::variation::pdv;
 use crate::units::Nanos;
 use base64::Engine as _;
@@ -36,22 +36,22 @@ pub struct Percentiles {
 }
 
 impl Percentiles {
-    /// Of `latency` and so many `lost` datagrams, which are infinitely late (RFC 7679 section 5.1). In an interval
+    /// Of `delays` and so many `lost` datagrams, which are infinitely late (RFC 7679 section 5.1). In an interval
     /// that may be below zero, when some came that had been lost before: then nothing was.
-    pub fn of(latency: &Latency, lost: impl TryInto<u64>) -> Self {
+    pub fn of(delays: &Delays, lost: impl TryInto<u64>) -> Self {
         let lost = lost.try_into().unwrap_or(0);
-        let at = |percent| latency.percentile_with_losses(percent, lost)?.finite();
+        let at = |percent| delays.percentile_with_losses(percent, lost)?.finite();
         Self {
-            count: latency.count(),
-            min: latency.min.unwrap_or_default(),
-            mean: latency.histogram.mean(),
+            count: delays.histogram.len(),
+            min: delays.min.unwrap_or_default(),
+            mean: delays.histogram.mean(),
             p50: at(50_000),
             p90: at(90_000),
             p99: at(99_000),
             p99_9: at(99_900),
             p99_99: at(99_990),
-            max: latency.max,
-            clamped: latency.clamped,
+            max: delays.max,
+            clamped: delays.clamped,
         }
     }
 }
@@ -67,18 +67,18 @@ pub struct Distribution {
 }
 
 impl Distribution {
-    /// Sums up `latency`, keeping its histogram. Nothing was lost.
-    pub fn of(latency: &Latency) -> Self {
-        Self::with_losses(latency, 0)
+    /// Sums up `delays`, keeping its histogram. Nothing was lost.
+    pub fn of(delays: &Delays) -> Self {
+        Self::with_losses(delays, 0)
     }
 
-    /// Sums up `latency` and so many `lost` datagrams, which are infinitely late (RFC 7679 section 5.1).
-    pub fn with_losses(latency: &Latency, lost: u64) -> Self {
+    /// Sums up `delays` and so many `lost` datagrams, which are infinitely late (RFC 7679 section 5.1).
+    pub fn with_losses(delays: &Delays, lost: u64) -> Self {
         let mut bytes = Vec::new();
         V2DeflateSerializer::new()
-            .serialize(&latency.histogram, &mut bytes)
+            .serialize(&delays.histogram, &mut bytes)
             .expect("a histogram always fits into memory");
-        let percentiles = Percentiles::of(latency, lost);
+        let percentiles = Percentiles::of(delays, lost);
         Self { percentiles, hdr: BASE64_STANDARD.encode(bytes) }
     }
 
@@ -113,13 +113,13 @@ pub struct OneWayDelay {
 
 impl OneWayDelay {
     /// Sums up delays that were taken between the clocks that `clock` names, and so many `lost` datagrams.
-    pub fn of(clock: String, latency: &Latency, lost: u64) -> Self {
+    pub fn of(clock: String, delays: &Delays, lost: u64) -> Self {
         Self {
             clock,
-            distribution: Distribution::with_losses(latency, lost),
-            pdv_ns: Pdv::of(latency, lost),
-            negative: latency.negative,
-            negative_max_ns: latency.negative_max,
+            distribution: Distribution::with_losses(delays, lost),
+            pdv_ns: Pdv::of(delays, lost),
+            negative: delays.negative,
+            negative_max_ns: delays.negative_max,
         }
     }
 }
@@ -137,9 +137,9 @@ pub struct Pdv {
 }
 
 impl Pdv {
-    /// Of the delays in `latency` and so many `lost` datagrams.
-    pub fn of(latency: &Latency, lost: u64) -> Self {
-        let at = |percent| pdv(latency, percent, lost);
+    /// Of `delays` and so many `lost` datagrams.
+    pub fn of(delays: &Delays, lost: u64) -> Self {
+        let at = |percent| pdv(delays, percent, lost);
         Self { p50: at(50_000), p99: at(99_000), p99_9: at(99_900) }
     }
 }
@@ -147,11 +147,12 @@ impl Pdv {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::latency::Latency;
 
-    fn delays(nanos: impl IntoIterator<Item = u64>) -> Latency {
+    fn delays(nanos: impl IntoIterator<Item = u64>) -> Delays {
         let mut latency = Latency::new();
         nanos.into_iter().for_each(|nanos| latency.record(Nanos(0), Nanos(nanos)));
-        latency
+        latency.read()
     }
 
     /// V32: of 1000, two are lost.
@@ -168,7 +169,7 @@ mod tests {
     #[test]
     fn of_nothing_there_are_no_percentiles() {
         for lost in [0, 7] {
-            let delay = OneWayDelay::of(String::new(), &Latency::new(), lost);
+            let delay = OneWayDelay::of(String::new(), &Latency::new().read(), lost);
             assert_eq!(
                 (delay.distribution.percentiles.count, delay.distribution.percentiles.p50),
                 (0, None)

@@ -1,7 +1,7 @@
 //! How long round trips took, and where.
 
 use super::delay::{Distribution, OneWayDelay};
-use crate::stats::latency::Latency;
+use crate::stats::latency::{Delays, Latency};
 use crate::stats::percentile::Percentile;
 use crate::units::Nanos;
 use serde::{Deserialize, Serialize};
@@ -61,15 +61,15 @@ pub struct RoundTrips {
 impl RoundTrips {
     /// Sums up `times` and so many `lost` round trips; `clock` names the clocks of both ends, if they compare.
     pub fn of(times: &Times, lost: u64, clock: Option<String>) -> Self {
-        let with_lost = |latency| Distribution::with_losses(latency, lost);
-        let way = |latency| clock.clone().map(|clock| OneWayDelay::of(clock, latency, lost));
+        let with_lost = |of: &Latency| Distribution::with_losses(&of.read(), lost);
+        let way = |of: &Latency| Some(OneWayDelay::of(clock.clone()?, &of.read(), lost));
         Self {
             rtt_ns: with_lost(&times.rtt),
-            half_rtt_ns: Half::of(&times.rtt, lost),
+            half_rtt_ns: Half::of(&times.rtt.read(), lost),
             kernel_rtt_ns: with_lost(&times.kernel),
-            turnaround_ns: Distribution::of(&times.turnaround),
+            turnaround_ns: Distribution::of(&times.turnaround.read()),
             path_ns: with_lost(&times.path),
-            half_path_ns: Half::of(&times.path, lost),
+            half_path_ns: Half::of(&times.path.read(), lost),
             forward_ns: way(&times.forward),
             return_ns: way(&times.back),
         }
@@ -95,7 +95,7 @@ pub struct Half {
 
 impl Half {
     /// Of round trips and so many `lost` ones.
-    pub fn of(latency: &Latency, lost: u64) -> Self {
+    pub fn of(latency: &Delays, lost: u64) -> Self {
         let half = |time: Nanos| Nanos(time.0 / 2);
         let at = |percent| {
             latency.percentile_with_losses(percent, lost).and_then(Percentile::finite).map(half)

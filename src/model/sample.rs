@@ -120,7 +120,7 @@ pub(crate) fn sender_only() -> RunReport {
     let mut sender = sender(8_002_048, 8_000_000);
     sender.intended_load_pps = None;
     sender.counts.refused = BTreeMap::from([("ENOBUFS".into(), 2_048)]);
-    sender.lateness_ns = Distribution::of(&Latency::new());
+    sender.lateness_ns = Distribution::of(&Latency::new().read());
     trial.sender = Some(sender);
     (trial.receiver, trial.totals, trial.one_way_delay_ns) = (None, None, None);
     (trial.host_delay_ns, trial.sender_lateness_ns, trial.patterns) = (None, None, None);
@@ -186,7 +186,7 @@ pub(crate) fn received(sent: u64, lost: &[u64]) -> RunReport {
 pub(crate) fn delays(delays: &[u64]) -> OneWayDelay {
     let mut latency = Latency::new();
     delays.iter().for_each(|&delay| latency.record(Nanos(0), Nanos(delay)));
-    OneWayDelay { distribution: Distribution::of(&latency), ..delay(0, 0) }
+    OneWayDelay { distribution: Distribution::of(&latency.read()), ..delay(0, 0) }
 }
 
 /// So many delays around `typical`, in nanoseconds.
@@ -262,7 +262,7 @@ pub(crate) fn apart() -> RunReport {
         };
     }
     trial.one_way_delay_ns = None;
-    trial.relative_delay_ns = Some(Distribution::with_losses(&latency(725_000, 3_900), 12));
+    trial.relative_delay_ns = Some(Distribution::with_losses(&latency(725_000, 3_900).read(), 12));
     report
 }
 

@@ -46,7 +46,7 @@ pub(super) fn of_ping(spec: &PingSpec, begun: Begun, asked: Asked) -> PingOutcom
         sent: state.sent,
         refused: state.refused,
         sent_pps: per_second(state.sent, duration),
-        lateness_ns: Distribution::of(&state.lateness),
+        lateness_ns: Distribution::of(&state.lateness.read()),
         receive_buffer: port.grant,
         socket_drops,
         cpu: begun.cpu,

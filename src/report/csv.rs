@@ -180,7 +180,7 @@ impl From<Percentiles> for Delays {
 
 impl Delays {
     fn interval(latency: &Latency, lost: i64) -> Self {
-        Percentiles::of(latency, lost).into()
+        Percentiles::of(&latency.read(), lost).into()
     }
 
     fn total(distribution: &Option<Distribution>) -> Self {

@@ -74,7 +74,7 @@ impl ReportWriter for Writer {
         self.intervals += 1;
         let mut write = |tag, latency: &Latency| {
             let (start, length) = (snapshot.start, snapshot.length);
-            write_interval(tag, start, length, &latency.histogram, &mut self.out)
+            write_interval(tag, start, length, &latency.read().histogram, &mut self.out)
         };
         if let Some(receiver) = &snapshot.receiver {
             write(DELAY, &receiver.one_way_delay)?;

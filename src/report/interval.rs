@@ -149,7 +149,7 @@ impl<'a> Sender<'a> {
             refused_by: &snapshot.host.refused,
             payload_bytes: sender.payload_bytes,
             offered_load_pps: snapshot.per_second(sender.counts.offered),
-            lateness_ns: Percentiles::of(&sender.lateness, 0),
+            lateness_ns: Percentiles::of(&sender.lateness.read(), 0),
             gaps_ns: Quantiles::from(&sender.trains.gaps),
             train_max: sender.trains.longest,
             send_calls: sender.send_calls,
@@ -181,9 +181,9 @@ impl<'a> Receiver<'a> {
             longest_stall_ns: receiver.stalls.longest,
             forwarding_rate_pps: snapshot.per_second(counts.received),
             one_way_delay_ns: Delay::of(&receiver.one_way_delay, receiver.lost),
-            relative_delay_ns: Percentiles::of(&receiver.relative_delay, receiver.lost),
-            host_delay_ns: Percentiles::of(&receiver.host_delay, 0),
-            sender_lateness_ns: Percentiles::of(&receiver.sender_lateness, 0),
+            relative_delay_ns: Percentiles::of(&receiver.relative_delay.read(), receiver.lost),
+            host_delay_ns: Percentiles::of(&receiver.host_delay.read(), 0),
+            sender_lateness_ns: Percentiles::of(&receiver.sender_lateness.read(), 0),
             order: patterns.order.counters_of(counts.unique).into(),
             loss: Loss {
                 periods: patterns.loss.periods,
@@ -210,11 +210,12 @@ impl<'a> Risen<'a> {
 
 impl Delay {
     fn of(latency: &Latency, lost: i64) -> Self {
+        let delays = latency.read();
         Self {
-            percentiles: Percentiles::of(latency, lost),
-            pdv_ns: Pdv::of(latency, lost.try_into().unwrap_or(0)),
-            negative: latency.negative,
-            negative_max_ns: latency.negative_max,
+            percentiles: Percentiles::of(&delays, lost),
+            pdv_ns: Pdv::of(&delays, lost.try_into().unwrap_or(0)),
+            negative: delays.negative,
+            negative_max_ns: delays.negative_max,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Ranks are computed in integers: 99.9 % of 1000 in floating point may become the 1000th instead of the 999th.
 
-use super::latency::Latency;
+use super::latency::{Delays, Latency};
 use crate::units::Nanos;
 use hdrhistogram::Histogram;
 
@@ -72,11 +72,18 @@ pub fn percentile_with_losses(
     Some(Percentile::Finite(Nanos(step.value_iterated_to()).min(max)))
 }
 
-impl Latency {
+impl Delays {
     /// The delay that `percent`, in thousandths of a per cent, of all datagrams did not exceed, `lost` ones being
     /// infinitely late (RFC 7679 section 5.1). `None` when there are neither.
     pub fn percentile_with_losses(&self, percent: u32, lost: u64) -> Option<Percentile<Nanos>> {
         percentile_with_losses(&self.histogram, self.max, lost, percent)
+    }
+}
+
+impl Latency {
+    /// [`Delays::percentile_with_losses`] of the delays so far. Who wants several, reads once.
+    pub fn percentile_with_losses(&self, percent: u32, lost: u64) -> Option<Percentile<Nanos>> {
+        self.read().percentile_with_losses(percent, lost)
     }
 }
 

@@ -2,19 +2,19 @@
 //! it (RFC 3393, 5481, 3550). A constant error of the clocks cancels in all of them; a skew does not.
 
 use super::coarse::{self, CoarseHistogram};
-use super::latency::{self, Latency};
+use super::latency::{self, Delays};
 use crate::units::Nanos;
 
 /// Numbers within which both datagrams of a pair must come to be paired.
 const REMEMBERED: usize = 64;
 
 /// Packet delay variation: how much longer than the shortest delay those of `percent`, in thousandths of a per cent,
-/// of the datagrams are at most (RFC 5481 section 4.2), over all that `latency` holds and `lost` ones. `None` when
+/// of the datagrams are at most (RFC 5481 section 4.2), over all `delays` and `lost` ones. `None` when
 /// that is nothing, or when it reaches into the lost ones. With 99.9 %, it is the one number that RFC 5481 section
 /// 6.5 recommends.
-pub fn pdv(latency: &Latency, percent: u32, lost: u64) -> Option<Nanos> {
-    let delay = latency.percentile_with_losses(percent, lost)?.finite()?;
-    latency.min.map(|min| delay.saturating_sub(min))
+pub fn pdv(delays: &Delays, percent: u32, lost: u64) -> Option<Nanos> {
+    let delay = delays.percentile_with_losses(percent, lost)?.finite()?;
+    delays.min.map(|min| delay.saturating_sub(min))
 }
 
 /// An empty histogram of magnitudes in nanoseconds, 15 KiB.

@@ -129,7 +129,7 @@ mod tests {
         }
         assert_eq!(interval.one_way_delay.count() + late.one_way_delay.count(), 0);
         assert_eq!(late.relative_delay.count(), 50_000);
-        assert!(late.relative_delay.max <= Nanos(3_100), "{}", late.relative_delay.max);
+        assert!(late.relative_delay.max() <= Nanos(3_100), "{}", late.relative_delay.max());
         let skew = clock.report().skew_ppm.unwrap();
         assert!((skew - 50.0).abs() < 0.1, "{skew}");
         assert_eq!(clock.report().steps, 0);

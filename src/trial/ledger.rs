@@ -98,6 +98,10 @@ impl Ledger {
         };
         let stream = &mut self.streams[index as usize];
         stream.last_heard = now;
+        if stream.state == State::Silent {
+            stream.state = State::Open;
+            self.open += 1;
+        }
         if probe.kind != Kind::Data {
             self.announcements += 1;
             // The header has a check of its own; what stands behind it must have come whole.
@@ -236,21 +240,20 @@ impl Ledger {
     /// Number of the stream of a key; a new one if it is the first time. `None`: too many.
     #[inline]
     fn find(&mut self, key: Key, flow: FlowIndex, now: Nanos) -> Option<u32> {
-        let last = self.streams.get(self.last as usize);
-        let hint = last.map_or(0, |last| if last.key == key { self.last } else { last.successor });
+        let hint = match self.streams.get(self.last as usize) {
+            Some(last) if last.key == key => return Some(self.last),
+            Some(last) => last.successor,
+            None => 0,
+        };
         let index = match self.streams.get(hint as usize) {
             Some(stream) if stream.key == key => hint,
-            _ => self.look_up(key, flow, now)?,
+            _ => {
+                let index = self.look_up(key, flow, now)?;
+                self.streams[self.last as usize].successor = index;
+                index
+            }
         };
-        if index != self.last {
-            self.streams[self.last as usize].successor = index;
-            self.last = index;
-        }
-        let stream = &mut self.streams[index as usize];
-        if stream.state == State::Silent {
-            stream.state = State::Open;
-            self.open += 1;
-        }
+        self.last = index;
         Some(index)
     }
 

@@ -8,7 +8,7 @@ mod replay;
 mod crew;
 mod control;
 mod tx_worker;
-mod pacer;
+pub mod pacer;
 mod rx_worker;
 pub mod ledger;
 pub mod senders;

@@ -22,7 +22,7 @@ const AHEAD: Nanos = Nanos(1_000_000);
 /// leaves at once. A sender that takes longer to send a datagram than the schedule gives it sends several at a time,
 /// as many as become due while it sends.
 #[derive(Debug)]
-pub(super) struct Pacer {
+pub struct Pacer {
     spin: Nanos,
     ahead: Nanos,
     catch_up: bool,
@@ -36,7 +36,8 @@ pub(super) struct Pacer {
 }
 
 impl Pacer {
-    pub(super) fn new(pace: Pace, catch_up: bool) -> Self {
+    /// Nothing has left. `catch_up` lets leave at once what became due during a stall.
+    pub fn new(pace: Pace, catch_up: bool) -> Self {
         let spin = match pace {
             Pace::Auto | Pace::Fq => SPIN,
             Pace::Spin => Nanos(u64::MAX),
@@ -67,7 +68,7 @@ impl Pacer {
     /// Whether a datagram that is due at `due` may leave together with those, if `is_first` is false, that may
     /// leave already.
     #[inline]
-    pub(super) fn may_leave(&mut self, due: Nanos, now: Nanos, is_first: bool) -> bool {
+    pub fn may_leave(&mut self, due: Nanos, now: Nanos, is_first: bool) -> bool {
         if is_first {
             self.first_due = due;
             return self.earliest(due) <= now;
@@ -80,7 +81,7 @@ impl Pacer {
 
     /// Datagrams were handed over from `now` until `then`; the last was due at `due`.
     #[inline]
-    pub(super) fn left(&mut self, due: Nanos, now: Nanos, then: Nanos) {
+    pub fn left(&mut self, due: Nanos, now: Nanos, then: Nanos) {
         self.left = now + Nanos(due.saturating_sub(self.first_due).0 / 2);
         self.due = due;
         self.took = [then.saturating_sub(now), self.took[0]];

@@ -64,8 +64,8 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
     let one_way_delay = (has_receiver && is_absolute)
         .then(|| gathered.one_way_delay(absolute, &streams, stamped_by.kind));
     let relative_delay = (has_receiver && is_relative)
-        .then(|| Distribution::with_losses(relative, lost(&streams, false)));
-    let sender_lateness = has_receiver.then(|| Distribution::of(&received.sender_lateness));
+        .then(|| Distribution::with_losses(&relative.read(), lost(&streams, false)));
+    let sender_lateness = has_receiver.then(|| Distribution::of(&received.sender_lateness.read()));
     let senders = gathered.senders();
     let evidence = Evidence {
         rate: gathered.spec.load.as_ref().and_then(|load| load.rate),
@@ -94,7 +94,7 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
         totals,
         one_way_delay_ns: one_way_delay,
         relative_delay_ns: relative_delay,
-        host_delay_ns: has_receiver.then(|| Distribution::of(&received.host_delay)),
+        host_delay_ns: has_receiver.then(|| Distribution::of(&received.host_delay.read())),
         sender_lateness_ns: sender_lateness,
         senders,
         patterns: has_receiver.then(|| Patterns::from(&received.patterns)),
@@ -167,7 +167,7 @@ impl Gathered<'_> {
             offered_load_pps: per_second(counts.offered, duration),
             offered_load_bps: per_second(sent.payload_bytes * 8, duration),
             counts,
-            lateness_ns: Distribution::of(&sent.lateness),
+            lateness_ns: Distribution::of(&sent.lateness.read()),
             gaps_ns: Buckets::of(&sent.trains.gaps),
             train_max: sent.trains.longest,
             send_calls: sent.send_calls,
@@ -272,7 +272,7 @@ impl Gathered<'_> {
             _ if error > Nanos(0) => format!("one host, CLOCK_REALTIME, {stamps} ±{error}"),
             _ => format!("one host, CLOCK_REALTIME, {stamps}"),
         };
-        OneWayDelay::of(clock, delay, lost(streams, true))
+        OneWayDelay::of(clock, &delay.read(), lost(streams, true))
     }
 }
 

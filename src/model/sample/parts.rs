@@ -213,11 +213,11 @@ fn conduct(sent: u64) -> SenderConduct {
 
 pub(super) fn delay(count: u64, lost: u64) -> OneWayDelay {
     let clock = "one host, CLOCK_REALTIME, kernel receive time";
-    OneWayDelay::of(clock.into(), &latency(count, 12_300), lost)
+    OneWayDelay::of(clock.into(), &latency(count, 12_300).read(), lost)
 }
 
 pub(super) fn distribution(count: u64, typical: u64) -> Distribution {
-    Distribution::of(&latency(count, typical))
+    Distribution::of(&latency(count, typical).read())
 }
 
 /// Most around `typical`, with a tail as real ones have it.
@@ -232,9 +232,7 @@ pub(super) fn latency(count: u64, typical: u64) -> Latency {
             continue;
         }
         left -= datagrams;
-        latency.histogram.saturating_record_n(delay, datagrams);
-        latency.min = Some(Nanos(delay));
-        latency.max = latency.max.max(Nanos(delay));
+        latency.record_many(Nanos(0), Nanos(delay), datagrams);
     }
     latency
 }

@@ -102,7 +102,7 @@ fn outcome() -> PingOutcome {
         sent: 10_000,
         refused: 0,
         sent_pps: 1_000.1,
-        lateness_ns: Distribution::of(&times(100, 1_000, false).rtt),
+        lateness_ns: Distribution::of(&times(100, 1_000, false).rtt.read()),
         receive_buffer: GRANT,
         socket_drops: 3,
         cpu: Some(3),

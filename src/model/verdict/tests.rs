@@ -18,7 +18,7 @@ const MS: u64 = 1_000_000;
 fn delays(nanos: impl IntoIterator<Item = u64>) -> Distribution {
     let mut latency = Latency::new();
     nanos.into_iter().for_each(|nanos| latency.record(Nanos(0), Nanos(nanos)));
-    Distribution::of(&latency)
+    Distribution::of(&latency.read())
 }
 
 fn one_way_delay(distribution: Distribution) -> OneWayDelay {

@@ -34,7 +34,7 @@ fn times_of_one_round_trip() {
     let verdict = books.reply(&reply(7, 0, 100, account(0, 1, 1)), 1);
     assert_eq!(verdict, Verdict::Answered(Nanos(100)));
     let times = &books.rows()[0].times;
-    let of = |latency: &crate::stats::latency::Latency| latency.max.0;
+    let of = |latency: &crate::stats::latency::Latency| latency.max().0;
     let all =
         [&times.rtt, &times.kernel, &times.turnaround, &times.path, &times.forward, &times.back];
     assert_eq!(all.map(of), [100, 95, 20, 80, 40, 35]);

@@ -13,7 +13,7 @@ use crate::model::group::Membership;
 use crate::model::merged::*;
 use crate::model::report::{RunReport, StreamReport, TrialReport};
 use crate::report::load::Saved;
-use crate::stats::latency::Latency;
+use crate::stats::latency::Delays;
 use crate::stats::percentile::{WHOLE, percentile_with_losses};
 use crate::units::Nanos;
 use losses::Losses;
@@ -325,7 +325,7 @@ fn has_joined(joined: &[Membership], stream: &Stream) -> bool {
 }
 
 /// What one receiver measured, of the datagrams that came: RFC 5644 section 8 compares finite delays.
-fn member_delay(clock: &str, delays: &Latency) -> Option<MemberDelay> {
+fn member_delay(clock: &str, delays: &Delays) -> Option<MemberDelay> {
     let min_ns = delays.min?;
     let at = |percent| delays.percentile_with_losses(percent, 0)?.finite();
     Some(MemberDelay {

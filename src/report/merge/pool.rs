@@ -3,19 +3,19 @@
 use crate::error::{Error, Result};
 use crate::model::delay::Distribution;
 use crate::report::load;
-use crate::stats::latency::Latency;
+use crate::stats::latency::Delays;
 use crate::units::Nanos;
 use hdrhistogram::Histogram;
 
 /// The sum so far, and the file that it began with.
 #[derive(Default)]
 pub(super) struct Pool {
-    sum: Option<(String, Latency)>,
+    sum: Option<(String, Delays)>,
 }
 
 impl Pool {
     /// Decodes what `file` has, if it can be added here.
-    pub(super) fn accept(&self, file: &str, distribution: &Distribution) -> Result<Latency> {
+    pub(super) fn accept(&self, file: &str, distribution: &Distribution) -> Result<Delays> {
         let histogram = load::histogram(file, distribution)?;
         if let Some((first, sum)) = &self.sum
             && bounds(&sum.histogram) != bounds(&histogram)
@@ -27,7 +27,7 @@ impl Pool {
             ))
             .hint("merge results of one version of mcast-bench"));
         }
-        Ok(Latency {
+        Ok(Delays {
             min: (distribution.percentiles.count > 0).then_some(distribution.percentiles.min),
             max: distribution.percentiles.max,
             clamped: distribution.percentiles.clamped,
@@ -38,14 +38,14 @@ impl Pool {
     }
 
     /// Adds what [`Self::accept`] has let in.
-    pub(super) fn add(&mut self, file: &str, latency: Latency) {
+    pub(super) fn add(&mut self, file: &str, delays: Delays) {
         match &mut self.sum {
-            Some((_, sum)) => sum.add(&latency),
-            None => self.sum = Some((file.to_owned(), latency)),
+            Some((_, sum)) => sum.add(&delays),
+            None => self.sum = Some((file.to_owned(), delays)),
         }
     }
 
-    pub(super) fn sum(&self) -> Option<&Latency> {
+    pub(super) fn sum(&self) -> Option<&Delays> {
         self.sum.as_ref().map(|(_, sum)| sum)
     }
 }
@@ -65,14 +65,16 @@ mod tests {
     use super::*;
 
     fn distribution(highest: u64, values: &[u64]) -> Distribution {
-        let mut latency = Latency::new();
-        latency.histogram = Histogram::new_with_bounds(1, highest, 3).unwrap();
-        for &value in values {
-            latency.histogram.record(value).unwrap();
-            latency.min = Some(latency.min.map_or(Nanos(value), |min| min.min(Nanos(value))));
-            latency.max = latency.max.max(Nanos(value));
-        }
-        Distribution::of(&latency)
+        let mut delays = Delays {
+            histogram: Histogram::new_with_bounds(1, highest, 3).unwrap(),
+            negative: 0,
+            negative_max: Nanos(0),
+            clamped: 0,
+            min: values.iter().min().copied().map(Nanos),
+            max: Nanos(values.iter().max().copied().unwrap_or(0)),
+        };
+        values.iter().for_each(|&value| delays.histogram.record(value).unwrap());
+        Distribution::of(&delays)
     }
 
     #[test]

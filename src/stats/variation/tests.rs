@@ -1,4 +1,5 @@
 use super::*;
+use crate::stats::latency::Latency;
 use proptest::prelude::*;
 
 /// Delays in sending order, `None` for lost, arriving in that order a second apart.
@@ -35,7 +36,7 @@ fn check(delays: &[Option<u64>], ipdv: &[i64], pdv_at: &[(u32, u64)]) {
     assert_eq!(measured.sums().range(), range, "{delays:?}");
     for &(percent, expected) in pdv_at {
         assert_eq!(
-            pdv(&latency, percent * 1_000, 0),
+            pdv(&latency.read(), percent * 1_000, 0),
             Some(Nanos(expected)),
             "{percent} % of {delays:?}"
         );
@@ -79,14 +80,14 @@ fn rfc_5481_section_5_2() {
 fn rfc_5481_section_6_3() {
     let delays: Vec<_> = (0..=60).map(|second| Some(1_000_000 + second * 50_000)).collect();
     let (ipdv, _, latency) = follow(&delays);
-    assert_eq!(pdv(&latency, 100_000, 0), Some(Nanos(3_000_000)));
+    assert_eq!(pdv(&latency.read(), 100_000, 0), Some(Nanos(3_000_000)));
     assert_eq!(ipdv.sums().range(), Some((50_000, 50_000)));
     assert_eq!(ipdv.sums().mean(), Some(50_000.0));
 }
 
 #[test]
 fn nothing_came() {
-    assert_eq!(pdv(&Latency::new(), 99_900, 0), None);
+    assert_eq!(pdv(&Latency::new().read(), 99_900, 0), None);
     assert_eq!((Ipdv::new().sums().range(), Ipdv::new().sums().mean()), (None, None));
 }
 
