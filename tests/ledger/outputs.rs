@@ -122,10 +122,15 @@ fn memory_is_small_and_does_not_grow() {
             thread::sleep(Duration::from_millis(50));
         }
         Report::of(run);
-        let early = peaks.iter().rfind(|(at, _)| *at < Duration::from_secs(2)).unwrap().1;
+        let until = |seconds| {
+            let (_, peak) = peaks.iter().rfind(|(at, _)| at.as_secs_f64() < seconds).unwrap();
+            *peak
+        };
         let last = peaks.last().unwrap().1;
         assert!(last < 64 << 10, "{last} KiB");
-        // Pages of memory taken at the start may be touched late; 300,000 datagrams would leave more.
-        assert!(last - early <= 1024, "from {early} KiB to {last} KiB");
+        // Pages of memory taken at the start may be touched late; 250,000 datagrams would leave more. The report, which
+        // takes memory of its own, is not written yet.
+        let (early, late) = (until(2.0), until(4.5));
+        assert!(late - early <= 1024, "from {early} KiB to {late} KiB");
     });
 }
