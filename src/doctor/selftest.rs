@@ -1,0 +1,131 @@
+//! A few datagrams to the first group, heard by a socket of our own and seen by a packet socket on their way out.
+
+use super::Asked;
+use crate::error::Result;
+use crate::model::checkup::Finding;
+use crate::net::socket::{self, Launch, SenderOptions};
+use crate::sys::{clock, packet};
+use crate::units::Nanos;
+use socket2::Socket;
+use std::io::Read;
+use std::time::Duration;
+
+const DATAGRAMS: usize = 10;
+/// Far more than a host takes to hear itself.
+const PATIENCE: Nanos = Nanos(500 * Nanos::MILLISECOND.0);
+/// `ETH_P_ALL`: a packet socket sees what leaves only if it asks for all protocols, packet(7).
+const ALL_PROTOCOLS: u16 = 0x0003;
+
+/// Datagrams that left, if that could be seen, and that came up.
+struct Seen {
+    left: Option<usize>,
+    heard: usize,
+}
+
+/// Tells "never left" from "left but did not come up".
+pub(super) fn self_test(check: &'static str, asked: &Asked) -> Vec<Finding> {
+    if !asked.is_up() {
+        return Vec::new();
+    }
+    let name = &asked.interface.name;
+    let finding = match exchange(asked) {
+        Err(error) => Finding::problem(
+            check,
+            error.reason(),
+            "this host cannot send or hear at all",
+            error.advice().unwrap_or_default(),
+        ),
+        Ok(seen) => judge(check, name, &seen),
+    };
+    vec![finding]
+}
+
+fn judge(check: &str, name: &str, seen: &Seen) -> Finding {
+    let left = match seen.left {
+        Some(left) => format!("{left} of {DATAGRAMS} datagrams left by {name}"),
+        None => format!("{DATAGRAMS} datagrams were sent by {name}"),
+    };
+    let what = format!("{left}, {} came up to a socket of this host", seen.heard);
+    if seen.heard == DATAGRAMS && seen.left.is_none_or(|left| left >= DATAGRAMS) {
+        return Finding::fine(check, what);
+    }
+    if seen.left.is_some_and(|left| left < DATAGRAMS) {
+        let fix = format!("look at the firewall's output rules and at: tc -s qdisc show dev {name}");
+        return Finding::problem(check, what, "what is sent does not reach the network", fix);
+    }
+    Finding::problem(
+        check,
+        what,
+        "something on this host takes datagrams away on their way up",
+        "look at the firewall's input rules (nft list ruleset, iptables -nvL INPUT)",
+    )
+}
+
+fn exchange(asked: &Asked) -> Result<Seen> {
+    let (group, index) = (asked.groups[0], asked.interface.index);
+    let bind = socket::bind_address(&[group], index);
+    let (mut receiver, _) = socket::open_plain_receiver(bind, asked.receive_buffer, false)?;
+    // Whoever sends to a source-specific group is this host, not its source.
+    let membership = crate::model::group::Membership { source: None, ..group };
+    socket::join(&receiver, index, &membership)?;
+    let mut tap = packet::open().ok();
+    if tap.as_ref().is_some_and(|tap| packet::bind(tap, index, ALL_PROTOCOLS).is_err()) {
+        tap = None;
+    }
+    let sender = socket::open_sender(&SenderOptions {
+        interface: index,
+        source: None,
+        v6: asked.is_v6(),
+        ttl: 1,
+        loopback: true,
+        dscp: 0,
+        launch: Launch::AtOnce,
+    })?;
+    // Nobody else's, and of no protocol of ours.
+    let mark = format!("doctor {} {}", std::process::id(), clock::realtime().0).into_bytes();
+    for _ in 0..DATAGRAMS {
+        sender.send_to(&mark, &group.destination().into()).map_err(|error| {
+            crate::error::Error::os(format!("cannot send to {group} through {}", asked.interface.name), error)
+                .hint("a firewall's output rule refuses with EPERM; EINVAL and ENETUNREACH are about addresses and routes")
+        })?;
+    }
+    let heard = count(&mut receiver, &mark, DATAGRAMS);
+    // Loopback shows a packet twice: as it leaves, and as it comes.
+    let left = tap.as_mut().map(|tap| count(tap, &mark, DATAGRAMS));
+    Ok(Seen { left, heard })
+}
+
+/// How many packets end with the mark, of at most `wanted`.
+fn count(socket: &mut Socket, mark: &[u8], wanted: usize) -> usize {
+    let deadline = clock::monotonic() + PATIENCE;
+    let mut buffer = [0; 2048];
+    let mut found = 0;
+    while found < wanted {
+        let left = deadline.saturating_sub(clock::monotonic());
+        // Zero would wait for ever.
+        let wait = Duration::from_nanos(left.0);
+        if wait.is_zero() || socket.set_read_timeout(Some(wait)).is_err() {
+            break;
+        }
+        let Ok(len) = socket.read(&mut buffer) else { break };
+        found += usize::from(buffer[..len].ends_with(mark));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::checkup::Verdict;
+
+    #[test]
+    fn never_left_or_did_not_come_up() {
+        let of = |left, heard| judge("self_test", "eth1", &Seen { left, heard });
+        assert_eq!(of(Some(10), 10).verdict, Verdict::Fine);
+        assert_eq!(of(None, 10).verdict, Verdict::Fine);
+        let spoils = |left, heard| of(left, heard).spoils.unwrap();
+        assert!(spoils(Some(3), 3).contains("does not reach the network"));
+        assert!(spoils(Some(10), 0).contains("on their way up"));
+        assert!(spoils(None, 0).contains("on their way up"));
+    }
+}
