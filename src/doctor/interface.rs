@@ -51,8 +51,10 @@ pub(super) fn multicast_flag(check: &'static str, asked: &Asked) -> Vec<Finding>
 /// With it the card passes all groups up, those of others too.
 pub(super) fn all_multicast(check: &'static str, asked: &Asked) -> Vec<Finding> {
     let name = &asked.interface.name;
-    let flags =
-        [(libc::IFF_PROMISC, "PROMISC", "promisc"), (libc::IFF_ALLMULTI, "ALLMULTI", "allmulticast")];
+    let flags = [
+        (libc::IFF_PROMISC, "PROMISC", "promisc"),
+        (libc::IFF_ALLMULTI, "ALLMULTI", "allmulticast"),
+    ];
     let Some((_, flag, word)) = flags.into_iter().find(|(bit, ..)| asked.has_flag(*bit)) else {
         return Vec::new();
     };
@@ -60,7 +62,9 @@ pub(super) fn all_multicast(check: &'static str, asked: &Asked) -> Vec<Finding> 
         check,
         format!("{name} has the flag {flag}"),
         "groups arrive that nobody here has joined: they cost time, and hide a switch that does not forward",
-        format!("ip link set {name} {word} off; if it stays, a capture or a router program holds it"),
+        format!(
+            "ip link set {name} {word} off; if it stays, a capture or a router program holds it"
+        ),
     )]
 }
 
@@ -94,7 +98,8 @@ pub(super) fn mtu(check: &'static str, asked: &Asked) -> Vec<Finding> {
     let name = &asked.interface.name;
     let Ok(mtu) = link_of(name).map(|link| link.mtu) else { return Vec::new() };
     let packet = asked.payload_len + header_len(asked.is_v6());
-    let sizes = format!("{} bytes of payload are packets of {}", asked.payload_len, grouped(packet as u64));
+    let sizes =
+        format!("{} bytes of payload are packets of {}", asked.payload_len, grouped(packet as u64));
     let finding = if packet <= mtu {
         Finding::fine(check, format!("{sizes}, and {name} carries {}", grouped(mtu as u64)))
     } else {
@@ -102,7 +107,10 @@ pub(super) fn mtu(check: &'static str, asked: &Asked) -> Vec<Finding> {
             check,
             format!("{sizes}, but {name} carries {}", grouped(mtu as u64)),
             "datagrams are cut into fragments, and one lost fragment loses all of it",
-            format!("--size {}, or: ip link set {name} mtu {packet}", mtu.saturating_sub(header_len(asked.is_v6()))),
+            format!(
+                "--size {}, or: ip link set {name} mtu {packet}",
+                mtu.saturating_sub(header_len(asked.is_v6()))
+            ),
         )
     };
     vec![finding]

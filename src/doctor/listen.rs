@@ -59,7 +59,11 @@ mod tests {
 
     #[test]
     fn what_is_only_unheard_is_no_loss() {
-        assert!(!is_loss("UdpNoPorts") && !is_loss("UdpIgnoredMulti") && !is_loss("softnet.cpu0.dropped"));
+        assert!(
+            !is_loss("UdpNoPorts")
+                && !is_loss("UdpIgnoredMulti")
+                && !is_loss("softnet.cpu0.dropped")
+        );
         assert!(is_loss("TcpExtIPReversePathFilter") && is_loss("softnet.dropped"));
         let finding = of_counter("listen", "softnet.dropped", 3);
         assert_eq!(finding.what, "softnet.dropped rose by 3");

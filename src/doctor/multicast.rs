@@ -29,7 +29,9 @@ pub(super) fn version(check: &'static str, asked: &Asked) -> Vec<Finding> {
     }
     let fix = match forced {
         Some(_) => format!("sysctl -w {setting}=0"),
-        None => "a querier on this network speaks an older version: set it to the newest".to_owned(),
+        None => {
+            "a querier on this network speaks an older version: set it to the newest".to_owned()
+        }
     };
     let spoils = "sources cannot be named: source-specific joins are not reported as such";
     let has_source = asked.groups.iter().any(|group| group.source.is_some());
@@ -71,7 +73,10 @@ pub(super) fn snooping(check: &'static str, asked: &Asked) -> Vec<Finding> {
         text.trim().parse::<u64>().ok()
     };
     if setting("multicast_snooping") != Some(1) || setting("multicast_querier") == Some(1) {
-        return vec![Finding::fine(check, format!("the bridge {bridge} forwards to who has joined"))];
+        return vec![Finding::fine(
+            check,
+            format!("the bridge {bridge} forwards to who has joined"),
+        )];
     }
     vec![Finding::note(
         check,
@@ -97,7 +102,9 @@ pub(super) fn memberships(check: &'static str, asked: &Asked) -> Vec<Finding> {
                 None => error.reason(),
             };
             let fix = match limit {
-                Some(_) => format!("sysctl -w net.ipv4.igmp_max_memberships={MEMBERSHIPS_PER_SOCKET}"),
+                Some(_) => {
+                    format!("sysctl -w net.ipv4.igmp_max_memberships={MEMBERSHIPS_PER_SOCKET}")
+                }
                 None => error.advice().unwrap_or_default().to_owned(),
             };
             return vec![Finding::problem(check, what, "receivers cannot join all groups", fix)];
@@ -144,7 +151,10 @@ fn is_member(group: IpAddr, interface: &str) -> bool {
 
 fn is_interface_row(line: &str, interface: &str) -> bool {
     !line.starts_with('\t')
-        && line.split_once('\t').and_then(|(_, rest)| rest.split_once(':')).map(|(name, _)| name.trim())
+        && line
+            .split_once('\t')
+            .and_then(|(_, rest)| rest.split_once(':'))
+            .map(|(name, _)| name.trim())
             == Some(interface)
 }
 

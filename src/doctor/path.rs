@@ -86,7 +86,8 @@ pub(super) fn reverse_path(check: &'static str, asked: &Asked) -> Vec<Finding> {
         "sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.{name}.rp_filter=0, or a route to the source"
     );
     let sources = asked.groups.iter().filter_map(|group| group.source);
-    let refused = sources.filter(|source| !passes(mode, way_to(*source).ok().and_then(owner), name));
+    let refused =
+        sources.filter(|source| !passes(mode, way_to(*source).ok().and_then(owner), name));
     if let Some(source) = refused.min() {
         return vec![Finding::problem(
             check,
@@ -96,7 +97,9 @@ pub(super) fn reverse_path(check: &'static str, asked: &Asked) -> Vec<Finding> {
         )];
     }
     match dropped() {
-        0 => vec![Finding::fine(check, format!("rp_filter={mode}, and nothing was dropped for it"))],
+        0 => {
+            vec![Finding::fine(check, format!("rp_filter={mode}, and nothing was dropped for it"))]
+        }
         count => vec![Finding::note(
             check,
             format!("rp_filter={mode} on {name}; {count} packets were dropped for it since boot"),
@@ -157,7 +160,9 @@ mod tests {
     #[test]
     fn strict_and_loose() {
         let eth1 = || Some("eth1".to_owned());
-        assert!(passes(1, eth1(), "eth1") && !passes(1, eth1(), "eth0") && !passes(1, None, "eth1"));
+        assert!(
+            passes(1, eth1(), "eth1") && !passes(1, eth1(), "eth0") && !passes(1, None, "eth1")
+        );
         assert!(passes(2, eth1(), "eth0") && !passes(2, None, "eth0"));
     }
 }

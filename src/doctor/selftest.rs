@@ -1,16 +1,21 @@
 //! A few datagrams to the first group, heard by a socket of our own and seen by a packet socket on their way out.
 
 use super::Asked;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::checkup::Finding;
+use crate::model::group::Membership;
 use crate::net::socket::{self, Launch, SenderOptions};
-use crate::sys::{clock, packet};
+use crate::sys::clock;
+use crate::sys::packet::{self, KEEP, LEAVE, step};
 use crate::units::Nanos;
 use socket2::Socket;
-use std::io::Read;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 const DATAGRAMS: usize = 10;
+/// Bytes; far more than so few take.
+const RECEIVE_BUFFER: usize = 1 << 18;
 /// Far more than a host takes to hear itself.
 const PATIENCE: Nanos = Nanos(500 * Nanos::MILLISECOND.0);
 /// `ETH_P_ALL`: a packet socket sees what leaves only if it asks for all protocols, packet(7).
@@ -50,7 +55,8 @@ fn judge(check: &str, name: &str, seen: &Seen) -> Finding {
         return Finding::fine(check, what);
     }
     if seen.left.is_some_and(|left| left < DATAGRAMS) {
-        let fix = format!("look at the firewall's output rules and at: tc -s qdisc show dev {name}");
+        let fix =
+            format!("look at the firewall's output rules and at: tc -s qdisc show dev {name}");
         return Finding::problem(check, what, "what is sent does not reach the network", fix);
     }
     Finding::problem(
@@ -64,14 +70,12 @@ fn judge(check: &str, name: &str, seen: &Seen) -> Finding {
 fn exchange(asked: &Asked) -> Result<Seen> {
     let (group, index) = (asked.groups[0], asked.interface.index);
     let bind = socket::bind_address(&[group], index);
-    let (mut receiver, _) = socket::open_plain_receiver(bind, asked.receive_buffer, false)?;
+    let (mut receiver, _) = socket::open_plain_receiver(bind, RECEIVE_BUFFER, false)?;
     // Whoever sends to a source-specific group is this host, not its source.
-    let membership = crate::model::group::Membership { source: None, ..group };
+    let membership = Membership { source: None, ..group };
     socket::join(&receiver, index, &membership)?;
-    let mut tap = packet::open().ok();
-    if tap.as_ref().is_some_and(|tap| packet::bind(tap, index, ALL_PROTOCOLS).is_err()) {
-        tap = None;
-    }
+    // Without the privilege nobody sees them leave.
+    let mut tap = open_tap(index).ok();
     let sender = socket::open_sender(&SenderOptions {
         interface: index,
         source: None,
@@ -85,14 +89,25 @@ fn exchange(asked: &Asked) -> Result<Seen> {
     let mark = format!("doctor {} {}", std::process::id(), clock::realtime().0).into_bytes();
     for _ in 0..DATAGRAMS {
         sender.send_to(&mark, &group.destination().into()).map_err(|error| {
-            crate::error::Error::os(format!("cannot send to {group} through {}", asked.interface.name), error)
+            Error::os(format!("cannot send to {group} through {}", asked.interface.name), error)
                 .hint("a firewall's output rule refuses with EPERM; EINVAL and ENETUNREACH are about addresses and routes")
         })?;
     }
     let heard = count(&mut receiver, &mark, DATAGRAMS);
-    // Loopback shows a packet twice: as it leaves, and as it comes.
     let left = tap.as_mut().map(|tap| count(tap, &mark, DATAGRAMS));
     Ok(Seen { left, heard })
+}
+
+/// Sees what leaves by an interface, when the driver gets it. Copies that loop back do not count.
+fn open_tap(interface: u32) -> io::Result<Socket> {
+    let tap = packet::open()?;
+    let kind = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE) as u32;
+    let outgoing = u32::from(libc::PACKET_OUTGOING);
+    let load_kind = step(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, 0, kind);
+    let if_outgoing = step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, outgoing);
+    packet::attach_filter(tap.as_fd(), &[load_kind, if_outgoing, KEEP, LEAVE])?;
+    packet::bind(&tap, interface, ALL_PROTOCOLS)?;
+    Ok(tap)
 }
 
 /// How many packets end with the mark, of at most `wanted`.

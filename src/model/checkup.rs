@@ -59,7 +59,12 @@ impl Finding {
     }
 
     /// Something worth knowing, what it may spoil, and how to change it.
-    pub fn note(check: &str, what: impl Into<String>, spoils: &str, fix: impl Into<String>) -> Self {
+    pub fn note(
+        check: &str,
+        what: impl Into<String>,
+        spoils: &str,
+        fix: impl Into<String>,
+    ) -> Self {
         Self::bad(check, Verdict::Note, what.into(), spoils, fix.into())
     }
 
