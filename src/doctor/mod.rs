@@ -95,9 +95,12 @@ impl Asked {
         self.has_flag(libc::IFF_LOOPBACK)
     }
 
-    /// Up, and with a carrier.
+    /// Up, with a carrier, and let in by what is at its other end. The kernel withdraws `IFF_RUNNING` up to a second
+    /// after the carrier.
     fn is_up(&self) -> bool {
-        self.has_flag(libc::IFF_UP) && self.has_flag(libc::IFF_RUNNING)
+        [libc::IFF_UP, libc::IFF_LOWER_UP, libc::IFF_RUNNING]
+            .iter()
+            .all(|flag| self.has_flag(*flag))
     }
 }
 
