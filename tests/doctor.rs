@@ -3,8 +3,11 @@
 use crate::lab::{self, Child, DEVICE, Host, Lab};
 use serde_json::Value;
 use std::net::{SocketAddr, UdpSocket};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 const GROUP: &str = "233.252.0.7:5777";
 const GROUP_V6: &str = "[ff15::7]:5777";
@@ -138,6 +141,20 @@ fn no_route_and_a_route_elsewhere() {
 }
 
 #[test]
+fn ipv6_over_loopback_without_a_route() {
+    lab::with_privileges(|| {
+        let lab = Lab::direct();
+        let host = lab.sender();
+        let on_loopback =
+            || examine(host.command(lab::tool()), &["-I", "lo", "-g", GROUP_V6], "problem");
+        let found = of("source_address", on_loopback());
+        assert_eq!(found.fix, "ip -6 route add ff00::/8 dev lo table local");
+        run(host, "ip", found.fix.strip_prefix("ip ").expect("it is a command of ip"));
+        assert!(on_loopback().is_empty());
+    });
+}
+
+#[test]
 fn a_source_that_the_reverse_path_filter_refuses() {
     lab::with_privileges(|| {
         let lab = Lab::direct();
@@ -151,22 +168,23 @@ fn a_source_that_the_reverse_path_filter_refuses() {
         run(lab.sender(), "ip", "address add 192.0.2.9/32 dev eth0");
         let socket =
             lab.sender().run(|| UdpSocket::bind("192.0.2.9:0")).expect("it has the address");
-        let child = Child::spawn(host.command(lab::tool()).args([
-            "doctor",
-            "-J",
-            "-I",
-            DEVICE,
-            "-g",
-            GROUP,
-            "--listen=1s",
-        ]));
         let target: SocketAddr = GROUP.parse().expect("it is an address");
-        let end = std::time::Instant::now() + Duration::from_secs(2);
-        while std::time::Instant::now() < end {
-            socket.send_to(b"?", target).expect("it has a route");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let report = lab::json(&child.finish(DEADLINE));
+        let has_ended = AtomicBool::new(false);
+        let report = thread::scope(|scope| {
+            scope.spawn(|| {
+                while !has_ended.load(Ordering::Relaxed) {
+                    socket.send_to(b"?", target).expect("it has a route");
+                    thread::sleep(Duration::from_millis(5));
+                }
+            });
+            let mut doctor = host.command(lab::tool());
+            doctor.args(["doctor", "-J", "-I", DEVICE, "-g", GROUP, "--listen=500ms"]);
+            // Joined whatever becomes of it: a panic here would leave the sender running.
+            let child = Child::spawn(&mut doctor);
+            let output = catch_unwind(AssertUnwindSafe(|| child.finish(DEADLINE)));
+            has_ended.store(true, Ordering::Relaxed);
+            lab::json(&output.unwrap_or_else(|panic| resume_unwind(panic)))
+        });
         let told = report["findings"].as_array().expect("it lists findings").iter();
         let mut told = told.filter(|found| found["check"] == "listen").map(|found| &found["what"]);
         assert!(
@@ -221,10 +239,10 @@ fn other_programs_on_the_port() {
                 host.command("cat").arg("/proc/self/net/udp").output().expect("there is cat");
             String::from_utf8_lossy(&table.stdout).contains(":1691 ")
         };
-        let deadline = std::time::Instant::now() + DEADLINE;
+        let deadline = Instant::now() + DEADLINE;
         while !is_bound() {
-            assert!(std::time::Instant::now() < deadline, "the receiver never listens");
-            std::thread::sleep(Duration::from_millis(5));
+            assert!(Instant::now() < deadline, "the receiver never listens");
+            thread::sleep(Duration::from_millis(5));
         }
         let found = of("port", notes(host, &["-g", GROUP]));
         assert!(found.what.ends_with("of other programs on port 5777"), "{found:?}");

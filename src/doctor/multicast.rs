@@ -6,7 +6,7 @@ use crate::net::socket::{self, MEMBERSHIPS_PER_SOCKET};
 use crate::units::text::count;
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 /// The version of IGMP or MLD in force; sources can be named from IGMPv3 (RFC 3376) and MLDv2 (RFC 3810) on.
@@ -111,7 +111,8 @@ pub(super) fn memberships(check: &'static str, asked: &Asked) -> Vec<Finding> {
         }
     };
     let groups: BTreeSet<_> = asked.groups.iter().map(|group| group.group).collect();
-    let missing = groups.iter().find(|group| !is_member(**group, name));
+    let members = members(name, asked.is_v6());
+    let missing = groups.difference(&members).next();
     let finding = match missing {
         Some(group) => Finding::problem(
             check,
@@ -128,25 +129,26 @@ pub(super) fn memberships(check: &'static str, asked: &Asked) -> Vec<Finding> {
     vec![finding]
 }
 
-/// Whether `/proc/net/igmp` or `igmp6` lists the group on the interface.
-fn is_member(group: IpAddr, interface: &str) -> bool {
-    match group {
-        IpAddr::V4(group) => {
-            let wanted = format!("{:08X}", u32::from_ne_bytes(group.octets()));
-            let table = igmp_table();
-            let rows = table.lines().skip_while(|line| !is_interface_row(line, interface)).skip(1);
-            rows.take_while(|line| line.starts_with('\t'))
-                .any(|line| line.split_whitespace().next() == Some(&wanted))
-        }
-        IpAddr::V6(group) => {
-            let wanted: String = group.octets().iter().map(|byte| format!("{byte:02x}")).collect();
-            let table = fs::read_to_string("/proc/net/igmp6").unwrap_or_default();
-            table.lines().any(|line| {
-                let mut words = line.split_whitespace().skip(1);
-                words.next() == Some(interface) && words.next() == Some(&wanted)
-            })
-        }
+/// The groups that `/proc/net/igmp` or `igmp6` lists for the interface.
+fn members(interface: &str, v6: bool) -> BTreeSet<IpAddr> {
+    if v6 {
+        let table = fs::read_to_string("/proc/net/igmp6").unwrap_or_default();
+        let of_line = |line: &str| {
+            let mut words = line.split_whitespace().skip(1);
+            let is_here = words.next() == Some(interface);
+            let group = u128::from_str_radix(words.next().filter(|_| is_here)?, 16).ok()?;
+            Some(IpAddr::V6(Ipv6Addr::from_bits(group)))
+        };
+        return table.lines().filter_map(of_line).collect();
     }
+    let table = igmp_table();
+    let rows = table.lines().skip_while(|line| !is_interface_row(line, interface)).skip(1);
+    let of_line = |line: &str| {
+        // The bytes of the address as this machine reads them as a number.
+        let number = u32::from_str_radix(line.split_whitespace().next()?, 16).ok()?;
+        Some(IpAddr::V4(Ipv4Addr::from(number.to_ne_bytes())))
+    };
+    rows.take_while(|line| line.starts_with('\t')).filter_map(of_line).collect()
 }
 
 fn is_interface_row(line: &str, interface: &str) -> bool {
@@ -213,7 +215,9 @@ mod tests {
 
     #[test]
     fn everybody_is_a_member_of_all_hosts() {
-        assert!(is_member("224.0.0.1".parse().unwrap(), "lo"));
-        assert!(!is_member("233.252.0.250".parse().unwrap(), "lo"));
+        let v4 = members("lo", false);
+        assert!(v4.contains(&"224.0.0.1".parse::<IpAddr>().unwrap()), "{v4:?}");
+        assert!(!v4.contains(&"233.252.0.250".parse::<IpAddr>().unwrap()), "{v4:?}");
+        assert!(members("nosuch0", false).is_empty() && members("nosuch0", true).is_empty());
     }
 }

@@ -38,7 +38,11 @@ pub(super) fn source_address(check: &'static str, asked: &Asked) -> Vec<Finding>
             check,
             format!("cannot send to {} through {name}: {error}", asked.groups[0]),
             "nothing can be sent",
-            format!("ip address show dev {name}"),
+            match asked.is_v6() {
+                // Unlike IPv4, it sends to no group without a route, and loopback comes without one.
+                true => format!("ip -6 route add ff00::/8 dev {name} table local"),
+                false => format!("ip address show dev {name}: it needs an address"),
+            },
         ),
         Ok(source) if own_addresses(asked).contains(&source) => {
             Finding::fine(check, format!("datagrams leave from {source}"))
