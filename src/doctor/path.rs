@@ -40,7 +40,8 @@ pub(super) fn source_address(check: &'static str, asked: &Asked) -> Vec<Finding>
             "nothing can be sent",
             match asked.is_v6() {
                 // Unlike IPv4, it sends to no group without a route, and loopback comes without one.
-                true => format!("ip -6 route add ff00::/8 dev {name} table local"),
+                true if asked.is_loopback() => format!("ip -6 route add local ff00::/8 dev {name}"),
+                true => format!("ip -6 route add multicast ff00::/8 dev {name} table local"),
                 false => format!("ip address show dev {name}: it needs an address"),
             },
         ),
