@@ -79,6 +79,31 @@ fn a_healthy_host_has_no_problem() {
 }
 
 #[test]
+fn a_busy_group_is_no_problem() {
+    lab::with_privileges(|| {
+        let lab = Lab::direct();
+        let flood = ["send", "-I", DEVICE, "-g", GROUP, "-r", "50k", "-t", "30s", "-i", "0"];
+        let mut send = lab.sender().command(lab::tool());
+        let flood = Child::spawn(send.args(flood).stdout(Stdio::null()));
+        let heard = lab.receiver().run(|| {
+            let socket = UdpSocket::bind(GROUP)?;
+            socket.join_multicast_v4(
+                &"233.252.0.7".parse().expect("a group"),
+                &lab.receiver().v4(),
+            )?;
+            socket.set_read_timeout(Some(DEADLINE))?;
+            socket.recv(&mut [0; 2048])
+        });
+        assert!(heard.is_ok(), "{heard:?}");
+        for host in [lab.sender(), lab.receiver()] {
+            let found = problems(host, &["-g", GROUP]);
+            assert!(found.is_empty(), "{found:?}");
+        }
+        drop(flood);
+    });
+}
+
+#[test]
 fn a_link_that_is_down_or_has_no_other_end() {
     lab::with_privileges(|| {
         let lab = Lab::direct();

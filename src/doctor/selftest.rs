@@ -21,6 +21,8 @@ const PATIENCE: Nanos = Nanos(500 * Nanos::MILLISECOND.0);
 /// `ETH_P_ALL`: a packet socket sees what leaves only if it asks for all protocols, packet(7).
 const ALL_PROTOCOLS: u16 = 0x0003;
 
+const ADVICE: &str = "EPERM comes from a firewall's output rule; EINVAL and ENETUNREACH are about addresses and routes";
+
 /// Datagrams that left, if that could be seen, and that came up.
 struct Seen {
     left: Option<usize>,
@@ -69,13 +71,6 @@ fn judge(check: &str, name: &str, seen: &Seen) -> Finding {
 
 fn exchange(asked: &Asked) -> Result<Seen> {
     let (group, index) = (asked.groups[0], asked.interface.index);
-    let bind = socket::bind_address(&[group], index);
-    let (mut receiver, _) = socket::open_plain_receiver(bind, RECEIVE_BUFFER, false)?;
-    // Whoever sends to a source-specific group is this host, not its source.
-    let membership = Membership { source: None, ..group };
-    socket::join(&receiver, index, &membership)?;
-    // Without the privilege nobody sees them leave.
-    let mut tap = open_tap(index).ok();
     let sender = socket::open_sender(&SenderOptions {
         interface: index,
         source: None,
@@ -85,16 +80,33 @@ fn exchange(asked: &Asked) -> Result<Seen> {
         dscp: 0,
         launch: Launch::AtOnce,
     })?;
+    let cannot = |what: &str, error| {
+        Error::os(format!("cannot {what} {group} through {}", asked.interface.name), error)
+    };
+    sender
+        .connect(&group.destination().into())
+        .map_err(|error| cannot("find a way to", error).hint(ADVICE))?;
+    let source = sender.local_addr().map_err(|error| cannot("tell the way to", error))?;
+    let bind = socket::bind_address(&[group], index);
+    let (mut receiver, _) = socket::open_plain_receiver(bind, RECEIVE_BUFFER, false)?;
+    // To hear nobody else: the group may be busy.
+    receiver.connect(&source).map_err(|error| cannot("hear oneself on", error))?;
+    // Whoever sends to a source-specific group is this host, not its source.
+    socket::join(&receiver, index, &Membership { source: None, ..group })?;
+    // Without the privilege nobody sees them leave.
+    let mut tap = open_tap(index).ok();
     // Nobody else's, and of no protocol of ours.
     let mark = format!("doctor {} {}", std::process::id(), clock::realtime().0).into_bytes();
     for _ in 0..DATAGRAMS {
-        sender.send_to(&mark, &group.destination().into()).map_err(|error| {
-            Error::os(format!("cannot send to {group} through {}", asked.interface.name), error)
-                .hint("a firewall's output rule refuses with EPERM; EINVAL and ENETUNREACH are about addresses and routes")
-        })?;
+        sender.send(&mark).map_err(|error| cannot("send to", error).hint(ADVICE))?;
     }
     let heard = count(&mut receiver, &mark, DATAGRAMS);
-    let left = tap.as_mut().map(|tap| count(tap, &mark, DATAGRAMS));
+    let left = tap.as_mut().and_then(|tap| {
+        let left = count(tap, &mark, DATAGRAMS);
+        // Other datagrams may have left no room for ours.
+        let is_whole = packet::take_drops(tap.as_fd()).is_ok_and(|dropped| dropped == 0);
+        is_whole.then_some(left)
+    });
     Ok(Seen { left, heard })
 }
 
