@@ -34,7 +34,8 @@ pub(super) fn link(check: &'static str, asked: &Asked) -> Vec<Finding> {
     vec![finding]
 }
 
-/// The kernel refuses to send or join where it is missing; loopback does without.
+/// `IFF_MULTICAST`, netdevice(7): whether the link carries multicast at all. The kernel joins all
+/// the same and leaves it to the driver (`ip_mc_filter_add`, net/ipv4/igmp.c). Loopback does without it.
 pub(super) fn multicast_flag(check: &'static str, asked: &Asked) -> Vec<Finding> {
     let name = &asked.interface.name;
     if asked.has_flag(libc::IFF_MULTICAST) || asked.is_loopback() {
@@ -43,7 +44,7 @@ pub(super) fn multicast_flag(check: &'static str, asked: &Asked) -> Vec<Finding>
     vec![Finding::problem(
         check,
         format!("{name} has no MULTICAST flag"),
-        "joins are not reported and groups have no hardware filter",
+        "its driver may let no group in, and other programs pass it over",
         format!("ip link set {name} multicast on"),
     )]
 }
