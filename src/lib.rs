@@ -63,6 +63,7 @@
 //! |---|---|---|
 //! | an engine | `engine/foo.rs` (and `sys/foo.rs`, if the facility of the kernel is new) | [`engine::ENGINES`] |
 //! | a report format | `report/foo.rs` | [`report::FORMATS`] |
+//! | a look at the host | a function in `doctor/` | [`doctor::CHECKS`] |
 //! | a live view | `live/foo.rs` | the watchers in `cli/session.rs` |
 //! | a verb | `cli/foo.rs` | the verbs in `cli/args.rs` and `cli/mod.rs` |
 //!

@@ -92,6 +92,7 @@ fn lists_are_complete() {
         &[
             "mod",
             "blame",
+            "checkup",
             "compare",
             "golden",
             "load",

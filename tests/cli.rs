@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 mod codes;
+mod doctor;
 mod help;
 mod privileges;
 mod refusals;

@@ -3,6 +3,7 @@
 mod af_packet;
 mod blame;
 mod cli;
+mod doctor;
 mod engines;
 mod lab;
 mod ledger;

@@ -1,6 +1,8 @@
 //! The door: words to a trial, a trial to an exit code.
 
 mod args;
+mod doctor;
+mod doctor_args;
 mod echo;
 mod exit;
 mod ping;
@@ -36,6 +38,7 @@ pub fn main() -> ExitCode {
         Verb::Recv(args) => recv::run(args),
         Verb::Ping(args) => ping::run(args),
         Verb::Echo(args) => echo::run(args),
+        Verb::Doctor(args) => doctor::run(args),
         Verb::Report(args) => report::run(args),
     };
     result

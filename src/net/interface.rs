@@ -14,6 +14,19 @@ use std::path::PathBuf;
 /// # Errors
 /// No such interface, or it is down.
 pub fn resolve(text: &str) -> Result<Interface> {
+    let (interface, flags) = find(text)?;
+    if flags & libc::IFF_UP as u32 == 0 {
+        return Err(Error::environment(format!("interface {} is down", interface.name))
+            .hint(format!("ip link set {} up", interface.name)));
+    }
+    Ok(interface)
+}
+
+/// The same whether it is up or not, with its flags: `IFF_UP` and the others of netdevice(7).
+///
+/// # Errors
+/// No such interface.
+pub fn find(text: &str) -> Result<(Interface, u32)> {
     let all = addresses()?;
     let address: Option<IpAddr> = text.parse().ok();
     let index: Option<u32> = text.parse().ok();
@@ -32,11 +45,7 @@ pub fn resolve(text: &str) -> Result<Interface> {
         ))
         .hint(format!("this host has {}", names.join(", "))));
     };
-    if found.flags & libc::IFF_UP as u32 == 0 {
-        return Err(Error::environment(format!("interface {} is down", found.name))
-            .hint(format!("ip link set {} up", found.name)));
-    }
-    Ok(describe(&found.name))
+    Ok((describe(&found.name), found.flags))
 }
 
 /// The loopback interface.

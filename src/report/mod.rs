@@ -25,6 +25,7 @@ pub mod warnings;
 
 pub mod load;
 pub mod merge;
+pub mod checkup;
 pub mod compare;
 
 mod interval;

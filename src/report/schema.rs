@@ -19,6 +19,7 @@ const MERGED: &str = include_str!("merged.schema.json");
 const COMPARED: &str = include_str!("compared.schema.json");
 const PING: &str = include_str!("ping.schema.json");
 const ECHO: &str = include_str!("echo.schema.json");
+const DOCTOR: &str = include_str!("doctor.schema.json");
 
 /// What it knows; another word in the schema would go unchecked.
 const KEYWORDS: &[&str] = &[
@@ -257,6 +258,11 @@ fn round_trips_keep_to_their_schemas() {
 }
 
 #[test]
+fn findings_keep_to_their_schema() {
+    check_summary(DOCTOR, &sample::checkup::checkup());
+}
+
+#[test]
 fn a_broken_report_is_refused() {
     let check = |pointer: &str, value: Value, complaint: &str| {
         let mut report = as_json(&everything());
@@ -301,7 +307,7 @@ fn every_object_of_the_schema_is_closed() {
             }
         }
     }
-    for schema in [SCHEMA, MERGED, COMPARED, PING, ECHO] {
+    for schema in [SCHEMA, MERGED, COMPARED, PING, ECHO, DOCTOR] {
         visit(&Validator::of(schema).schema, "");
     }
 }

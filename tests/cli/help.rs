@@ -52,8 +52,14 @@ fn of_echo() {
 }
 
 #[test]
+fn of_doctor() {
+    check("help_doctor_short", &["doctor", "-h"]);
+    check("help_doctor_long", &["doctor", "--help"]);
+}
+
+#[test]
 fn a_flag_takes_one_line_of_the_short_help() {
-    for verb in ["run", "send", "recv", "ping", "echo"] {
+    for verb in ["run", "send", "recv", "ping", "echo", "doctor"] {
         let help = Bench::new().run(&[verb, "-h"]).stdout;
         let flags = help.split("\nExamples:").next().unwrap().split("\nGroups:").nth(1).unwrap();
         for line in flags.lines() {

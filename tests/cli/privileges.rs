@@ -64,6 +64,23 @@ fn nobody_can_run_it_and_is_told_what_was_not_granted() {
 }
 
 #[test]
+fn nobody_is_fit_over_loopback_and_told_what_is_missing() {
+    let Some(nobody) = Nobody::new() else { return };
+    let ran = nobody.run(&[], &["doctor", "-J", "-p", &port()]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let report = ran.json();
+    let notes = report["findings"].as_array().unwrap().iter();
+    let notes: Vec<_> = notes.filter(|found| found["verdict"] == "note").collect();
+    let of = |check: &str, what: &str| {
+        notes
+            .iter()
+            .any(|note| note["check"] == check && note["what"].as_str().unwrap().starts_with(what))
+    };
+    assert!(of("capabilities", "this process is without CAP_NET_ADMIN"), "{report:#}");
+    assert!(of("engines", "af_packet: ") && of("engines", "af_xdp: "), "{report:#}");
+}
+
+#[test]
 fn rings_that_are_too_large_for_the_memory_limit() {
     let Some(nobody) = Nobody::new() else { return };
     let port = port();

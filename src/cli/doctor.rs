@@ -1,0 +1,45 @@
+//! `mcast-bench doctor`: is this host fit to measure?
+
+use super::doctor_args::DoctorArgs;
+use super::exit::Exit;
+use super::session;
+use super::spec::doctor::of_doctor;
+use crate::doctor::examine;
+use crate::error::{Error, Result};
+use crate::model::checkup::{Checkup, SCHEMA, Verdict};
+use crate::report::{checkup, json};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+pub(super) fn run(args: DoctorArgs) -> Result<Exit> {
+    let asked = of_doctor(&args)?;
+    session::say_if_loopback(&args.groups, &asked.interface);
+    let mut findings = Vec::new();
+    examine(&asked, |finding| findings.push(finding));
+    let checkup = Checkup {
+        schema: SCHEMA.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        command: session::command_line(),
+        interface: asked.interface.name.clone(),
+        groups: asked.groups.iter().map(ToString::to_string).collect(),
+        fit: findings.iter().all(|finding| finding.verdict != Verdict::Problem),
+        findings,
+    };
+    let mut out = io::stdout();
+    let written = match args.json {
+        true => json::write(&checkup, &mut out),
+        false => checkup::write(&checkup, wants_colours(), &mut out),
+    };
+    match written.and_then(|()| out.flush()) {
+        // Who reads no further has read enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Error::os("cannot write to standard output", error))
+        }
+        _ if checkup.fit => Ok(Exit::Fine),
+        _ => Ok(Exit::NotGood),
+    }
+}
+
+/// On a terminal, unless `NO_COLOR` is set to anything (no-color.org).
+fn wants_colours() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
