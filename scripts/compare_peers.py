@@ -38,7 +38,8 @@ BIAS = """\
   flags with which it waits best (ours: `--pace sleep --catch-up`), and its highest rate stands beside it, where nobody waits.
 - **Pinning.** All threads of a sender share one core, and all of a receiver another: that is hardest on tools with
   helper threads, iperf2 and ours.
-- **Buffers** are what anybody may have (`net.core.rmem_max`), the same for all; mgen gets it for its sockets too.
+- **Buffers** are 64 MiB for all (`net.core.rmem_max` is raised while it runs); mgen gets it for its sockets too. With less,
+  what stands still for a millisecond decides at millions of datagrams a second.
 - **Loss** is what the tool's two ends say, and the kernel's counters must agree that nothing was dropped. mgen has no
   count but a line of log for each datagram, so that it is judged by the kernel's alone. A rate has two chances.
 - **The pacing observer** is tcpdump on the receiving interface, on the other core, with the kernel's nanosecond stamps.

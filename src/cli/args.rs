@@ -328,10 +328,10 @@ pub(super) struct EngineArgs {
     /// Keep memory from being paged out (mlockall)
     #[arg(long)]
     pub(super) lock_memory: bool,
-    /// Most datagrams a system call
-    #[arg(long, value_name = "N", default_value = "64")]
+    /// Most datagrams a system call [default: 64; gso: 512]
+    #[arg(long, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(super) batch: u16,
+    pub(super) batch: Option<u16>,
 }
 
 /// What comes out.

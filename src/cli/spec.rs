@@ -66,7 +66,7 @@ pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
         cpus: cpus(&args.engine)?,
         engine: engine.name().to_owned(),
         engine_reason: reason,
-        batch: args.engine.batch.into(),
+        batch: batch(&args.engine, engine),
         receive_buffer: receive_buffer(args.receiving.rcvbuf.0)?,
         timestamps: own_timestamps(args.receiving.timestamps)?,
         interval_ns: interval(args.output.interval)?,
@@ -118,7 +118,7 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
         cpus: cpus(&args.engine)?,
         engine: engine.name().to_owned(),
         engine_reason: reason,
-        batch: args.engine.batch.into(),
+        batch: batch(&args.engine, engine),
         receive_buffer: 0,
         timestamps: Timestamps::Kernel,
         interval_ns: interval(args.output.interval)?,
@@ -164,7 +164,7 @@ pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
         cpus: cpus(&args.engine)?,
         engine: engine.name().to_owned(),
         engine_reason: reason,
-        batch: args.engine.batch.into(),
+        batch: batch(&args.engine, engine),
         receive_buffer: receive_buffer(args.receiving.rcvbuf.0)?,
         timestamps: args.receiving.timestamps,
         interval_ns: interval(args.output.interval)?,
@@ -398,6 +398,11 @@ fn own_timestamps(wish: Timestamps) -> Result<Timestamps> {
         )
         .hint("use `send` on another host and `recv --timestamps hardware` here")),
     }
+}
+
+/// A train takes little more time than a datagram, so trains have room for several.
+fn batch(args: &EngineArgs, engine: &dyn Engine) -> usize {
+    args.batch.map_or(if engine.sends_trains() { 512 } else { 64 }, usize::from)
 }
 
 fn busy_poll(time: Option<Nanos>) -> Result<Option<u32>> {

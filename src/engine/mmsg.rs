@@ -23,6 +23,10 @@ use std::time::Duration;
 /// 192 keep slots of equal index from falling into the same cache sets.
 const RECEIVE_STRIDE: usize = 65_536 + 192;
 
+/// `UDP_GRO_CNT_MAX`, net/ipv4/udp_offload.c: most datagrams that are joined to one. Those of a sender on the same host
+/// may have more.
+const SEGMENTS_RECEIVED: usize = 64;
+
 /// The engine.
 pub struct Mmsg;
 
@@ -145,7 +149,9 @@ pub(super) struct MmsgRx {
 impl MmsgRx {
     /// Joins the groups of a plan. `segments`: several datagrams may be received as one.
     pub(super) fn open(plan: &RxPlan, segments: bool) -> Result<Self> {
-        let capacity = plan.batch.clamp(1, MAX_BATCH);
+        // Slots that a core's own cache has room for: each may get 64 KiB.
+        let packets = if segments { plan.batch.div_ceil(SEGMENTS_RECEIVED) } else { plan.batch };
+        let capacity = packets.clamp(1, MAX_BATCH);
         let sockets = listener::open_all(plan, segments)?;
         Ok(Self {
             poll: PollSet::new(sockets.iter().map(Listener::as_fd)),
