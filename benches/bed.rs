@@ -124,8 +124,8 @@ impl Bed {
                 Some(next) => next,
                 None => *self.next.insert(self.schedule.next_due(NOW)),
             };
-            let is_first = self.pending.is_empty();
-            if next >= NOW || self.left == 0 || !self.pacer.may_leave(next, NOW, is_first) {
+            let first = self.pending.first().copied();
+            if next >= NOW || self.left == 0 || !self.pacer.may_leave(next, NOW, first) {
                 break;
             }
             self.next = None;
@@ -134,7 +134,7 @@ impl Bed {
             self.pending.push(next);
         }
         // The last of the batch is due now, and the others as much earlier as the schedule says.
-        let last = self.pending[self.pending.len() - 1];
+        let [first, last] = [0, self.pending.len() - 1].map(|at| self.pending[at]);
         let start = realtime() - last;
         let mut slots = self.tx.reserve(self.pending.len(), self.payload_len);
         self.departures.clear();
@@ -157,7 +157,7 @@ impl Bed {
         }
         self.sent.trains.note(taken, Some(LATE));
         self.pending.drain(..taken);
-        self.pacer.left(last, NOW, black_box(monotonic()));
+        self.pacer.left(first, last, NOW, black_box(monotonic()));
     }
 
     /// Poll, decode, track, record: what the receive loop does.

@@ -131,7 +131,7 @@ finish() { wait "${jobs_of[$1]}" 2>/dev/null || true; }
 
 # until_true SECONDS COMMAND...: whether it came true in time.
 until_true() {
-    local turns=$(($1 * 20))
+    local turn turns=$(($1 * 20))
     shift
     for ((turn = 0; turn < turns; turn++)); do
         "$@" && return

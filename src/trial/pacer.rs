@@ -29,8 +29,6 @@ pub struct Pacer {
     /// When the last datagram left, if it took its place in the rhythm, and when it was due.
     left: Nanos,
     due: Nanos,
-    /// Due time of the first one of those that are about to leave together.
-    first_due: Nanos,
     /// How long the last two handovers took.
     took: [Nanos; 2],
 }
@@ -44,15 +42,7 @@ impl Pacer {
             Pace::Sleep | Pace::Txtime => Nanos(0),
         };
         let ahead = if pace == Pace::Txtime { AHEAD } else { Nanos(0) };
-        Self {
-            spin,
-            ahead,
-            catch_up,
-            left: Nanos(0),
-            due: Nanos(0),
-            first_due: Nanos(0),
-            took: [Nanos(0); 2],
-        }
+        Self { spin, ahead, catch_up, left: Nanos(0), due: Nanos(0), took: [Nanos(0); 2] }
     }
 
     /// The earliest time at which a datagram may leave that is due at `due` and the next after all that have left.
@@ -65,25 +55,22 @@ impl Pacer {
         due_here.max(self.left + Nanos(due.saturating_sub(self.due).0 / 2))
     }
 
-    /// Whether a datagram that is due at `due` may leave together with those, if `is_first` is false, that may
-    /// leave already.
+    /// Whether a datagram that is due at `due` may leave now; together with those that may leave already, of which the
+    /// first was due at `first`.
     #[inline]
-    pub fn may_leave(&mut self, due: Nanos, now: Nanos, is_first: bool) -> bool {
-        if is_first {
-            self.first_due = due;
-            return self.earliest(due) <= now;
-        }
+    pub fn may_leave(&self, due: Nanos, now: Nanos, first: Option<Nanos>) -> bool {
+        let Some(first) = first else { return self.earliest(due) <= now };
         let due_here = due.saturating_sub(self.ahead);
-        let after_first = due.saturating_sub(self.first_due);
+        let after_first = due.saturating_sub(first);
         let sent_in = self.took[0].min(self.took[1]);
         due_here <= now && (self.catch_up || self.ahead > Nanos(0) || after_first <= sent_in)
     }
 
-    /// Datagrams were handed over from `now` until `then`; the last was due at `due`.
+    /// Datagrams were handed over from `now` until `then`; they were due from `first` to `last`.
     #[inline]
-    pub fn left(&mut self, due: Nanos, now: Nanos, then: Nanos) {
-        self.left = now + Nanos(due.saturating_sub(self.first_due).0 / 2);
-        self.due = due;
+    pub fn left(&mut self, first: Nanos, last: Nanos, now: Nanos, then: Nanos) {
+        self.left = now + Nanos(last.saturating_sub(first).0 / 2);
+        self.due = last;
         self.took = [then.saturating_sub(now), self.took[0]];
     }
 
@@ -139,8 +126,9 @@ mod tests {
         let (mut now, mut next, mut stalled) = (0, 0, false);
         let mut left = Vec::new();
         while now < until {
-            let mut count = 0;
-            while next <= now && pacer.may_leave(Nanos(next), Nanos(now), count == 0) {
+            let (mut count, mut first) = (0, None);
+            while next <= now && pacer.may_leave(Nanos(next), Nanos(now), first) {
+                first.get_or_insert(Nanos(next));
                 next += gap;
                 count += 1;
             }
@@ -150,7 +138,7 @@ mod tests {
             }
             left.push((now, count));
             let then = now + cost;
-            pacer.left(Nanos(next - gap), Nanos(now), Nanos(then));
+            pacer.left(first.unwrap(), Nanos(next - gap), Nanos(now), Nanos(then));
             now = then;
             if now >= stall.0 && !std::mem::replace(&mut stalled, true) {
                 now += stall.1;
@@ -200,17 +188,17 @@ mod tests {
 
     #[test]
     fn a_burst_leaves_together() {
-        let mut pacer = Pacer::new(Pace::Auto, false);
-        assert!(pacer.may_leave(Nanos(50), Nanos(60), true));
-        assert!(pacer.may_leave(Nanos(50), Nanos(60), false));
-        assert!(!pacer.may_leave(Nanos(51), Nanos(60), false));
+        let pacer = Pacer::new(Pace::Auto, false);
+        assert!(pacer.may_leave(Nanos(50), Nanos(60), None));
+        assert!(pacer.may_leave(Nanos(50), Nanos(60), Some(Nanos(50))));
+        assert!(!pacer.may_leave(Nanos(51), Nanos(60), Some(Nanos(50))));
     }
 
     #[test]
     fn a_queueing_discipline_gets_them_ahead_of_time() {
-        let mut pacer = Pacer::new(Pace::Txtime, false);
-        assert!(pacer.may_leave(Nanos(1_000_500), Nanos(600), true));
-        assert!(!pacer.may_leave(Nanos(1_000_700), Nanos(600), false));
+        let pacer = Pacer::new(Pace::Txtime, false);
+        assert!(pacer.may_leave(Nanos(1_000_500), Nanos(600), None));
+        assert!(!pacer.may_leave(Nanos(1_000_700), Nanos(600), Some(Nanos(1_000_500))));
         assert_eq!(pacer.earliest(Nanos(5_000_000)), Nanos(4_000_000));
     }
 }

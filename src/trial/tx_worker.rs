@@ -147,7 +147,11 @@ impl TxWorker {
             turn: 0,
             in_trains: plan.in_trains,
             schedule: plan.schedule,
-            pacer: Pacer::new(plan.load.pace, plan.load.catch_up),
+            // As fast as possible there is no rhythm to keep.
+            pacer: Pacer::new(
+                plan.load.pace,
+                plan.load.catch_up || plan.load.rate == Some(Rate::Max),
+            ),
             left,
             bounded: (plan.load.rate != Some(Rate::Max)).then_some(left),
             end: end.unwrap_or(Nanos(u64::MAX)),
@@ -214,10 +218,10 @@ impl TxWorker {
                 now = self.pacer.wait_until(&self.trial, until, control);
                 until
             } else {
-                let last = self.send_pending(now);
+                let [first, last] = self.send_pending(now);
                 let before = now;
                 now = self.trial.now();
-                self.pacer.left(last, before, now);
+                self.pacer.left(first, last, before, now);
                 before
             };
             if now > expected + HICCUP {
@@ -250,11 +254,11 @@ impl TxWorker {
                 None if self.left == 0 => break,
                 None => *self.next.insert(self.schedule.next_due(now)),
             };
-            let is_first = self.pending.is_empty();
-            if next >= self.end || self.left == 0 || !self.pacer.may_leave(next, now, is_first) {
+            let first = self.pending.first().copied();
+            if next >= self.end || self.left == 0 || !self.pacer.may_leave(next, now, first) {
                 break;
             }
-            if self.lengths.is_some() && !self.take_length(is_first) {
+            if self.lengths.is_some() && !self.take_length(first.is_none()) {
                 break;
             }
             self.next = None;
@@ -279,9 +283,9 @@ impl TxWorker {
     }
 
     /// Offers a batch of pending datagrams. A refused one is not sent again: its number goes to the next one. Returns
-    /// when the last one was due.
+    /// when the first and the last one were due.
     #[inline]
-    fn send_pending(&mut self, now: Nanos) -> Nanos {
+    fn send_pending(&mut self, now: Nanos) -> [Nanos; 2] {
         let mut slots = self.engine.reserve(self.pending.len(), self.payload_len);
         self.departures.clear();
         for (slot, &due) in slots.iter_mut().zip(&self.pending) {
@@ -311,9 +315,9 @@ impl TxWorker {
             current.trains.note(taken, since);
         }
         let done = taken + usize::from(refused.is_some());
-        let last = self.pending[done - 1];
+        let dues = [self.pending[0], self.pending[done - 1]];
         self.pending.drain(..done);
-        last
+        dues
     }
 
     /// The kernel took only the first `taken`: the numbers of the others are free again.
