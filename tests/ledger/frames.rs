@@ -101,7 +101,11 @@ fn a_receiver_of_frames_survives_its_link() {
                 wait_until(|| came_in(trial.receiver()) >= before + count);
             };
             hear(10);
+            // What a virtual device has not looked at when it goes down it forgets, and counts nowhere.
+            sender.signal(libc::SIGSTOP);
+            wait_until(|| came_in(trial.receiver()) >= went_out(trial.sender()));
             set_link(trial.receiver(), "down");
+            sender.signal(libc::SIGCONT);
             thread::sleep(STOP);
             set_link(trial.receiver(), "up");
             hear(100);
@@ -116,8 +120,18 @@ fn a_receiver_of_frames_survives_its_link() {
 
 /// Frames that have come in by the device of a host.
 fn came_in(host: &Host) -> u64 {
+    device_counter(host, 1)
+}
+
+/// Frames that have gone out by the device of a host.
+fn went_out(host: &Host) -> u64 {
+    device_counter(host, 9)
+}
+
+/// A column of the device's row: bytes, packets, errs, drop, fifo, frame, compressed, multicast, received and then sent.
+fn device_counter(host: &Host, column: usize) -> u64 {
     let path = "/proc/thread-self/net/dev";
     let table = host.run(|| fs::read_to_string(path).unwrap());
     let row = table.lines().find_map(|line| line.trim().strip_prefix(&format!("{DEVICE}:")));
-    row.unwrap().split_whitespace().nth(1).unwrap().parse().unwrap()
+    row.unwrap().split_whitespace().nth(column).unwrap().parse().unwrap()
 }
