@@ -160,7 +160,7 @@ fn each_bad_input_has_one_clear_line() {
     let good = Scratch::result();
     let text = good.to_string();
     let mut changed = good.clone();
-    changed["schema"] = "mcast-bench/2".into();
+    changed["schema"] = "mcast-bench/1".into();
     scratch.write("other.json", changed.to_string());
     scratch.write("short.json", &text[..text.len() / 2]);
     scratch.write("text.json", "iperf Done.");
@@ -171,12 +171,12 @@ fn each_bad_input_has_one_clear_line() {
     scratch.write("broken.json", changed.to_string());
     scratch.write("good.json", text);
     let cases = [
-        ("other.json", "other.json has schema `mcast-bench/2`, and this mcast-bench reads `mcast-"),
+        ("other.json", "other.json has schema `mcast-bench/1`, and this mcast-bench reads `mcast-"),
         ("short.json", "short.json is truncated: its JSON ends too early"),
         ("text.json", "text.json is not a JSON object: expected value at line 1 column 1"),
         ("foreign.json", "foreign.json is JSON, but no result of mcast-bench"),
         ("empty.json", "empty.json is empty"),
-        ("broken.json", "broken.json does not keep to schema `mcast-bench/1`: invalid type"),
+        ("broken.json", "broken.json does not keep to schema `mcast-bench/2`: invalid type"),
         ("missing.json", "cannot read missing.json: No such file or directory"),
     ];
     for (file, complaint) in cases {
@@ -199,13 +199,20 @@ fn histograms_of_other_bounds_are_refused_by_the_names_of_both() {
         "HISTFAAAACx42pNpmSzMwMDAwwABzFCaEURcm7yEwf4DROCwM9Nffqb7nEyz2ZgAphwINg==".into();
     scratch.write("b.json", result.to_string());
     let damaged =
-        "b.json does not keep to schema `mcast-bench/1`: a histogram is damaged (4 values";
+        "b.json does not keep to schema `mcast-bench/2`: a histogram is damaged (4 values";
     scratch.refuses(&["report", "merge", "a.json", "b.json"], damaged);
     scratch.refuses(&["report", "show", "b.json"], damaged);
     result["one_way_delay_ns"]["count"] = 4.into();
     scratch.write("b.json", result.to_string());
     let different = "b.json and a.json have different histograms: ";
     scratch.refuses(&["report", "merge", "a.json", "b.json"], different);
+    // It keeps nobody else out, even if it comes first.
+    let first = "b.json and this mcast-bench have different histograms: ";
+    scratch.refuses(&["report", "merge", "b.json", "a.json"], first);
+    let output = scratch.run(&["report", "merge", "b.json", "a.json", "--keep-going", "-J"]);
+    let merged: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(merged["skipped"].as_array().unwrap().len(), 1, "{merged}");
+    assert_eq!(merged["receivers"].as_array().unwrap().len(), 1, "{merged}");
 }
 
 #[test]
@@ -252,7 +259,7 @@ fn no_kind_of_bad_file_spoils_the_rest() {
         ("foreign", b"[1, 2]".into(), "is JSON, but no result of mcast-bench"),
         ("short", text.as_bytes()[..text.len() - 2].into(), "is truncated"),
         ("text", b"iperf Done.".into(), "is not a JSON object"),
-        ("version", text.replace("mcast-bench/1", "mcast-bench/9").into(), "has schema"),
+        ("version", text.replace("mcast-bench/2", "mcast-bench/9").into(), "has schema"),
     ];
     for (name, bytes, _) in &bad {
         // They come between the good ones.
@@ -283,7 +290,7 @@ fn histograms_that_do_not_fit_are_not_compared() {
     scratch.write("a.json", result.to_string());
     result["one_way_delay_ns"]["hdr"] = "HISTFAAAAA==".into();
     scratch.write("b.json", result.to_string());
-    let damaged = "b.json does not keep to schema `mcast-bench/1`: a histogram is damaged";
+    let damaged = "b.json does not keep to schema `mcast-bench/2`: a histogram is damaged";
     scratch.refuses(&["report", "compare", "a.json", "b.json"], damaged);
     scratch.refuses(&["report", "show", "b.json"], damaged);
 }

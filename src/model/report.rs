@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Version of the JSON; a renamed or removed field is a new version.
-pub const SCHEMA: &str = "mcast-bench/1";
+pub const SCHEMA: &str = "mcast-bench/2";
 
 /// One run: what was asked for, where, and how it went.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -221,8 +221,8 @@ mod tests {
     #[test]
     fn each_kind_of_bad_input_has_its_own_line() {
         let good = serde_json::to_string(&sample::run()).unwrap();
-        let other = good.replace("mcast-bench/1", "mcast-bench/2");
-        let merged = good.replace("mcast-bench/1", merged::SCHEMA);
+        let other = good.replace("mcast-bench/2", "mcast-bench/1");
+        let merged = good.replace("mcast-bench/2", merged::SCHEMA);
         let short = good.replace("\"valid\":true,", "");
         for (bytes, expected) in [
             (&b" \n"[..], "rx.json is empty"),
@@ -232,12 +232,12 @@ mod tests {
             (b"[1]", "rx.json is JSON, but no result of mcast-bench"),
             (
                 other.as_bytes(),
-                "rx.json has schema `mcast-bench/2`, and this mcast-bench reads `mcast-bench/1`",
+                "rx.json has schema `mcast-bench/1`, and this mcast-bench reads `mcast-bench/2`",
             ),
             (merged.as_bytes(), "rx.json is merged already"),
             (
                 short.as_bytes(),
-                "rx.json does not keep to schema `mcast-bench/1`: missing field `valid`",
+                "rx.json does not keep to schema `mcast-bench/2`: missing field `valid`",
             ),
         ] {
             let complaint = complaint(bytes);

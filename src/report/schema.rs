@@ -270,7 +270,7 @@ fn a_broken_report_is_refused() {
         let error = Validator::new().check(&report).unwrap_err();
         assert!(error.contains(complaint), "{error}");
     };
-    check("/schema", "mcast-bench/0".into(), "is not \"mcast-bench/1\"");
+    check("/schema", "mcast-bench/0".into(), "is not \"mcast-bench/2\"");
     check("/valid", "yes".into(), "/valid: \"yes\" is not of type");
     check("/streams/0/end", "never".into(), "/streams/0/end: \"never\" is not allowed");
     check("/streams/1/lost", (-1).into(), "/streams/1/lost: -1 is too small");

@@ -93,7 +93,7 @@ fn the_command_in_a_report_can_be_pasted() {
 }
 
 fn check_json(report: &Value) {
-    assert_eq!(report["schema"], "mcast-bench/1");
+    assert_eq!(report["schema"], "mcast-bench/2");
     assert_eq!(report["version"], env!("CARGO_PKG_VERSION"));
     assert!(report["environment"]["kernel"].is_string());
     assert!(report["environment"]["cpus"].as_u64().unwrap() as usize >= 1);
