@@ -4,7 +4,7 @@ use super::control::Control;
 use super::listener::{self, Listener};
 use super::{
     Committed, Departure, Engine, Halves, RxBatch, RxCounters, RxEngine, RxMeta, RxPlan,
-    TxCounters, TxEngine, TxPlan, TxSlots,
+    TxCounters, TxEngine, TxPlan, TxSlots, datagrams_in,
 };
 use crate::error::Result;
 use crate::model::drops::PacketSize;
@@ -200,12 +200,10 @@ impl MmsgRx {
             let Some(source) = received.source else { continue };
             let control = Control::read(received.control);
             let segment_len = control.segment_len;
-            let datagrams = match segment_len {
-                0 => 1,
-                len => received.len.div_ceil(len.into()).max(1) as u64,
-            };
+            let datagrams = datagrams_in(received.len, segment_len);
             if self.segments {
-                self.counters.own.size.add(PacketSize { packets: 1, datagrams });
+                let size = PacketSize { packets: 1, datagrams: datagrams as u64 };
+                self.counters.own.size.add(size);
             }
             self.metas.push(RxMeta {
                 offset: (slot * RECEIVE_STRIDE) as u32,

@@ -307,6 +307,12 @@ pub struct Datagram<'a> {
     pub dropped_before: u32,
 }
 
+/// Datagrams in a payload of `len` bytes that was received as one. An empty datagram is one, not none.
+#[inline]
+fn datagrams_in(len: usize, segment_len: u16) -> usize {
+    if segment_len == 0 || len == 0 { 1 } else { len.div_ceil(segment_len.into()) }
+}
+
 impl<'a> RxBatch<'a> {
     /// Each datagram, also where several were received as one.
     #[inline]
@@ -317,9 +323,7 @@ impl<'a> RxBatch<'a> {
                 *meta;
             let (start, len) = (offset as usize, len as usize);
             let step = if segment_len == 0 { len } else { segment_len.into() };
-            // An empty datagram is one datagram, not none.
-            let count = if segment_len == 0 || len == 0 { 1 } else { len.div_ceil(step) };
-            (0..count).map(move |n| {
+            (0..datagrams_in(len, segment_len)).map(move |n| {
                 let payload = &arena[start + n * step..start + len.min((n + 1) * step)];
                 let dropped_before = if n == 0 { dropped_before } else { 0 };
                 Datagram { payload, received_at, source, flow, dropped_before }

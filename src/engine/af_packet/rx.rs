@@ -2,7 +2,7 @@
 
 use super::{filter, open_socket, refused};
 use crate::engine::directory::Directory;
-use crate::engine::{RxBatch, RxCounters, RxEngine, RxMeta, RxPlan};
+use crate::engine::{RxBatch, RxCounters, RxEngine, RxMeta, RxPlan, datagrams_in};
 use crate::error::Result;
 use crate::model::drops::PacketSize;
 use crate::model::report::BufferGrant;
@@ -100,10 +100,7 @@ impl PacketRx {
             }
             Stamps::Kernel => received_at,
         };
-        let datagrams = match segment_len {
-            0 => 1,
-            len => found.payload.len().div_ceil(len.into()).max(1) as u64,
-        };
+        let datagrams = datagrams_in(found.payload.len(), segment_len) as u64;
         self.counters.own.size.add(PacketSize { packets: 1, datagrams });
         self.metas.push(RxMeta {
             offset: (offset + found.payload.start) as u32,
