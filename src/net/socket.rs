@@ -163,11 +163,15 @@ pub fn open_receiver(
     hardware: bool,
 ) -> Result<(Socket, BufferGrant)> {
     let stamps = if hardware { Stamped::ByHardware } else { Stamped::ByKernel };
-    open_bound(bind, receive_buffer, stamps, !bind.ip().is_multicast())
+    let tells = match bind.ip().is_multicast() {
+        true => Tells::Drops,
+        false => Tells::DropsAndDestination,
+    };
+    open_bound(bind, receive_buffer, stamps, tells)
 }
 
-/// The same for one who does not ask where datagrams were sent to, and asks for the kernel's receive timestamps if
-/// `stamped`.
+/// The same for one who asks neither where datagrams were sent to nor what was dropped before each, and asks for the
+/// kernel's receive timestamps if `stamped`.
 ///
 /// # Errors
 /// As [`open_receiver`].
@@ -177,7 +181,7 @@ pub fn open_plain_receiver(
     stamped: bool,
 ) -> Result<(Socket, BufferGrant)> {
     let stamps = if stamped { Stamped::ByKernel } else { Stamped::Not };
-    open_bound(bind, receive_buffer, stamps, false)
+    open_bound(bind, receive_buffer, stamps, Tells::Nothing)
 }
 
 /// Whose receive timestamps are asked for.
@@ -187,11 +191,19 @@ enum Stamped {
     Not,
 }
 
+/// What a datagram comes with beside its source and its timestamp.
+#[derive(Clone, Copy, PartialEq)]
+enum Tells {
+    Nothing,
+    Drops,
+    DropsAndDestination,
+}
+
 fn open_bound(
     bind: SocketAddr,
     receive_buffer: usize,
     stamped: Stamped,
-    with_destination: bool,
+    tells: Tells,
 ) -> Result<(Socket, BufferGrant)> {
     let v6 = bind.is_ipv6();
     let socket = open(v6)?;
@@ -213,8 +225,10 @@ fn open_bound(
         }
         Stamped::Not => {}
     }
-    set("SO_RXQ_OVFL", sockopt::set_receive_overflow(socket.as_fd()))?;
-    if with_destination {
+    if tells != Tells::Nothing {
+        set("SO_RXQ_OVFL", sockopt::set_receive_overflow(socket.as_fd()))?;
+    }
+    if tells == Tells::DropsAndDestination {
         set("IP_PKTINFO", sockopt::set_receive_destination(socket.as_fd(), v6))?;
     }
     let grant = grow_receive_buffer(&socket, receive_buffer)?;

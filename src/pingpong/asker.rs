@@ -2,10 +2,9 @@
 
 use super::books::{Books, Heard, Verdict};
 use super::handover::{Handover, Interval};
-use super::port::Port;
+use super::port::{Arrival, Port};
 use crate::model::event::{Event, Happening};
 use crate::model::ping::{AnsweredBy, Asking, PingInterval, PingSpec};
-use crate::model::report::TimestampKind;
 use crate::stats::latency::Latency;
 use crate::stats::schedule::Schedule;
 use crate::sys::clock::{self, ClockPair};
@@ -143,8 +142,9 @@ impl Asker<'_> {
             if self.is_over() {
                 return;
             }
-            left = self.ask(due);
+            left = clock::monotonic();
             left_due = due;
+            self.ask(due, left);
         }
     }
 
@@ -158,7 +158,7 @@ impl Asker<'_> {
             self.state.answers = 0;
             let refused = self.state.refused;
             let now = clock::monotonic();
-            self.ask(now);
+            self.ask(now, now);
             let wait = match self.state.refused == refused {
                 true => self.spec.timeout_ns,
                 false => AFTER_REFUSAL,
@@ -193,10 +193,9 @@ impl Asker<'_> {
         }
     }
 
-    /// Sends one request. Returns when it was handed over.
+    /// Sends one request, at `now`.
     #[inline]
-    fn ask(&mut self, due: Nanos) -> Nanos {
-        let now = clock::monotonic();
+    fn ask(&mut self, due: Nanos, now: Nanos) {
         let due_at = self.clocks.realtime_at(due);
         let lateness = now.saturating_sub(due);
         self.state.intended += 1;
@@ -210,7 +209,6 @@ impl Asker<'_> {
             }
             Err(_) => self.state.refused += 1,
         }
-        now
     }
 
     #[cold]
@@ -230,7 +228,7 @@ impl Asker<'_> {
             match self.port.receive(now, until) {
                 Ok(Some(arrival)) => {
                     let read = clock::monotonic();
-                    self.enter(arrival.len, arrival.source, arrival.received_at, read);
+                    self.enter(&arrival, read);
                     if is_done(&self.state) {
                         return self.keep_house(read);
                     }
@@ -251,19 +249,17 @@ impl Asker<'_> {
 
     /// Enters a datagram.
     #[inline]
-    fn enter(&mut self, len: usize, source: std::net::SocketAddr, received_at: Nanos, read: Nanos) {
+    fn enter(&mut self, arrival: &Arrival, read: Nanos) {
+        let Arrival { len, source, .. } = *arrival;
+        let read_at = self.clocks.realtime_at(read);
+        // Without the kernel's it is one and the same.
+        let received_at = arrival.received_at.unwrap_or(read_at);
         let payload = &self.port.payload[..len];
         let probe = probe::decode(payload, received_at)
             .filter(|probe| probe.session == self.session && probe.stream == 0);
         let Some((probe, answer)) = probe.zip(echo::decode(payload)) else {
             self.state.foreign += 1;
             return;
-        };
-        let read_at = self.clocks.realtime_at(read);
-        // Without the kernel's it is one and the same.
-        let received_at = match self.spec.timestamps {
-            TimestampKind::Application => read_at,
-            _ => received_at,
         };
         let heard =
             Heard { seq: probe.seq, due_at: probe.due_at, received_at, read_at, source, answer };

@@ -136,6 +136,8 @@ fn beside<I: Interval + Send, R: Send>(
             let is_pinned = sched::keep_to(&[cpu]).is_ok();
             // Without it every wait ends up to 50 microseconds late.
             drop(sched::set_timer_slack_least());
+            // What was opened for it is used by it alone, so that it need not count references. Best effort.
+            drop(sched::own_descriptors());
             (work(worker_end, is_pinned), is_pinned.then_some(cpu))
         });
         let thread =

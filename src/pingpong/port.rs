@@ -7,7 +7,7 @@ use crate::net::socket::{self, SenderOptions};
 use crate::sys::cmsg::{control_messages, timespec_nanos};
 use crate::sys::message::Message;
 use crate::sys::poll::PollSet;
-use crate::sys::{clock, sockopt};
+use crate::sys::sockopt;
 use crate::units::Nanos;
 use socket2::{SockAddr, Socket};
 use std::io;
@@ -56,8 +56,8 @@ pub(super) struct Arrival {
     pub(super) len: usize,
     /// Who sent it, with the scope that an answer needs.
     pub(super) source: SocketAddr,
-    /// When the kernel received it, or without its timestamps this program, on the wall clock.
-    pub(super) received_at: Nanos,
+    /// When the kernel received it, on the wall clock, if it says so.
+    pub(super) received_at: Option<Nanos>,
 }
 
 /// What both sides say about their sockets.
@@ -151,14 +151,19 @@ impl Port {
     /// looks at the clock, and calls again.
     ///
     /// # Errors
-    /// Those of recvmsg(2) and ppoll(2) but that nothing came, or a signal.
+    /// Those of recvmsg(2), recvfrom(2) and ppoll(2) but that nothing came, or a signal.
     #[inline]
     pub(super) fn receive(&mut self, now: Nanos, until: Nanos) -> io::Result<Option<Arrival>> {
         let left = until.saturating_sub(now);
         let wait = !self.spin && self.wait(left)?;
         let tries = if self.spin && left > BRIEF { TRIES } else { 1 };
         for _ in 0..tries {
-            match self.message.receive(self.socket.as_fd(), &mut self.payload, wait) {
+            let (socket, payload) = (self.socket.as_fd(), &mut self.payload);
+            let received = match self.stamped {
+                true => self.message.receive(socket, payload, wait),
+                false => self.message.receive_bare(socket, payload, wait),
+            };
+            match received {
                 Ok(len) => return Ok(self.arrival(len)),
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => {}
@@ -199,12 +204,9 @@ impl Port {
                 message.level == libc::SOL_SOCKET && message.kind == libc::SCM_TIMESTAMPNS
             })
             .and_then(|message| timespec_nanos(message.data));
-        let received_at = stamp.map(Nanos).unwrap_or_else(|| {
-            self.without_stamp += u64::from(self.stamped);
-            clock::realtime()
-        });
+        self.without_stamp += u64::from(self.stamped && stamp.is_none());
         let source = scoped(self.message.source()?, self.interface);
-        Some(Arrival { len, source, received_at })
+        Some(Arrival { len, source, received_at: stamp.map(Nanos) })
     }
 }
 

@@ -89,7 +89,8 @@ impl Responder<'_> {
 
     #[inline]
     fn answer(&mut self, arrival: &Arrival, books: &mut Books) {
-        let Arrival { len, source, received_at } = *arrival;
+        let Arrival { len, source, .. } = *arrival;
+        let received_at = arrival.received_at.unwrap_or_else(clock::realtime);
         let probe = probe::decode(&self.port.payload[..len], received_at);
         let probe = probe
             .filter(|probe| len >= ANSWER_LEN && matches!(probe.kind, Kind::Request | Kind::Call));

@@ -1,4 +1,4 @@
-//! One datagram a system call: `recvmsg(2)`.
+//! One datagram a system call: `recvmsg(2)` with its control messages, or `recvfrom(2)` without.
 
 use super::check;
 use super::mmsg::socket_addr;
@@ -68,6 +68,36 @@ impl Message {
         Ok(result as usize)
     }
 
+    /// As [`Message::receive`], but without control messages, which takes the kernel a tenth of a microsecond less.
+    ///
+    /// # Errors
+    /// The same, of recvfrom(2).
+    #[inline]
+    pub fn receive_bare(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        payload: &mut [u8],
+        wait: bool,
+    ) -> io::Result<usize> {
+        let mut source_len = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+        let flags = if wait { 0 } else { libc::MSG_DONTWAIT };
+        // SAFETY: the payload and the address are ours, with their true lengths, and mutably borrowed for this call. What
+        // is returned is the length of what was received, without MSG_TRUNC never more than there is room for.
+        let result = unsafe {
+            libc::recvfrom(
+                socket.as_raw_fd(),
+                payload.as_mut_ptr().cast(),
+                payload.len(),
+                flags,
+                (&raw mut self.source).cast(),
+                &raw mut source_len,
+            )
+        };
+        check(result.min(i32::MAX as isize) as libc::c_int)?;
+        self.control_len = 0;
+        Ok(result as usize)
+    }
+
     /// Who sent the last one; `None` for a family that is not IP.
     #[inline]
     pub fn source(&self) -> Option<SocketAddr> {
@@ -83,6 +113,7 @@ impl Message {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cmsg::control_messages;
     use super::*;
     use std::net::UdpSocket;
     use std::os::fd::AsFd;
@@ -102,9 +133,15 @@ mod tests {
         sender.send_to(b"abcdef", receiver.local_addr().unwrap()).unwrap();
         assert_eq!(message.receive(receiver.as_fd(), &mut room, false).unwrap(), 4);
         assert_eq!((&room, message.source()), (b"abcd", sender.local_addr().ok()));
-        let kinds: Vec<_> = super::super::cmsg::control_messages(message.control())
+        let kinds: Vec<_> = control_messages(message.control())
             .map(|control| (control.level, control.kind))
             .collect();
         assert_eq!(kinds, [(libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS)]);
+        sender.send_to(b"ghi", receiver.local_addr().unwrap()).unwrap();
+        assert_eq!(message.receive_bare(receiver.as_fd(), &mut room, false).unwrap(), 3);
+        assert_eq!((&room, message.source()), (b"ghid", sender.local_addr().ok()));
+        assert_eq!(control_messages(message.control()).count(), 0);
+        let nothing = message.receive_bare(receiver.as_fd(), &mut room, false).unwrap_err();
+        assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
     }
 }

@@ -13,6 +13,19 @@ pub fn set_timer_slack_least() -> io::Result<()> {
     check(unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong) }).map(drop)
 }
 
+/// Gives the calling thread a table of descriptors of its own, with all that are open. In a table that threads share,
+/// every system call on a descriptor takes and drops a reference to its file, some 20 nanoseconds each.
+///
+/// What is opened, closed or replaced from now on is so for the calling thread alone, or for all others; a socket is closed
+/// when nobody has it.
+///
+/// # Errors
+/// Those of `CLONE_FILES`, unshare(2): the call may be forbidden in a container.
+pub fn own_descriptors() -> io::Result<()> {
+    // SAFETY: CLONE_FILES takes no pointer; every descriptor that this thread knows means the same file as before.
+    check(unsafe { libc::unshare(libc::CLONE_FILES) }).map(drop)
+}
+
 /// Has the calling thread go before all that is not real-time (`SCHED_FIFO`), at the least priority of those.
 ///
 /// # Errors
