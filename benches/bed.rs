@@ -157,7 +157,7 @@ impl Bed {
         }
         self.sent.trains.note(taken, Some(LATE));
         self.pending.drain(..taken);
-        self.pacer.left(first, last, NOW, black_box(monotonic()));
+        self.pacer.left(first, NOW, black_box(monotonic()));
     }
 
     /// Poll, decode, track, record: what the receive loop does.

@@ -36,7 +36,7 @@ version_of() {
 }
 
 # paces TOOL: whether it can send one datagram at a time. GSO is trains by nature.
-paces() { [[ $1 != udpbench && $1 != *:gso* && $1 != bare:af_* && $1 != *">"* ]]; }
+paces() { [[ $1 != udpbench && $1 != *:gso* && $1 != bare:af_* ]]; }
 
 # receive_with TOOL: sets `receiver`.
 receive_with() {

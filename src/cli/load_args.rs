@@ -65,8 +65,9 @@ pub(super) struct LoadArgs {
     pub(super) pace: Pace,
     /// After a stall, send what became due meanwhile at once
     ///
-    /// Without it the backlog leaves in at most twice the rhythm: nothing is left out, and no train of datagrams
-    /// that nobody asked for floods queues on the way, whose loss would then be the sender's doing.
+    /// Without it the backlog leaves little faster than the rhythm, after a long stall twice as fast: nothing is left
+    /// out, and no train of datagrams that nobody asked for floods queues on the way, whose loss would then be the
+    /// sender's doing.
     #[arg(long)]
     pub(super) catch_up: bool,
 }

@@ -109,7 +109,7 @@ pub struct Load {
     pub payload_checksum: bool,
     /// How senders wait until a datagram is due.
     pub pace: Pace,
-    /// Whether what became due while a sender stood still leaves at once, instead of in twice the rhythm.
+    /// Whether what became due while a sender stood still leaves at once, instead of little faster than the rhythm.
     pub catch_up: bool,
 }
 

@@ -6,7 +6,7 @@ use super::port::{Arrival, Port};
 use crate::model::event::{Event, Happening};
 use crate::model::ping::{AnsweredBy, Asking, PingInterval, PingSpec};
 use crate::stats::latency::Latency;
-use crate::stats::schedule::Schedule;
+use crate::stats::schedule::{Schedule, in_rhythm};
 use crate::sys::clock::{self, ClockPair};
 use crate::units::Nanos;
 use crate::wire::echo;
@@ -127,8 +127,8 @@ impl Asker<'_> {
         }
     }
 
-    /// An open loop. What became due while the thread stood still leaves in twice the rhythm: nothing is left out, and no
-    /// train of requests floods queues on the way.
+    /// An open loop. What became due while the thread stood still leaves as a sender's backlog does: nothing is left out,
+    /// and no train of requests floods queues on the way.
     fn ask_when_due(&mut self, mut schedule: Box<dyn Schedule>) {
         let start = self.state.start;
         let (mut left, mut left_due) = (start, start);
@@ -137,8 +137,7 @@ impl Asker<'_> {
             if due >= self.end() {
                 return;
             }
-            let earliest = due.max(left + Nanos(due.saturating_sub(left_due).0 / 2));
-            self.listen(earliest, |_| false);
+            self.listen(in_rhythm(due, left_due, left), |_| false);
             if self.is_over() {
                 return;
             }

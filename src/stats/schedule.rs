@@ -22,6 +22,26 @@ pub trait Schedule: Send {
     fn remaining_before(&mut self, end: Nanos) -> u64;
 }
 
+/// What part of its lateness a sender makes up for with one datagram: little, so that the gaps after a stall are nearly
+/// those of the schedule.
+const MADE_UP: u64 = 16;
+
+/// It makes up for so much at least, unless that is more than the same part of the gap, so that it comes to an end.
+const LEAST: Nanos = Nanos(1_000);
+
+/// The earliest time for a datagram that is due at `due`, after one that was due at `last_due` and left at `left`.
+///
+/// What became due while a sender stood still does not leave in a train: a sixteenth of the lateness is made up for with
+/// each datagram, at most half a gap. So the rhythm doubles after a long stall, and is hardly another after a short one.
+#[inline]
+pub fn in_rhythm(due: Nanos, last_due: Nanos, left: Nanos) -> Nanos {
+    let gap = due.saturating_sub(last_due).0;
+    let lateness = left.saturating_sub(last_due).0;
+    let least = LEAST.0.min(gap / MADE_UP);
+    let made_up = (lateness / MADE_UP).clamp(least, gap / 2);
+    due.max(left + Nanos(gap - made_up))
+}
+
 /// Every datagram is due when it is asked for.
 #[derive(Debug)]
 pub struct AsFastAsPossible;
@@ -149,6 +169,31 @@ mod tests {
 
     fn constant(rate: DatagramRate, burst_len: u32, turn: Turn, count: usize) -> Vec<u64> {
         dues(Constant::new(rate, burst_len, turn), count)
+    }
+
+    #[test]
+    fn a_short_stall_hardly_changes_the_gaps_and_a_long_one_halves_them() {
+        let gaps_after = |stall| {
+            let (mut left, mut gaps) = (stall, vec![]);
+            for due in (20_000..).step_by(20_000).map(Nanos) {
+                let next = in_rhythm(due, due - Nanos(20_000), left);
+                gaps.push((next - left).0);
+                if next == due {
+                    return gaps;
+                }
+                left = next;
+            }
+            unreachable!("a backlog comes to an end")
+        };
+        assert_eq!(gaps_after(Nanos(0)), [20_000]);
+        assert_eq!(gaps_after(Nanos(1_000)), [19_000]);
+        // 15 us late, a microsecond made up for with each.
+        assert_eq!(gaps_after(Nanos(15_000)), [19_000; 15]);
+        let gaps = gaps_after(Nanos(1_000_000));
+        assert!(gaps.is_sorted(), "ever more as it was");
+        // Half gaps while it is at least eight gaps late: from 1,000 us down to 160, at 10 us each.
+        assert_eq!(gaps.iter().filter(|&&gap| gap == 10_000).count(), 85);
+        assert!((120..150).contains(&gaps.len()), "{}", gaps.len());
     }
 
     #[test]

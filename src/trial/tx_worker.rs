@@ -218,10 +218,10 @@ impl TxWorker {
                 now = self.pacer.wait_until(&self.trial, until, control);
                 until
             } else {
-                let [first, last] = self.send_pending(now);
+                let first = self.send_pending(now);
                 let before = now;
                 now = self.trial.now();
-                self.pacer.left(first, last, before, now);
+                self.pacer.left(first, before, now);
                 before
             };
             if now > expected + HICCUP {
@@ -283,9 +283,9 @@ impl TxWorker {
     }
 
     /// Offers a batch of pending datagrams. A refused one is not sent again: its number goes to the next one. Returns
-    /// when the first and the last one were due.
+    /// when the first one was due.
     #[inline]
-    fn send_pending(&mut self, now: Nanos) -> [Nanos; 2] {
+    fn send_pending(&mut self, now: Nanos) -> Nanos {
         let mut slots = self.engine.reserve(self.pending.len(), self.payload_len);
         self.departures.clear();
         for (slot, &due) in slots.iter_mut().zip(&self.pending) {
@@ -315,9 +315,9 @@ impl TxWorker {
             current.trains.note(taken, since);
         }
         let done = taken + usize::from(refused.is_some());
-        let dues = [self.pending[0], self.pending[done - 1]];
+        let first = self.pending[0];
         self.pending.drain(..done);
-        dues
+        first
     }
 
     /// The kernel took only the first `taken`: the numbers of the others are free again.
