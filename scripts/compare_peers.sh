@@ -321,10 +321,11 @@ file_name() { tr ':>' '__' <<<"$1"; }
 
 # Engines as the help lists them; those that are no ordinary sockets also send to an ordinary receiver.
 engines() {
-    "$ours" send --help | awk '/--engine/ { on = 1 } on && /\[default/ { exit } on && $1 ~ /^[a-z_]+$/ && $2 != "" { print $1 }' |
+    # The hint that names them all.
+    { "$ours" send -e '?' 2>&1 || true; } | sed -n 's/.*these are: //p' | tr -d ' ' | tr ',' '\n' |
         while read -r engine; do
             case $engine in
-                memory | auto) ;;
+                memory | orauto) ;;
                 af_*) echo "ours:$engine"; echo "ours:$engine>mmsg" ;;
                 *) echo "ours:$engine" ;;
             esac
