@@ -13,7 +13,7 @@ use crate::sys::clock;
 use crate::sys::netdev::interface_name;
 use crate::units::Nanos;
 use crate::units::text::{bytes, count};
-use crate::wire::capture::writer::{Captured, CaptureWriter};
+use crate::wire::capture::writer::{CaptureWriter, Captured};
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +24,9 @@ const TICK: Nanos = Nanos(200 * Nanos::MILLISECOND.0);
 
 /// What is buffered waits no longer than that, however busy it is.
 const FLUSH_EVERY: Nanos = Nanos(200 * Nanos::MILLISECOND.0);
+
+/// What waits in the sockets at the end takes no longer than that, however much comes behind it.
+const REST: Nanos = Nanos::SECOND;
 
 /// So long a silence at the beginning is worth a word.
 const SILENCE: Nanos = Nanos(3 * Nanos::SECOND.0);
@@ -55,7 +58,8 @@ pub(super) fn run(args: DumpArgs) -> Result<Exit> {
         let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
         Lines::new(out, args.output.json)
     });
-    let shown = Shown { spec: &spec, hex: args.output.hex, lines, capture, counts: Counts::default() };
+    let shown =
+        Shown { spec: &spec, hex: args.output.hex, lines, capture, counts: Counts::default() };
     shown.run(receiver, &interrupt, &say)
 }
 
@@ -138,13 +142,10 @@ impl Shown<'_> {
     ) -> std::result::Result<(), Stop> {
         let end = Nanos(begun.0.saturating_add(self.spec.time.0));
         let (mut flushed_at, mut is_silent) = (begun, false);
-        loop {
+        while self.counts.datagrams < self.spec.count && !interrupt.load(Ordering::Relaxed) {
             let now = clock::monotonic();
-            if now >= end
-                || self.counts.datagrams >= self.spec.count
-                || interrupt.load(Ordering::Relaxed)
-            {
-                return Ok(());
+            if now >= end {
+                break;
             }
             if now - flushed_at >= FLUSH_EVERY {
                 self.flush()?;
@@ -165,6 +166,23 @@ impl Shown<'_> {
                 None => self.check_interfaces()?,
             }
         }
+        self.rest(receiver)
+    }
+
+    /// Shows what had come already when listening ended.
+    fn rest(&mut self, receiver: &mut MulticastReceiver) -> std::result::Result<(), Stop> {
+        let ended = clock::ClockPair::read();
+        let give_up = ended.monotonic + REST;
+        while self.counts.datagrams < self.spec.count && clock::monotonic() < give_up {
+            match receiver.recv(Duration::ZERO).map_err(Stop::Failed)? {
+                Some(datagram) if datagram.received_at.is_none_or(|at| at <= ended.realtime) => {
+                    self.show(&datagram)?;
+                }
+                Some(_later) => {}
+                None => break,
+            }
+        }
+        Ok(())
     }
 
     fn show(&mut self, datagram: &Datagram<'_>) -> std::result::Result<(), Stop> {
@@ -237,8 +255,8 @@ impl Shown<'_> {
 
     fn silence(&self) -> String {
         let names: Vec<_> = self.spec.interfaces.iter().map(|each| each.name.as_str()).collect();
-        let [first, others @ ..] = &self.spec.groups[..] else { return String::new() };
-        let more = match others.len() {
+        let first = self.spec.groups[0];
+        let more = match self.spec.groups.len() - 1 {
             0 => String::new(),
             more => format!(" and {}", count(more as u64, "other group")),
         };
@@ -262,7 +280,8 @@ impl Shown<'_> {
             );
         }
         if unstamped > 0 {
-            text += &format!("\n{} had no receive time of the kernel", count(unstamped, "datagram"));
+            text +=
+                &format!("\n{} had no receive time of the kernel", count(unstamped, "datagram"));
         }
         text
     }

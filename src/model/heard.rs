@@ -46,9 +46,9 @@ pub enum Content {
         session: String,
         /// Number of the stream in its session.
         stream: u16,
-        /// Its number; in announcements and calls, how many the stream has offered so far.
+        /// Its number; in announcements, calls and statements, how many the stream has offered so far.
         seq: u64,
-        /// When it should have left, since the Unix epoch.
+        /// When it should have left, since the Unix epoch; in a start, when the first one will.
         due_at_ns: Nanos,
         /// From there to its reception, by two clocks if it came from another host.
         delay_ns: i64,

@@ -32,7 +32,10 @@ impl<W: Write> Lines<W> {
         }
         if heard.dropped_before > 0 {
             let dropped = count(heard.dropped_before.into(), "datagram");
-            writeln!(self.out, "({dropped} dropped here: they came faster than they were written)")?;
+            writeln!(
+                self.out,
+                "({dropped} dropped here: they came faster than they were written)"
+            )?;
         }
         self.line(heard)?;
         heard.payload.map_or(Ok(()), |payload| hex(payload, &mut self.out))
@@ -74,19 +77,24 @@ fn describe(content: &Content) -> String {
             intact,
             responder,
         } => {
-            let number = match *kind {
-                "data" | "request" | "reply" => format!("seq {seq}"),
-                _ => format!("offered {seq}"),
-            };
             let responder = responder.as_ref().map_or(String::new(), |id| format!(" by {id}"));
-            let corrupt = if *intact { "" } else { " CORRUPT" };
-            let sign = if *delay_ns < 0 { "-" } else { "" };
-            let delay = Nanos(delay_ns.unsigned_abs());
             let due = time(*due_at_ns);
             let due = due.split_once('T').map_or(&*due, |(_day, time)| time);
-            format!(
-                "{kind} {session}/{stream}{responder} {number} due {due} delay {sign}{delay}{corrupt}"
-            )
+            let what = match *kind {
+                // Its due time is that of the first datagram, still to come.
+                "start" => format!(" first due {due}"),
+                _ => {
+                    let number = match *kind {
+                        "data" | "request" | "reply" => "seq",
+                        _ => "offered",
+                    };
+                    let sign = if *delay_ns < 0 { "-" } else { "" };
+                    let delay = Nanos(delay_ns.unsigned_abs());
+                    format!(" {number} {seq} due {due} delay {sign}{delay}")
+                }
+            };
+            let corrupt = if *intact { "" } else { " CORRUPT" };
+            format!("{kind} {session}/{stream}{responder}{what}{corrupt}")
         }
         Content::Rtp { payload_type, marker, seq, timestamp, ssrc, mpeg_ts } => {
             let marker = if *marker { " marker" } else { "" };
@@ -150,14 +158,20 @@ mod tests {
         let all = sample::heard::all();
         let text = written(true, &all);
         assert_eq!(text.lines().count(), all.len());
-        assert_eq!(text.lines().next(), Some(concat!(
-            r#"{"received_at_ns":1700000000000001840,"interface":"eth1","source":"10.0.0.1:4000","#,
-            r#""group":"233.252.0.7","port":5000,"payload_len":1316,"ttl":1,"dropped_before":0,"#,
-            r#""content":{"format":"probe","kind":"data","session":"4f9c1a","stream":0,"seq":17,"#,
-            r#""due_at_ns":1700000000000000000,"delay_ns":1840,"lateness_ns":23,"intact":true,"#,
-            r#""responder":null}}"#,
-        )));
+        assert_eq!(
+            text.lines().next(),
+            Some(concat!(
+                r#"{"received_at_ns":1700000000000001840,"interface":"eth1","source":"10.0.0.1:4000","#,
+                r#""group":"233.252.0.7","port":5000,"payload_len":1316,"ttl":1,"dropped_before":0,"#,
+                r#""content":{"format":"probe","kind":"data","session":"4f9c1a","stream":0,"seq":17,"#,
+                r#""due_at_ns":1700000000000000000,"delay_ns":1840,"lateness_ns":23,"intact":true,"#,
+                r#""responder":null}}"#,
+            ))
+        );
         let unknown = text.lines().find(|line| line.contains(r#""content":null"#)).unwrap();
-        assert!(unknown.ends_with(r#","payload":"68656c6c6f2c206d756c7469636173740a00"}"#), "{unknown}");
+        assert!(
+            unknown.ends_with(r#","payload":"68656c6c6f2c206d756c7469636173740a00"}"#),
+            "{unknown}"
+        );
     }
 }

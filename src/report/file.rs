@@ -30,12 +30,7 @@ pub(super) fn find(what: &str, path: &Path, example: &str) -> Result<Place> {
 }
 
 /// What to say when `what` cannot be written any more.
-pub(super) fn failed(
-    what: &str,
-    name: &str,
-    error: io::Error,
-    partial: Option<&Partial>,
-) -> Error {
+pub(super) fn failed(what: &str, name: &str, error: io::Error, partial: Option<&Partial>) -> Error {
     let error = Error::os(format!("cannot write {what} to {name}"), error);
     match partial {
         Some(partial) => {

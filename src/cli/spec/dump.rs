@@ -46,8 +46,7 @@ pub(in crate::cli) fn of_dump(args: &DumpArgs) -> Result<DumpSpec> {
     }
     let stop = stop(&args.stop, None)?;
     let iface = args.groups.iface.iter();
-    let mut interfaces =
-        iface.map(|text| interface::resolve(text)).collect::<Result<Vec<_>>>()?;
+    let mut interfaces = iface.map(|text| interface::resolve(text)).collect::<Result<Vec<_>>>()?;
     if interfaces.is_empty() {
         interfaces.push(interface::loopback()?);
     }

@@ -35,6 +35,7 @@ pub(crate) fn all() -> Vec<Heard<'static>> {
     }
     vec![
         heard(probe("data", 17, 1840, None)),
+        heard(probe("start", 0, -99_000_000, None)),
         heard(probe("end", 1000, 1840, None)),
         heard(corrupt),
         v6,

@@ -51,7 +51,7 @@ fn several_groups_and_ports_come_in_and_none_that_was_left() {
     let mut receiver = MulticastReceiver::new(1 << 16).unwrap();
     receiver.join(&lo, &all).unwrap();
     let sender = sender();
-    let mut heard = |receiver: &mut MulticastReceiver| {
+    let heard = |receiver: &mut MulticastReceiver| {
         for group in &all {
             sender.send_to(b"", &group.destination().into()).unwrap();
         }
@@ -126,7 +126,10 @@ fn a_group_that_cannot_be_joined_leaves_none_behind() {
     let nowhere = Interface { index: u32::MAX, name: "nowhere".into(), ..Interface::default() };
     let mut receiver = MulticastReceiver::new(4096).unwrap();
     let error = receiver.join(&nowhere, &groups(&["233.252.0.65:5866"])).unwrap_err().to_string();
-    assert!(error.starts_with("cannot join 233.252.0.65:5866 on interface 4294967295: "), "{error}");
+    assert!(
+        error.starts_with("cannot join 233.252.0.65:5866 on interface 4294967295: "),
+        "{error}"
+    );
     assert!(receiver.sockets.is_empty());
 }
 

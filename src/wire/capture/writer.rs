@@ -107,7 +107,8 @@ mod tests {
     #[test]
     fn a_capture_to_the_byte() {
         let file = capture(&[captured("10.0.0.1:4000", "233.252.0.7:5000", b"hi")]);
-        let header = [0x4d, 0x3c, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 101, 0, 0, 0];
+        let header =
+            [0x4d, 0x3c, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 101, 0, 0, 0];
         assert_eq!(file[..24], header);
         let times = [1_700_000_000u32, 123_456_789, 30, 30].map(u32::to_le_bytes).concat();
         assert_eq!(file[24..40], times);
