@@ -8,6 +8,10 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use mcast_bench::model::group::Membership;
+use mcast_bench::net::interface;
+use mcast_bench::net::receiver::MulticastReceiver;
+use mcast_bench::net::socket::{Launch, SenderOptions, open_sender};
 use mcast_bench::wire::capture;
 use serde_json::Value;
 
@@ -76,7 +80,7 @@ fn what_the_relay_lets_through_is_shown_datagram_by_datagram() {
             let mut dump = start(lab.receiver(), &words);
             send(lab.sender(), &format!("-g {group} -T 5"));
             lab.relay().settle();
-            // The end is announced several times; the first of them is behind all data.
+            // What has come is shown, although nobody waits for it any more.
             dump.interrupt();
             let (lines, said, code) = ended(dump);
             assert_eq!(code, Some(130), "{said}");
@@ -144,8 +148,7 @@ fn nothing_is_shown_that_others_have_joined() {
 fn what_comes_while_it_cannot_write_is_dropped_and_told() {
     with_privileges(|| {
         let lab = Lab::direct();
-        let dump = start(lab.receiver(), "dump -w 4096 -c 2 -g 233.252.0.74:5000");
-        let mut dump = dump;
+        let mut dump = start(lab.receiver(), "dump -w 4096 -c 2 -g 233.252.0.74:5000");
         dump.signal(libc::SIGSTOP);
         let begun = Instant::now();
         let stat = format!("/proc/{}/stat", dump.pid());
@@ -166,6 +169,44 @@ fn what_comes_while_it_cannot_write_is_dropped_and_told() {
         let dropped: u64 =
             row.split(' ').next().and_then(|word| word.parse().ok()).expect("a number");
         assert!((1..COUNT).contains(&dropped), "{said}");
+    });
+}
+
+/// The kernel gives a socket of IPv6 what comes over any interface on which somebody has joined the group.
+#[test]
+fn what_comes_over_another_interface_is_not_shown() {
+    with_privileges(|| {
+        for group in ["233.252.0.76:5000", "[ff15::76]:5000"] {
+            let lab = Lab::direct();
+            let group: Membership = group.parse().expect("it is one");
+            let joined = |names: &[&str]| {
+                let mut receiver = MulticastReceiver::new(1 << 16).expect("sockets are to be had");
+                for name in names {
+                    let interface = interface::resolve(name).expect("it is up");
+                    receiver.join(&interface, &[group]).expect("it can be joined");
+                }
+                receiver
+            };
+            let index = || interface::resolve(DEVICE).expect("it is up").index;
+            let (heard_on, [mut outer, mut inner, mut both]) = lab
+                .receiver()
+                .run(|| (index(), [joined(&[DEVICE]), joined(&["lo"]), joined(&["lo", DEVICE])]));
+            let sender = lab.sender().run(|| {
+                let (interface, v6) = (index(), group.group.is_ipv6());
+                let (source, launch) = (None, Launch::AtOnce);
+                let (ttl, loopback, dscp) = (1, true, 0);
+                open_sender(&SenderOptions { interface, source, v6, ttl, loopback, dscp, launch })
+            });
+            let sender = sender.expect("hosts have addresses");
+            sender.send_to(b"once", &group.destination().into()).expect("the link is up");
+            for receiver in [&mut outer, &mut both] {
+                let heard = receiver.recv(PATIENCE).expect("it can be read").expect("it arrives");
+                assert_eq!((heard.payload, heard.destination), (&b"once"[..], group.destination()));
+                assert_eq!(heard.interface, heard_on);
+                assert!(receiver.recv(Duration::ZERO).expect("it can be read").is_none());
+            }
+            assert!(inner.recv(Duration::ZERO).expect("it can be read").is_none());
+        }
     });
 }
 

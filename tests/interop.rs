@@ -51,7 +51,7 @@ fn joined(command: impl FnOnce(&PathBuf) -> Command) -> Child {
 
 fn tool(host: &Host, words: &str) -> Command {
     let mut command = host.command(lab::tool());
-    command.args(words.split_whitespace()).args(["-q", "-I", DEVICE]);
+    command.args(words.split_whitespace()).args(["-I", DEVICE]);
     command
 }
 
@@ -75,7 +75,7 @@ fn python_receives(group: &str, structure: &str, bind: &str) {
         python.args([group, port, DEVICE, &address, structure, bind, &count, "1316"]);
         python
     });
-    let load = format!("send -J -g {} -p {port} -r 1k -s 1316 -c {COUNT}", bracketed(group));
+    let load = format!("send -q -J -g {} -p {port} -r 1k -s 1316 -c {COUNT}", bracketed(group));
     lab::run_json(&mut tool(lab.sender(), &load));
     let text = told(receiver, &[0]);
     lab.relay().settle();
@@ -154,17 +154,13 @@ fn python_sends(group: &str) {
     let (sending, receiving) = (lab.sender(), lab.receiver());
     let start = |words: &str| {
         joined(|ready| {
-            let mut command = tool(receiving, &format!("{words} -p 5000"));
-            command.args(["-g", &at, "--ready-file"]).arg(ready);
+            let mut command = tool(receiving, words);
+            command.args(["-p", "5000", "-g", &at, "--ready-file"]).arg(ready);
             command
         })
     };
-    let dump = joined(|ready| {
-        let mut command = host_lines(receiving, &at);
-        command.arg("--ready-file").arg(ready);
-        command
-    });
-    let recv = start("recv -J -t 2s");
+    let dump = start(&format!("dump -J --hex -c {COUNT} -t 30s"));
+    let recv = start("recv -q -J -t 2s");
     let (address, count) = (sending.v4().to_string(), COUNT.to_string());
     let mut python = sending.command("python3");
     python.arg(SENDER).args([group, "5000", DEVICE, &address, &count]);
@@ -187,12 +183,4 @@ fn python_sends(group: &str) {
     let report: Value = serde_json::from_str(&told(recv, &[4])).expect("a report");
     assert_eq!(report["totals"]["foreign"], COUNT, "{report}");
     assert_eq!(report["totals"]["received"], 0, "{report}");
-}
-
-/// `dump` that ends when all have come.
-fn host_lines(host: &Host, group: &str) -> Command {
-    let mut command = host.command(lab::tool());
-    command.args(["dump", "-J", "--hex", "-p", "5000", "-g", group, "-I", DEVICE]);
-    command.args(["-c", &COUNT.to_string(), "-t", "30s"]);
-    command
 }

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 pub(super) const DUMP_EXAMPLES: &str = "\
 Examples:
-  mcast-bench dump                                      what arrives on loopback, until Ctrl-C
-  mcast-bench dump -I eth1 -g 239.1.1.1:5000 --hex -c 1 one datagram, byte by byte
-  mcast-bench dump -I eth1 -g 239.1.1.1 --pcap FILE     for Wireshark, and to be seen
-  mcast-bench dump -I eth1 -g 239.1.1.1 --pcap - | tcpdump -r - -v";
+  mcast-bench dump                                 what arrives on loopback, until Ctrl-C
+  mcast-bench dump -I eth1 -g 239.1.1.1:5000 --hex -c 1
+  mcast-bench dump -I eth1 -g 239.1.1.1 --pcap feed.pcap
+  mcast-bench dump -I eth1 -g 239.1.1.1 --pcap - | tcpdump -nvr -";
 
 /// Flags of `dump`.
 #[derive(Debug, Args)]

@@ -45,6 +45,17 @@ fn says_all_that_the_kernel_knows_of_a_datagram() {
 }
 
 #[test]
+fn the_longest_datagram_is_whole() {
+    let lo = interface::loopback().unwrap();
+    let group: Membership = "233.252.0.60:5860".parse().unwrap();
+    let mut receiver = MulticastReceiver::new(1 << 20).unwrap();
+    receiver.join(&lo, &[group]).unwrap();
+    let longest: Vec<u8> = (0..65_507u32).map(|at| at as u8).collect();
+    sender().send_to(&longest, &group.destination().into()).unwrap();
+    assert!(receiver.recv(WAIT).unwrap().unwrap().payload == longest);
+}
+
+#[test]
 fn several_groups_and_ports_come_in_and_none_that_was_left() {
     let lo = interface::loopback().unwrap();
     let all = groups(&["233.252.0.62:5862", "233.252.0.63:5862", "233.252.0.62:5863"]);
