@@ -158,6 +158,20 @@ fn as_hex<S: Serializer>(payload: &Option<&[u8]>, serializer: S) -> Result<S::Ok
 mod tests {
     use super::*;
     use crate::wire::probe::Encoder;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(
+            first in prop::sample::select(vec![0x47u8, 0x80, 0xb1]),
+            mut payload in prop::collection::vec(any::<u8>(), 1..400), at: u64,
+        ) {
+            payload[0] = first;
+            if let Some(Content::MpegTs(stream)) = Content::of(&payload, Nanos(at)) {
+                prop_assert_eq!(stream.packets * 188, payload.len());
+            }
+        }
+    }
 
     #[test]
     fn our_own_come_first_then_transport_streams_then_rtp() {

@@ -86,8 +86,13 @@ impl MulticastReceiver {
     /// Joins groups on an interface, more than a socket may have too. None of them if one cannot be joined.
     ///
     /// # Errors
-    /// Names the group and the limit that was hit, or the port that another program has for itself.
+    /// Names the group and the limit that was hit, or the port that another program has for itself; a group that was
+    /// joined there before, whose datagrams would come twice.
     pub fn join(&mut self, interface: &Interface, groups: &[Membership]) -> Result<()> {
+        if let Some(twice) = groups.iter().find(|group| self.place(interface, group).is_some()) {
+            let name = &interface.name;
+            return Err(Error::usage(format!("{twice} was joined on {name} already")));
+        }
         let mut by_socket: BTreeMap<(u16, bool), Vec<Membership>> = BTreeMap::new();
         for group in groups {
             by_socket.entry((group.port, group.group.is_ipv6())).or_default().push(*group);
@@ -107,9 +112,7 @@ impl MulticastReceiver {
     /// # Errors
     /// It was not joined there, or the interface has gone.
     pub fn leave(&mut self, interface: &Interface, group: &Membership) -> Result<()> {
-        let is_in =
-            |joined: &Joined| joined.interface == interface.index && joined.groups.contains(group);
-        let Some(index) = self.sockets.iter().position(is_in) else {
+        let Some(index) = self.place(interface, group) else {
             return Err(Error::usage(format!("{group} was not joined on {}", interface.name)));
         };
         let joined = &mut self.sockets[index];
@@ -148,6 +151,13 @@ impl MulticastReceiver {
     /// The least receive buffer among the sockets; `None` before the first group is joined.
     pub fn buffer(&self) -> Option<BufferGrant> {
         self.sockets.iter().map(|joined| joined.grant).min_by_key(|grant| grant.granted)
+    }
+
+    /// The socket that has joined a group on an interface.
+    fn place(&self, interface: &Interface, group: &Membership) -> Option<usize> {
+        self.sockets
+            .iter()
+            .position(|joined| joined.interface == interface.index && joined.groups.contains(group))
     }
 
     fn watch(&mut self) {

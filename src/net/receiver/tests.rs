@@ -75,6 +75,8 @@ fn several_groups_and_ports_come_in_and_none_that_was_left() {
     };
     let [first, second, other_port] = [0, 1, 2].map(|index: usize| all[index].destination());
     assert_eq!(heard(&mut receiver), [first, other_port, second]);
+    let error = receiver.join(&lo, &all[..1]).unwrap_err().to_string();
+    assert_eq!(error, "233.252.0.62:5862 was joined on lo already");
     receiver.leave(&lo, &all[0]).unwrap();
     assert_eq!(heard(&mut receiver), [other_port, second]);
     receiver.leave(&lo, &all[2]).unwrap();
