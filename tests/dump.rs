@@ -60,8 +60,10 @@ fn of_kind<'a>(heard: &'a [Value], kind: &str) -> Vec<&'a Value> {
 }
 
 fn send(host: &Host, words: &str) {
-    let load = format!("send -q -J -r 1k -c {COUNT} {words}");
-    lab::run_json(&mut command(host, &load));
+    let load = format!("send -q -r 1k -c {COUNT} {words}");
+    let (_, said, code) = ended(Child::spawn(&mut command(host, &load)));
+    // A busy machine makes the trial invalid, but all is sent.
+    assert!(matches!(code, Some(0 | 3)), "{said}");
 }
 
 #[test]
@@ -127,11 +129,12 @@ fn check_with_tcpdump(capture: &PathBuf, count: usize) {
 fn nothing_is_shown_that_others_have_joined() {
     with_privileges(|| {
         for (ours, theirs) in [("233.252.0.72", "233.252.0.73"), ("[ff15::72]", "[ff15::73]")] {
-            let lab = Lab::two_hosts(Plan::clean());
+            let mut lab = Lab::two_hosts(Plan::clean());
             let mut dump = start(lab.receiver(), &format!("dump -J -p 5000 -g {ours}"));
             let mut other = start(lab.receiver(), &format!("dump -J -p 5000 -g {theirs}"));
             send(lab.sender(), &format!("-p 5000 -g {theirs}"));
             send(lab.sender(), &format!("-p 5000 -g {ours}"));
+            lab.relay().settle();
             dump.interrupt();
             other.interrupt();
             for (child, group) in [(dump, ours), (other, theirs)] {

@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const RECEIVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/receiver.py");
 const SENDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/sender.py");
 
+/// Exit codes of a trial. A busy machine, which holds threads up, makes it invalid; all is sent and counted nevertheless.
+const RAN: [i32; 2] = [0, 3];
+
 /// Datagrams of each test.
 const COUNT: u64 = 100;
 
@@ -75,8 +78,8 @@ fn python_receives(group: &str, structure: &str, bind: &str) {
         python.args([group, port, DEVICE, &address, structure, bind, &count, "1316"]);
         python
     });
-    let load = format!("send -q -J -g {} -p {port} -r 1k -s 1316 -c {COUNT}", bracketed(group));
-    lab::run_json(&mut tool(lab.sender(), &load));
+    let load = format!("send -q -g {} -p {port} -r 1k -s 1316 -c {COUNT}", bracketed(group));
+    told(Child::spawn(&mut tool(lab.sender(), &load)), &RAN);
     let text = told(receiver, &[0]);
     lab.relay().settle();
     assert_eq!(lab.relay().counts().data_in, COUNT);
@@ -147,7 +150,8 @@ fn what_python_sends_is_shown_and_is_foreign() {
     });
 }
 
-/// `dump` shows all that Python sends, and `recv` takes none of it for its own.
+/// `dump` shows all that Python sends, and `recv` takes none of it for its own. A sender of ours comes last, and with its
+/// end ends `recv`.
 fn python_sends(group: &str) {
     let lab = Lab::two_hosts(Plan::clean());
     let at = bracketed(group);
@@ -160,7 +164,7 @@ fn python_sends(group: &str) {
         })
     };
     let dump = start(&format!("dump -J --hex -c {COUNT} -t 30s"));
-    let recv = start("recv -q -J -t 2s");
+    let recv = start("recv -q -J");
     let (address, count) = (sending.v4().to_string(), COUNT.to_string());
     let mut python = sending.command("python3");
     python.arg(SENDER).args([group, "5000", DEVICE, &address, &count]);
@@ -179,8 +183,9 @@ fn python_sends(group: &str) {
     let hex = |text: String| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
     let sent: BTreeSet<_> = (0..COUNT).map(|number| hex(format!("plain {number}"))).collect();
     assert_eq!(seen, sent, "{group}");
-    // It heard nobody of ours.
-    let report: Value = serde_json::from_str(&told(recv, &[4])).expect("a report");
-    assert_eq!(report["totals"]["foreign"], COUNT, "{report}");
-    assert_eq!(report["totals"]["received"], 0, "{report}");
+    let ours = format!("send -q -g {at} -p 5000 -r 1k -c 10");
+    told(Child::spawn(&mut tool(sending, &ours)), &RAN);
+    let report: Value = serde_json::from_str(&told(recv, &RAN)).expect("a report");
+    let counts = ["foreign", "received"].map(|name| report["totals"][name].as_u64());
+    assert_eq!(counts, [Some(COUNT), Some(10)], "{report}");
 }
