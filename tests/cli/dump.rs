@@ -106,7 +106,7 @@ fn a_closed_pipe_is_not_an_error() {
     for (pcap, reader) in [("", "head -n 1"), ("--pcap -", "head -c 24")] {
         let script = format!(
             "{program} send -q -p {port} -t 5s -r 1k >/dev/null 2>&1 & sender=$!
-             {program} dump -p {port} -t 20s {pcap} 2>err | {reader} >/dev/null
+             {program} dump -p {port} -w 64Ki -t 20s {pcap} 2>err | {reader} >/dev/null
              code=${{PIPESTATUS[0]}}; kill $sender; exit $code"
         );
         let mut bash = Command::new("bash");
