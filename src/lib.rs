@@ -45,6 +45,11 @@
 //! sends *and* receives, on sockets of its own. [`wire::echo`] is what comes back, [`pingpong::books`] and
 //! [`pingpong::sessions`] say what became of it at either end, [`model::ping`] and [`model::echo`] are the reports.
 //!
+//! # The way of a datagram that is only shown
+//!
+//! `dump` has no trial either: [`net::receiver`] takes it from the socket with all that the kernel says of it,
+//! [`model::heard`] says what its bytes are, and [`report::dump`] or [`wire::capture::writer`] writes it down.
+//!
 //! # Invariants
 //!
 //! 1. Only [`sys`] contains `unsafe`.

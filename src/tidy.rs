@@ -94,6 +94,8 @@ fn lists_are_complete() {
             "blame",
             "checkup",
             "compare",
+            "dump",
+            "file",
             "golden",
             "load",
             "merge",

@@ -1,6 +1,7 @@
 //! Flags as typed. What they mean together is decided in `spec`.
 
 use super::doctor_args::{DOCTOR_EXAMPLES, DoctorArgs, describe_doctor};
+use super::dump_args::{DUMP_EXAMPLES, DumpArgs, describe_dump};
 use super::load_args::LoadArgs;
 use super::ping_args::{ECHO_EXAMPLES, PING_EXAMPLES};
 use super::ping_args::{EchoArgs, PingArgs, describe_echo, describe_ping};
@@ -101,6 +102,10 @@ pub(super) enum Verb {
     #[command(after_help = DOCTOR_EXAMPLES)]
     #[command(mut_args(describe_doctor))]
     Doctor(DoctorArgs),
+    /// Join groups and show each datagram that arrives
+    #[command(after_help = DUMP_EXAMPLES, after_long_help = with_exit_codes(DUMP_EXAMPLES))]
+    #[command(mut_args(describe_dump))]
+    Dump(DumpArgs),
     /// Show, merge or compare saved results
     Report(ReportArgs),
 }

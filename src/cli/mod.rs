@@ -3,6 +3,8 @@
 mod args;
 mod doctor;
 mod doctor_args;
+mod dump;
+mod dump_args;
 mod echo;
 mod exit;
 mod ping;
@@ -39,6 +41,7 @@ pub fn main() -> ExitCode {
         Verb::Ping(args) => ping::run(args),
         Verb::Echo(args) => echo::run(args),
         Verb::Doctor(args) => doctor::run(args),
+        Verb::Dump(args) => dump::run(args),
         Verb::Report(args) => report::run(args),
     };
     result

@@ -61,6 +61,20 @@ impl fmt::Display for Membership {
     }
 }
 
+impl FromStr for Membership {
+    type Err = String;
+
+    /// One group with its port: `239.1.1.1:5000`, `192.0.2.1@232.1.1.1:5000`, `[ff15::1]:5000`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let spec: GroupSpec = text.parse()?;
+        match (spec.count, spec.port) {
+            (1, Some(port)) => Ok(Self { source: spec.source, group: spec.first, port }),
+            (1, None) => Err(format!("`{text}` names no port; it looks like `239.1.1.1:5000`")),
+            (count, _) => Err(format!("`{text}` is {count} groups, and one is wanted")),
+        }
+    }
+}
+
 impl GroupSpec {
     /// The groups that are meant, in ascending order; those that name no port get `default_port`.
     ///

@@ -2,6 +2,7 @@
 
 mod parts;
 pub(crate) mod checkup;
+pub(crate) mod heard;
 pub(crate) mod roundtrip;
 mod patterns;
 

@@ -12,6 +12,7 @@ use crate::model::spec::TrialSpec;
 use crate::units::Nanos;
 use std::io::{self, Write};
 
+pub mod file;
 pub mod output;
 
 pub mod csv;
@@ -26,6 +27,7 @@ pub mod warnings;
 pub mod load;
 pub mod merge;
 pub mod checkup;
+pub mod dump;
 pub mod compare;
 
 mod interval;

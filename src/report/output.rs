@@ -1,5 +1,6 @@
 //! Where reports go: standard output, or files that get their name only when they are whole.
 
+use super::file::{self, Partial, Place};
 use super::{ReportFormat, ReportWriter, Subject};
 use crate::error::{Error, Result};
 use crate::model::Observer;
@@ -9,7 +10,6 @@ use crate::model::snapshot::Snapshot;
 use crate::model::spec::TrialSpec;
 use crate::units::Nanos;
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -148,34 +148,17 @@ impl<T> Output<T> {
 
     fn to_file(format: &dyn ReportFormat<T>, path: &Path, others: &[Self]) -> Result<Self> {
         let name = path.display().to_string();
-        let refused = |error| Error::os(format!("cannot write report to {name}"), error);
-        let existing = fs::metadata(path).ok();
-        if existing.as_ref().is_some_and(fs::Metadata::is_dir) {
-            return Err(refused(ErrorKind::IsADirectory.into()).hint(format!(
-                "name a file in it: {}/run.{}",
-                name.trim_end_matches('/'),
-                format.name()
-            )));
-        }
-        // A pipe or a device is written in place: a rename would replace it by a file.
-        if existing.is_some_and(|existing| !existing.is_file()) {
-            let out = OpenOptions::new().write(true).open(path).map_err(refused)?;
-            return Ok(Self::new(format, name, Box::new(out), None));
-        }
-        let hinted = |error: io::Error| match (error.kind(), path.parent()) {
-            (ErrorKind::NotFound, Some(parent)) if !parent.exists() => {
-                let hint = "the directory must be there before the trial: mkdir -p";
-                refused(error).hint(format!("{hint} {}", parent.display()))
-            }
-            _ => refused(error).hint("choose a file in a directory that you may write to"),
+        let example = format!("run.{}", format.name());
+        let place = match file::find("report", path, &example)? {
+            Place::There(out) => return Ok(Self::new(format, name, Box::new(out), None)),
+            Place::New(place) => place,
         };
-        let path = resolved(path).map_err(hinted)?;
-        if others.iter().filter_map(|other| other.partial.as_ref()).any(|other| other.path == path)
-        {
+        if others.iter().filter_map(|other| other.partial.as_ref()).any(|other| other.is(&place)) {
             return Err(Error::usage(format!("two reports would both be written to {name}"))
                 .hint("give each of them its own file"));
         }
-        let (partial, out) = Partial::create(path).map_err(hinted)?;
+        let created = Partial::create(place);
+        let (partial, out) = created.map_err(|error| file::cannot_create("report", path, error))?;
         Ok(Self::new(format, name, Box::new(out), Some(partial)))
     }
 
@@ -194,13 +177,7 @@ impl<T> Output<T> {
         if error.kind() == ErrorKind::BrokenPipe {
             return None;
         }
-        let error = Error::os(format!("cannot write report to {}", self.name), error);
-        Some(match partial {
-            Some(partial) => {
-                error.hint(format!("what was written is kept in {}", partial.partial.display()))
-            }
-            None => error,
-        })
+        Some(file::failed("report", &self.name, error, partial.as_ref()))
     }
 }
 
@@ -208,48 +185,10 @@ impl<T> Drop for Output<T> {
     /// A trial that never started leaves nothing behind; one that was cut off leaves what it measured.
     fn drop(&mut self) {
         self.writer = None;
-        if let Some(partial) = &self.partial
-            && partial.file.metadata().is_ok_and(|file| file.len() == 0)
-        {
-            // Nobody is left who could be told that an empty file stays.
-            let _ = fs::remove_file(&partial.partial);
+        if let Some(partial) = &self.partial {
+            partial.remove_if_empty();
         }
     }
-}
-
-/// A file that gets its name when it is whole.
-struct Partial {
-    file: File,
-    partial: PathBuf,
-    path: PathBuf,
-}
-
-impl Partial {
-    /// Creates it beside its final place: a rename works only within a file system.
-    fn create(path: PathBuf) -> io::Result<(Self, File)> {
-        let mut name = path.file_name().unwrap_or_default().to_os_string();
-        name.push(".partial");
-        let partial = path.with_file_name(name);
-        let file = File::create(&partial)?;
-        let out = file.try_clone()?;
-        Ok((Self { file, partial, path }, out))
-    }
-
-    fn complete(&self) -> io::Result<()> {
-        self.file.sync_all()?;
-        fs::rename(&self.partial, &self.path)
-    }
-}
-
-/// The same path for the same file: absolute, and a link followed, so that it stays a link.
-fn resolved(path: &Path) -> io::Result<PathBuf> {
-    if path.exists() {
-        return path.canonicalize();
-    }
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let directory = directory.unwrap_or(Path::new(".")).canonicalize()?;
-    let name = path.file_name().ok_or(ErrorKind::InvalidFilename)?;
-    Ok(directory.join(name))
 }
 
 #[cfg(test)]

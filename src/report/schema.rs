@@ -20,6 +20,7 @@ const COMPARED: &str = include_str!("compared.schema.json");
 const PING: &str = include_str!("ping.schema.json");
 const ECHO: &str = include_str!("echo.schema.json");
 const DOCTOR: &str = include_str!("doctor.schema.json");
+const DUMP: &str = include_str!("dump.schema.json");
 
 /// What it knows; another word in the schema would go unchecked.
 const KEYWORDS: &[&str] = &[
@@ -263,6 +264,14 @@ fn findings_keep_to_their_schema() {
 }
 
 #[test]
+fn datagrams_keep_to_their_schema() {
+    for heard in sample::heard::all() {
+        let line = serde_json::to_value(&heard).unwrap();
+        assert_eq!(Validator::of(DUMP).check(&line), Ok(()));
+    }
+}
+
+#[test]
 fn a_broken_report_is_refused() {
     let check = |pointer: &str, value: Value, complaint: &str| {
         let mut report = as_json(&everything());
@@ -307,7 +316,7 @@ fn every_object_of_the_schema_is_closed() {
             }
         }
     }
-    for schema in [SCHEMA, MERGED, COMPARED, PING, ECHO, DOCTOR] {
+    for schema in [SCHEMA, MERGED, COMPARED, PING, ECHO, DOCTOR, DUMP] {
         visit(&Validator::of(schema).schema, "");
     }
 }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// Room for the control messages of one datagram: a timestamp (32), a count of drops (24), an IPv6 destination (40),
-/// and slack.
+/// a hop limit (24), and slack.
 const CONTROL_LEN: usize = 128;
 
 /// Memory for receiving one datagram at a time.

@@ -91,6 +91,18 @@ pub fn set_receive_destination(socket: BorrowedFd<'_>, v6: bool) -> io::Result<(
     }
 }
 
+/// Asks for the time to live, or hop limit, that each datagram still had (`IP_RECVTTL`, ip(7); `IPV6_RECVHOPLIMIT`,
+/// ipv6(7)).
+///
+/// # Errors
+/// Those of setsockopt(2).
+pub fn set_receive_ttl(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
+    match v6 {
+        false => set(socket, libc::IPPROTO_IP, libc::IP_RECVTTL, &1),
+        true => set(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, &1),
+    }
+}
+
 /// Lets the kernel's refusal of a datagram reach the caller. Without it, "ENOBUFS ... Packets are just silently
 /// dropped when a device queue overflows", send(2).
 ///
@@ -140,20 +152,47 @@ pub fn join_group(
     group: IpAddr,
     source: Option<IpAddr>,
 ) -> io::Result<()> {
+    let options = (libc::MCAST_JOIN_GROUP, libc::MCAST_JOIN_SOURCE_GROUP);
+    set_membership(socket, options, interface, group, source)
+}
+
+/// Leaves `group` on an interface, as it was joined (`MCAST_LEAVE_GROUP`, `MCAST_LEAVE_SOURCE_GROUP`; RFC 3678
+/// section 5).
+///
+/// # Errors
+/// `EADDRNOTAVAIL` if it was not joined.
+pub fn leave_group(
+    socket: BorrowedFd<'_>,
+    interface: u32,
+    group: IpAddr,
+    source: Option<IpAddr>,
+) -> io::Result<()> {
+    let options = (libc::MCAST_LEAVE_GROUP, libc::MCAST_LEAVE_SOURCE_GROUP);
+    set_membership(socket, options, interface, group, source)
+}
+
+/// Sets the first of two options without a source, and the second with one.
+fn set_membership(
+    socket: BorrowedFd<'_>,
+    (any_source, source_specific): (i32, i32),
+    interface: u32,
+    group: IpAddr,
+    source: Option<IpAddr>,
+) -> io::Result<()> {
     let level = match group {
         IpAddr::V4(_) => libc::IPPROTO_IP,
         IpAddr::V6(_) => libc::IPPROTO_IPV6,
     };
     let Some(source) = source else {
         let request = libc::group_req { gr_interface: interface, gr_group: storage(group) };
-        return set(socket, level, libc::MCAST_JOIN_GROUP, &request);
+        return set(socket, level, any_source, &request);
     };
     let request = libc::group_source_req {
         gsr_interface: interface,
         gsr_group: storage(group),
         gsr_source: storage(source),
     };
-    set(socket, level, libc::MCAST_JOIN_SOURCE_GROUP, &request)
+    set(socket, level, source_specific, &request)
 }
 
 /// Datagrams dropped because the socket's receive buffer was full, since it was opened

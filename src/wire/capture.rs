@@ -1,9 +1,10 @@
-//! Captures: when each UDP datagram of a pcap or pcapng file was seen, and how long its payload is.
+//! Captures: when each UDP datagram of a pcap or pcapng file was seen, and how long its payload is; and new ones.
 
 #[cfg(feature = "replay")]
 mod file;
 #[cfg(feature = "replay")]
 mod frame;
+pub mod writer;
 
 #[cfg(feature = "replay")]
 pub use file::read;

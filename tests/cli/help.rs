@@ -58,8 +58,14 @@ fn of_doctor() {
 }
 
 #[test]
+fn of_dump() {
+    check("help_dump_short", &["dump", "-h"]);
+    check("help_dump_long", &["dump", "--help"]);
+}
+
+#[test]
 fn a_flag_takes_one_line_of_the_short_help() {
-    for verb in ["run", "send", "recv", "ping", "echo", "doctor"] {
+    for verb in ["run", "send", "recv", "ping", "echo", "doctor", "dump"] {
         let help = Bench::new().run(&[verb, "-h"]).stdout;
         let flags = help.split("\nExamples:").next().unwrap().split("\nGroups:").nth(1).unwrap();
         for line in flags.lines() {

@@ -196,3 +196,18 @@ proptest! {
         let _ = text.parse::<GroupSpec>();
     }
 }
+
+#[test]
+fn a_membership_is_one_group_with_its_port() {
+    for text in ["239.1.1.1:5000", "192.0.2.1@232.1.1.1:5000", "[ff15::1]:5000"] {
+        assert_eq!(text.parse::<Membership>().unwrap().to_string(), text);
+    }
+    for (text, reason) in [
+        ("239.1.1.1", "names no port"),
+        ("239.1.1.1+1:5000", "is 2 groups"),
+        ("10.0.0.1:5000", "is not a group"),
+    ] {
+        let error = text.parse::<Membership>().unwrap_err();
+        assert!(error.contains(reason), "{error}");
+    }
+}

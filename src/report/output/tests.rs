@@ -1,6 +1,7 @@
 use super::*;
 use crate::model::sample;
 use crate::report::FORMATS;
+use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A directory of its own for each test.
