@@ -34,7 +34,7 @@ const ROUND_GAP: Nanos = Nanos(20_000_000);
 pub(super) const START_LEAD: Nanos = Nanos(START_ROUNDS * ROUND_GAP.0);
 
 /// What was due before the end but is late may still leave in this time after it.
-const OVERTIME: Nanos = Nanos(10_000_000);
+const OVERTIME: Nanos = Nanos(100_000_000);
 
 /// A loop that stands still for so long is an event.
 pub(super) const HICCUP: Nanos = Nanos(10_000_000);
