@@ -7,7 +7,7 @@
 //! ```text
 //!  5  cli
 //!  4  live  report     doctor
-//!  3  trial  pingpong
+//!  3  trial  pingpong  joining
 //!  2  sys -> net -> engine
 //!  1  units -> wire, stats -> model
 //! ```
@@ -44,6 +44,12 @@
 //! `ping` and `echo` move one datagram at a time, so they have no engine and no crew: [`pingpong`] has one thread that
 //! sends *and* receives, on sockets of its own. [`wire::echo`] is what comes back, [`pingpong::books`] and
 //! [`pingpong::sessions`] say what became of it at either end, [`model::ping`] and [`model::echo`] are the reports.
+//!
+//! # The way of one membership
+//!
+//! `join` sends nothing: it joins and leaves groups that flow already, and asks when their datagrams begin and end.
+//! [`joining`] has one thread with the sockets that join and a packet socket that sees the interface; [`wire::sighting`]
+//! reads its frames, [`joining::books`] makes delays of the stamps, [`model::join`] is the report.
 //!
 //! # Invariants
 //!
@@ -82,6 +88,7 @@ pub mod engine;
 
 pub mod trial;
 pub mod pingpong;
+pub mod joining;
 
 pub mod live;
 pub mod report;

@@ -5,6 +5,8 @@ mod doctor;
 mod doctor_args;
 mod echo;
 mod exit;
+mod join;
+mod join_args;
 mod ping;
 mod ping_args;
 mod receivers;
@@ -38,6 +40,7 @@ pub fn main() -> ExitCode {
         Verb::Recv(args) => recv::run(args),
         Verb::Ping(args) => ping::run(args),
         Verb::Echo(args) => echo::run(args),
+        Verb::Join(args) => join::run(args),
         Verb::Doctor(args) => doctor::run(args),
         Verb::Report(args) => report::run(args),
     };

@@ -1,6 +1,7 @@
 //! Flags become a trial. Every default and every refusal of a bad combination is here.
 
 pub(super) mod doctor;
+pub(super) mod join;
 pub(super) mod roundtrip;
 
 use super::args::{EngineArgs, GroupArgs, RecvArgs, RunArgs, SendArgs, StopArgs};

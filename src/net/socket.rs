@@ -282,6 +282,18 @@ pub fn join(socket: &Socket, interface: u32, membership: &Membership) -> Result<
     })
 }
 
+/// Leaves a group that [`join`] joined.
+///
+/// # Errors
+/// Names the group and the interface.
+pub fn leave(socket: &Socket, interface: u32, membership: &Membership) -> Result<()> {
+    let Membership { group, source, .. } = *membership;
+    sockopt::leave_group(socket.as_fd(), interface, group, source).map_err(|error| {
+        Error::os(format!("cannot leave {membership} on interface {interface}"), error)
+            .hint("the interface may have gone, and the membership with it")
+    })
+}
+
 /// Joins groups on an interface for as long as the sockets live, and receives nothing: they have no port. For those
 /// who receive by other means; the host reports its membership, and the network card lets the groups in.
 ///

@@ -140,20 +140,46 @@ pub fn join_group(
     group: IpAddr,
     source: Option<IpAddr>,
 ) -> io::Result<()> {
+    let options = (libc::MCAST_JOIN_GROUP, libc::MCAST_JOIN_SOURCE_GROUP);
+    set_membership(socket, options, interface, group, source)
+}
+
+/// Leaves what [`join_group`] joined (`MCAST_LEAVE_GROUP`, `MCAST_LEAVE_SOURCE_GROUP`; RFC 3678 section 5).
+///
+/// # Errors
+/// `EADDRNOTAVAIL` for what is not joined, `ENODEV` without the interface.
+pub fn leave_group(
+    socket: BorrowedFd<'_>,
+    interface: u32,
+    group: IpAddr,
+    source: Option<IpAddr>,
+) -> io::Result<()> {
+    let options = (libc::MCAST_LEAVE_GROUP, libc::MCAST_LEAVE_SOURCE_GROUP);
+    set_membership(socket, options, interface, group, source)
+}
+
+/// `options`: without a source, and with one.
+fn set_membership(
+    socket: BorrowedFd<'_>,
+    options: (libc::c_int, libc::c_int),
+    interface: u32,
+    group: IpAddr,
+    source: Option<IpAddr>,
+) -> io::Result<()> {
     let level = match group {
         IpAddr::V4(_) => libc::IPPROTO_IP,
         IpAddr::V6(_) => libc::IPPROTO_IPV6,
     };
     let Some(source) = source else {
         let request = libc::group_req { gr_interface: interface, gr_group: storage(group) };
-        return set(socket, level, libc::MCAST_JOIN_GROUP, &request);
+        return set(socket, level, options.0, &request);
     };
     let request = libc::group_source_req {
         gsr_interface: interface,
         gsr_group: storage(group),
         gsr_source: storage(source),
     };
-    set(socket, level, libc::MCAST_JOIN_SOURCE_GROUP, &request)
+    set(socket, level, options.1, &request)
 }
 
 /// Datagrams dropped because the socket's receive buffer was full, since it was opened

@@ -5,4 +5,5 @@ pub mod announcement;
 pub mod capture;
 pub mod frame;
 pub mod probe;
+pub mod sighting;
 pub mod echo;
