@@ -24,8 +24,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "units", "wire", "stats", "model", "sys", "net", "engine", "trial", "pingpong", "joining", "live",
-            "report", "doctor",
+            "units", "wire", "stats", "model", "sys", "net", "engine", "trial", "pingpong",
+            "joining", "live", "report", "doctor",
         ],
     ),
 ];

@@ -5,6 +5,7 @@ mod blame;
 mod cli;
 mod doctor;
 mod engines;
+mod join;
 mod lab;
 mod ledger;
 mod peers;

@@ -182,9 +182,8 @@ impl Channel {
     }
 
     fn follow(&mut self, probe: &Probe) {
-        let is_it = |known: &&mut Stream| {
-            (known.session, known.stream) == (probe.session, probe.stream)
-        };
+        let is_it =
+            |known: &&mut Stream| (known.session, known.stream) == (probe.session, probe.stream);
         let membership = self.memberships;
         let Some(known) = self.streams.iter_mut().find(is_it) else {
             if self.streams.len() < MOST_STREAMS {
@@ -335,7 +334,9 @@ impl Channel {
         }
         match left.successor_at {
             Some(_) if left.is_zap && !has_ended => tally.endless_overlaps += 1,
-            Some(first) if left.is_zap => tally.overlap.record(first, first.max(last.unwrap_or(first))),
+            Some(first) if left.is_zap => {
+                tally.overlap.record(first, first.max(last.unwrap_or(first)))
+            }
             _ => {}
         }
         self.state = State::Idle;
@@ -370,9 +371,8 @@ impl Tally {
 
     /// Delays of joining, of which so many were not answered.
     pub fn join(&self, unanswered: u64, is_watched: bool) -> JoinDelays {
-        let watched = |of: &Latency, never| {
-            is_watched.then(|| Distribution::with_losses(&of.read(), never))
-        };
+        let watched =
+            |of: &Latency, never| is_watched.then(|| Distribution::with_losses(&of.read(), never));
         JoinDelays {
             to_socket_ns: Distribution::with_losses(&self.to_socket.read(), unanswered),
             call_ns: Distribution::of(&self.join_call.read()),

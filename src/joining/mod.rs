@@ -171,7 +171,9 @@ impl<'a> Run<'a> {
             }
             if is_all {
                 let wait = Duration::from(self.next_look(now));
-                sockets.wait(wait).map_err(|error| Error::os("cannot wait for datagrams", error))?;
+                sockets
+                    .wait(wait)
+                    .map_err(|error| Error::os("cannot wait for datagrams", error))?;
             }
         }
     }

@@ -166,9 +166,7 @@ fn leave_unless_in(span: RangeInclusive<u32>, steps: &mut Vec<FilterStep>) {
 
 /// From the lowest to the highest.
 fn span(numbers: impl Iterator<Item = u32>) -> RangeInclusive<u32> {
-    numbers.fold(u32::MAX..=0, |span, number| {
-        *span.start().min(&number)..=*span.end().max(&number)
-    })
+    numbers.fold(u32::MAX..=0, |span, number| *span.start().min(&number)..=*span.end().max(&number))
 }
 
 fn last_word(group: IpAddr) -> u32 {

@@ -242,9 +242,10 @@ mod tests {
         ];
         let mut message = vec![0x22, 0, 0, 0, 0, 0, 0, records.len() as u8];
         message.extend(records.concat());
-        let expected = [(3, false), (4, true), (5, true), (6, true), (7, false)].map(|(last, joined)| {
-            (format!("232.0.0.{last}"), if joined { Change::Joined } else { Change::Left })
-        });
+        let expected =
+            [(3, false), (4, true), (5, true), (6, true), (7, false)].map(|(last, joined)| {
+                (format!("232.0.0.{last}"), if joined { Change::Joined } else { Change::Left })
+            });
         assert_eq!(changes(&igmp(&message)), expected);
         // One that is cut off ends the list.
         assert_eq!(changes(&igmp(&message[..message.len() - 9])).len(), 4);

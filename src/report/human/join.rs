@@ -111,17 +111,18 @@ fn write_counts(outcome: &JoinOutcome, page: &mut Page<'_>) -> io::Result<()> {
 
 fn write_joins(outcome: &JoinOutcome, page: &mut Page<'_>) -> io::Result<()> {
     let join = &outcome.join;
-    page.section("Join delay", "call (setsockopt) to the first datagram up to the socket")?;
+    page.section("Join delay", "call (setsockopt) to first datagram up to the socket")?;
     table(&join.to_socket_ns.percentiles, "nothing came", page)?;
     short("call", &join.call_ns, "how long the call took", page)?;
     if let (Some(report), Some(network)) = (&join.to_report_ns, &join.from_report_ns) {
         short("to report", report, "call to the report on the wire", page)?;
-        page.section("Group join delay", "report on the wire to the first datagram at the")?;
-        page.paragraph("interface, of groups that did not flow already (RFC 3918 section 6.1)")?;
+        let about = "report on the wire to first datagram at the interface, of groups that did not flow already \
+                     (RFC 3918 section 6.1)";
+        page.section("Group join", about)?;
         table(&network.percentiles, "no such join", page)?;
     }
     if let Some(all) = &outcome.all_ns {
-        page.section("All groups", "first call of a round to the first datagram of the last group")?;
+        page.section("All groups", "first call of a round to first datagram of the last group")?;
         table(&all.percentiles, "no round in which all came", page)?;
     }
     Ok(())
@@ -133,8 +134,8 @@ fn write_leaves(
     seen: &InterfaceCounts,
     page: &mut Page<'_>,
 ) -> io::Result<()> {
-    page.section("Group leave delay", "report on the wire to the last datagram at the")?;
-    page.paragraph("interface (RFC 3918 section 6.2)")?;
+    let about = "report on the wire to last datagram at the interface (RFC 3918 section 6.2)";
+    page.section("Group leave", about)?;
     table(&leave.from_report_ns.percentiles, "no reported leave was seen to its end", page)?;
     short("from call", &leave.to_last_ns, "call to the last datagram", page)?;
     short("call", &leave.call_ns, "how long the call took", page)?;
@@ -152,7 +153,7 @@ fn write_leaves(
 }
 
 fn write_zaps(zap: &ZapDelays, page: &mut Page<'_>) -> io::Result<()> {
-    page.section("Without data", "last datagram of a group to the first of the next, at the socket")?;
+    page.section("Without data", "last datagram of a group to first of the next, at the socket")?;
     table(&zap.gap_ns.percentiles, "no zap was done with", page)?;
     let Some(overlap) = &zap.overlap_ns else { return Ok(()) };
     page.section("Overlap", "first of the new group to the last of the old, at the interface")?;
