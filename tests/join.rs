@@ -164,8 +164,9 @@ fn a_bridge_that_snoops_stops_after_two_questions() {
         let seen = &json["totals"]["interface"];
         assert_eq!((number(seen, "/leaves"), number(seen, "/ended")), (4, 4), "{json}");
         assert!(number(seen, "/already_flowing") <= 1, "{json}");
-        let stopped = time(&json, "/leave/from_report_ns/p50");
-        assert!((2 * interval - SLACK..2 * interval + SLACK).contains(&stopped), "{stopped:?}");
+        // A sender that stalls sends its last datagram earlier, but not always.
+        let stopped = time(&json, "/leave/from_report_ns/max");
+        assert!((2 * interval - SLACK..2 * interval + WORST).contains(&stopped), "{stopped:?}");
         let came = time(&json, "/join/from_report_ns/p50");
         assert!(came < SLACK, "the bridge opens at once: {came:?}");
     });

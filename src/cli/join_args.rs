@@ -13,7 +13,7 @@ pub(super) const JOIN_EXAMPLES: &str = "\
 Examples:
   mcast-bench join -I eth1 -g 239.1.1.1:5000              ten times, while somebody sends to it
   mcast-bench join -I eth1 -g 239.1.1.1+9 --zap -c 100    through ten channels: gaps and overlaps
-  mcast-bench join -I eth1 -g 239.1.1.1+999 -c 1          a storm: until each, and until all have come
+  mcast-bench join -I eth1 -g 239.1.1.1+999 -c 1          a storm: until all have come
   mcast-bench join -I eth1 --churn 200/s -t 10s -J        200 joins and leaves a second";
 
 /// Flags of `join`.
@@ -60,15 +60,15 @@ pub(super) struct JoiningArgs {
     /// and the next join.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(super) quiet_time: Option<Nanos>,
-    /// A group that comes for so long after it was left does not stop
+    /// What comes for so long after it was left does not stop
     ///
     /// Switches ask twice whether others want it, which takes two seconds (RFC 3376 section 8.8). A link without a switch
     /// that snoops never stops.
     #[arg(long, value_name = "TIME", default_value = "4s", value_parser = parse_duration)]
     pub(super) leave_timeout: Nanos,
-    /// Receive buffer of each socket, and of the packet socket
+    /// Receive buffer of each socket
     ///
-    /// Beyond net.core.rmem_max only with CAP_NET_ADMIN. The report says what was granted.
+    /// And of the packet socket. Beyond net.core.rmem_max only with CAP_NET_ADMIN. The report says what was granted.
     #[arg(short = 'w', long, value_name = "BYTES", default_value = "8MiB")]
     pub(super) rcvbuf: Bytes,
 }

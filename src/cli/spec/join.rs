@@ -81,7 +81,7 @@ fn round(rate: Rate) -> Result<Nanos> {
     let wrong = |what: String| Error::usage(what).hint("--churn is rounds a second: `200/s`");
     match rate {
         Rate::MilliDatagrams(milli @ 1..=MOST_ROUNDS) => Ok(Nanos(1000 * Nanos::SECOND.0 / milli)),
-        Rate::MilliDatagrams(_) => Err(wrong(format!("--churn {rate} cannot be: at most 10k"))),
+        Rate::MilliDatagrams(_) => Err(wrong("more than 10k rounds a second".into())),
         _ => Err(wrong(format!("--churn {rate} is no number of rounds a second"))),
     }
 }
