@@ -175,16 +175,20 @@ impl Channel {
             joined.at_socket.get_or_insert(at);
         }
         match probe {
-            Some(probe) if probe.kind == Kind::Data => self.follow(probe),
+            Some(probe) if probe.kind == Kind::Data => {
+                // What is read late may belong to the membership before.
+                let is_earlier =
+                    matches!(&self.state, State::Joined(joined) if at < joined.call.at);
+                self.follow(probe, self.memberships - u64::from(is_earlier));
+            }
             Some(_) => {}
             None => self.counts.foreign += 1,
         }
     }
 
-    fn follow(&mut self, probe: &Probe) {
+    fn follow(&mut self, probe: &Probe, membership: u64) {
         let is_it =
             |known: &&mut Stream| (known.session, known.stream) == (probe.session, probe.stream);
-        let membership = self.memberships;
         let Some(known) = self.streams.iter_mut().find(is_it) else {
             if self.streams.len() < MOST_STREAMS {
                 let (session, stream, highest) = (probe.session, probe.stream, probe.seq);

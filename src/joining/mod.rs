@@ -256,13 +256,12 @@ impl<'a> Run<'a> {
         self.phase = match self.spec.churn_ns {
             None => Phase::Joining { since: now },
             Some(period) => {
-                let held = match self.spec.order {
-                    Order::AtOnce => self.spec.hold_ns,
-                    Order::Zap => period,
-                };
-                let until = self.due + held;
                 // A round that is missed is not made up for: that would be a burst that nobody asked for.
                 self.due = (self.due + period).max(now);
+                let until = match self.spec.order {
+                    Order::AtOnce => clock::monotonic() + self.spec.hold_ns,
+                    Order::Zap => self.due,
+                };
                 Phase::Holding { until }
             }
         };

@@ -166,7 +166,9 @@ fn leave_unless_in(span: RangeInclusive<u32>, steps: &mut Vec<FilterStep>) {
 
 /// From the lowest to the highest.
 fn span(numbers: impl Iterator<Item = u32>) -> RangeInclusive<u32> {
-    numbers.fold(u32::MAX..=0, |span, number| *span.start().min(&number)..=*span.end().max(&number))
+    let (low, high) =
+        numbers.fold((u32::MAX, 0), |(low, high), number| (low.min(number), high.max(number)));
+    low..=high
 }
 
 fn last_word(group: IpAddr) -> u32 {

@@ -71,14 +71,14 @@ pub fn read(frame: &[u8]) -> Option<Sighting<'_>> {
 fn read_v4(packet: &[u8]) -> Option<Sighting<'_>> {
     let body = packet.get(usize::from(packet.first()? & 0x0f) * 4..)?;
     let is_later_fragment = u16_at(packet, 6)? & 0x1fff != 0;
-    match packet.get(9)? {
+    match *packet.get(9)? {
         _ if is_later_fragment => None,
-        &UDP => Some(Sighting::Datagram {
+        UDP => Some(Sighting::Datagram {
             source: v4_at(packet, 12)?,
             destination: v4_at(packet, 16)?,
             port: u16_at(body, 2)?,
         }),
-        &IGMP => {
+        IGMP => {
             let one = |change| Some(Changes::One(Some((v4_at(body, 4)?, change))));
             // RFC 2236 section 2; RFC 3376 section 4.
             let changes = match body.first()? {
@@ -99,15 +99,15 @@ fn read_v4(packet: &[u8]) -> Option<Sighting<'_>> {
 
 fn read_v6(packet: &[u8]) -> Option<Sighting<'_>> {
     let body = packet.get(40..)?;
-    match packet.get(6)? {
-        &UDP => Some(Sighting::Datagram {
+    match *packet.get(6)? {
+        UDP => Some(Sighting::Datagram {
             source: v6_at(packet, 8)?,
             destination: v6_at(packet, 24)?,
             port: u16_at(body, 2)?,
         }),
         // "Hdr Ext Len: length of the Hop-by-Hop Options header in 8-octet units, not including the first 8 octets",
         // RFC 8200 section 4.3.
-        &HOP_BY_HOP if body.first() == Some(&ICMP_V6) => {
+        HOP_BY_HOP if body.first() == Some(&ICMP_V6) => {
             let message = body.get(8 + usize::from(*body.get(1)?) * 8..)?;
             let one = |change| Some(Changes::One(Some((v6_at(message, 8)?, change))));
             // RFC 2710 section 3; RFC 3810 section 5.2.
@@ -155,7 +155,7 @@ impl Iterator for Changes<'_> {
 fn change_of(kind: u8, sources: u16) -> Option<Change> {
     match (kind, sources) {
         (3, 0) | (6, _) => Some(Change::Left),
-        (3 | 4 | 5, _) => Some(Change::Joined),
+        (3..=5, _) => Some(Change::Joined),
         _ => None,
     }
 }

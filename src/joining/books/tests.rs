@@ -133,13 +133,14 @@ fn sequence_numbers_tell_what_was_missed_and_when() {
     channel.at_socket(Nanos(1200), None);
     channel.left(call(2000), &mut tally, false, false);
     channel.joined(call(3000), QUIET);
+    channel.at_socket(Nanos(1999), Some(&data(106)));
     for seq in [200, 201, 201] {
         channel.at_socket(Nanos(3000 + seq), Some(&data(seq)));
     }
     channel.at_socket(Nanos(3300), Some(&Probe { kind: Kind::Progress, ..data(999) }));
     let counts = channel.row(false).counts;
-    assert_eq!((counts.received, counts.foreign), (10, 1));
-    assert_eq!((counts.missed_joined, counts.missed_away), (1, 94), "102; 106 to 199");
+    assert_eq!((counts.received, counts.foreign), (11, 1));
+    assert_eq!((counts.missed_joined, counts.missed_away), (1, 93), "102; 107 to 199");
 }
 
 #[test]
