@@ -217,7 +217,22 @@ fn without_the_right_to_watch_it_says_what_it_cannot_know() {
         assert_eq!(number(&json, "/totals/answered"), 3);
         assert_eq!((&json["leave"], &json["totals"]["interface"]), (&Value::Null, &Value::Null));
         let reason = json["events"][0]["reason"].as_str().expect("an event says why");
-        assert!(reason.contains("CAP_NET_RAW, or root would help"), "{reason}");
+        assert!(reason.contains("it wants CAP_NET_RAW"), "{reason}");
+    });
+}
+
+#[test]
+fn a_limit_of_memberships_is_named_and_the_report_is_written() {
+    with_privileges(|| {
+        let lab = Lab::direct();
+        lab.receiver()
+            .run(|| std::fs::write("/proc/sys/net/ipv4/igmp_max_memberships", "5"))
+            .expect("the limit is one of the namespace");
+        let (json, code) = join(&lab, "-g 239.7.4.1+9:5000 -c 1");
+        assert_eq!(code, Some(3), "{json}");
+        let cause = json["invalid_reasons"][0]["cause"].as_str().expect("it says why");
+        assert!(cause.starts_with("cannot join 239.7.4.6:5000 on interface "), "{cause}");
+        assert!(cause.contains("; hint: raise net.ipv4.igmp_max_memberships"), "{cause}");
     });
 }
 

@@ -64,8 +64,8 @@ pub fn measure<'a>(spec: &'a JoinSpec, outside: Outside<'a>) -> Result<JoinOutco
     let mut run = Run::new(spec, ears, watch, clocks, outside);
     if let Some(error) = reason {
         run.note(Happening::Degraded {
-            asked: "a look at the interface".into(),
-            instead: "what the sockets hear".into(),
+            asked: "watching the interface".into(),
+            instead: "the sockets alone, without reports, leave delays and overlaps".into(),
             reason: without_watch(&error),
         });
     }
@@ -74,8 +74,8 @@ pub fn measure<'a>(spec: &'a JoinSpec, outside: Outside<'a>) -> Result<JoinOutco
 }
 
 fn without_watch(error: &Error) -> String {
-    let help = error.advice().map(|advice| format!(" ({advice} would help)")).unwrap_or_default();
-    format!("{}{help}; reports, leave delays and overlaps stay unknown", error.reason())
+    let advice = error.advice().map(|advice| format!(", {advice}")).unwrap_or_default();
+    format!("{}{advice}", error.reason())
 }
 
 /// What it is about.

@@ -43,11 +43,11 @@ impl Watch {
     /// # Errors
     /// `EPERM` without `CAP_NET_RAW`.
     pub(super) fn open(groups: &[Membership], interface: u32, buffer: usize) -> Result<Self> {
-        let failed = |error| Error::os("cannot watch the interface with a packet socket", error);
+        let failed = |error| Error::os("no packet socket", error);
         let socket = packet::open().map_err(|error| {
             let is_denied = error.kind() == io::ErrorKind::PermissionDenied;
             let error = failed(error);
-            if is_denied { error.hint("CAP_NET_RAW, or root") } else { error }
+            if is_denied { error.hint("it wants CAP_NET_RAW") } else { error }
         })?;
         sockopt::set_receive_timestamps(socket.as_fd()).map_err(failed)?;
         if sockopt::set_receive_buffer_force(socket.as_fd(), buffer).is_err() {

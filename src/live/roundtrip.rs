@@ -176,6 +176,22 @@ mod tests {
     }
 
     #[test]
+    fn of_join() {
+        let mut to_socket = Latency::new();
+        to_socket.record(Nanos(0), Nanos(12_000));
+        let at = Nanos::SECOND;
+        let text = shown(|line| {
+            line.join(&JoinInterval { at, joins: 1200, answered: 1, ended: Some(7), to_socket });
+            line.join(&JoinInterval { at, joins: 2, ..JoinInterval::default() });
+        });
+        let expected = "    time     joins  answered   stopped  join p50  join p99  join max
+   1.0 s     1,200         1         7   12.0 µs   12.0 µs   12.0 µs
+   1.0 s         2         0         -         -         -         -
+";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
     fn an_event_has_its_time() {
         let event = Event { at_ns: Nanos(1_500_000_000), what: Happening::Interrupted };
         assert_eq!(shown(|line| line.event(&event)), "   1.5 s  interrupted\n");

@@ -138,11 +138,11 @@ pub(crate) fn nothing() -> JoinReport {
         (row.min_ns, row.max_ns, row.longest_gap_ns) = (None, None, None);
     }
     let mut outcome = outcome(rows, spec(vec![group(1), group(2)], Order::AtOnce));
-    let reason = "cannot watch the interface with a packet socket: Operation not permitted".into();
+    let reason = "no packet socket: Operation not permitted, it wants CAP_NET_RAW".into();
     outcome.events = [
         Happening::Degraded {
-            asked: "a look at the interface".into(),
-            instead: "what the sockets hear".into(),
+            asked: "watching the interface".into(),
+            instead: "the sockets alone, without reports, leave delays and overlaps".into(),
             reason,
         },
         Happening::Interrupted,

@@ -92,7 +92,7 @@ fn write_counts(outcome: &JoinOutcome, page: &mut Page<'_>) -> io::Result<()> {
         let kept = "of these, reached the interface but not the socket";
         page.number("  kept back", seen.kept_back, noted(seen.kept_back, kept))?;
         let unseen = totals.joins.saturating_sub(seen.join_reports);
-        let unseen = format!("IGMP or MLD; {} joins made none", grouped(unseen));
+        let unseen = format!("IGMP or MLD; {} made none", count(unseen, "join"));
         page.number("reported", seen.join_reports, &unseen)?;
         let flowing = "came before any report: they show this host, not the network";
         page.number("flowing", seen.already_flowing, noted(seen.already_flowing, flowing))?;
