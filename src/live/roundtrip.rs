@@ -180,8 +180,9 @@ mod tests {
         let mut to_socket = Latency::new();
         to_socket.record(Nanos(0), Nanos(12_000));
         let at = Nanos::SECOND;
+        let full = JoinInterval { at, joins: 1200, answered: 1, ended: Some(7), to_socket };
         let text = shown(|line| {
-            line.join(&JoinInterval { at, joins: 1200, answered: 1, ended: Some(7), to_socket });
+            line.join(&full);
             line.join(&JoinInterval { at, joins: 2, ..JoinInterval::default() });
         });
         let expected = "    time     joins  answered   stopped  join p50  join p99  join max
