@@ -7,7 +7,7 @@
 //! ```text
 //!  5  cli
 //!  4  live  report     doctor
-//!  3  trial  pingpong
+//!  3  trial  pingpong  joining
 //!  2  sys -> net -> engine
 //!  1  units -> wire, stats -> model
 //! ```
@@ -50,6 +50,12 @@
 //! `dump` has no trial either: [`net::receiver`] takes it from the socket with all that the kernel says of it,
 //! [`model::heard`] says what its bytes are, and [`report::dump`] or [`wire::capture::writer`] writes it down.
 //!
+//! # The way of one membership
+//!
+//! `join` sends nothing: it joins and leaves groups that flow already, and asks when their datagrams begin and end.
+//! [`joining`] has one thread with the sockets that join and a packet socket that sees the interface; [`wire::sighting`]
+//! reads its frames, [`joining::books`] makes delays of the stamps, [`model::join`] is the report.
+//!
 //! # Invariants
 //!
 //! 1. Only [`sys`] contains `unsafe`.
@@ -87,6 +93,7 @@ pub mod engine;
 
 pub mod trial;
 pub mod pingpong;
+pub mod joining;
 
 pub mod live;
 pub mod report;

@@ -17,14 +17,15 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("engine", &["units", "wire", "stats", "model", "sys", "net"]),
     ("trial", &["units", "wire", "stats", "model", "sys", "net", "engine"]),
     ("pingpong", &["units", "wire", "stats", "model", "sys", "net"]),
+    ("joining", &["units", "wire", "stats", "model", "sys", "net", "engine"]),
     ("live", &["units", "wire", "stats", "model"]),
     ("report", &["units", "wire", "stats", "model"]),
     ("doctor", &["units", "wire", "stats", "model", "sys", "net", "engine", "trial"]),
     (
         "cli",
         &[
-            "units", "wire", "stats", "model", "sys", "net", "engine", "trial", "pingpong", "live",
-            "report", "doctor",
+            "units", "wire", "stats", "model", "sys", "net", "engine", "trial", "pingpong",
+            "joining", "live", "report", "doctor",
         ],
     ),
 ];
@@ -101,6 +102,7 @@ fn lists_are_complete() {
             "merge",
             "output",
             "interval",
+            "join",
             "percentiles",
             "ping",
             "schema",

@@ -13,6 +13,7 @@ mod codes;
 mod doctor;
 mod dump;
 mod help;
+mod joins;
 mod privileges;
 mod refusals;
 mod reports;

@@ -7,6 +7,7 @@ mod doctor;
 mod dump;
 mod engines;
 mod interop;
+mod join;
 mod lab;
 mod ledger;
 mod peers;

@@ -2,6 +2,7 @@
 
 use super::doctor_args::{DOCTOR_EXAMPLES, DoctorArgs, describe_doctor};
 use super::dump_args::{DUMP_EXAMPLES, DumpArgs, describe_dump};
+use super::join_args::{JOIN_EXAMPLES, JoinArgs, describe_join};
 use super::load_args::LoadArgs;
 use super::ping_args::{ECHO_EXAMPLES, PING_EXAMPLES};
 use super::ping_args::{EchoArgs, PingArgs, describe_echo, describe_ping};
@@ -98,6 +99,10 @@ pub(super) enum Verb {
     #[command(after_help = ECHO_EXAMPLES, after_long_help = with_exit_codes(ECHO_EXAMPLES))]
     #[command(mut_args(describe_echo))]
     Echo(EchoArgs),
+    /// Join and leave groups that flow, and time when they come and when they stop
+    #[command(after_help = JOIN_EXAMPLES, after_long_help = with_exit_codes(JOIN_EXAMPLES))]
+    #[command(mut_args(describe_join))]
+    Join(JoinArgs),
     /// Look whether this host is fit to measure, what spoils it, and how to mend that
     #[command(after_help = DOCTOR_EXAMPLES)]
     #[command(mut_args(describe_doctor))]

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::model::echo::EchoReport;
+use crate::model::join::{JoinInvalid, JoinReport};
 use crate::model::ping::{PingInvalid, PingReport};
 use crate::model::report::{InvalidReason, RunReport};
 use std::process::ExitCode;
@@ -56,6 +57,20 @@ impl Exit {
         } else if outcome.invalid_reasons.contains(&PingInvalid::NobodyAnswered) {
             Self::NothingHeard
         } else if !outcome.valid || report.limits.iter().any(|limit| !limit.held) {
+            Self::NotGood
+        } else {
+            Self::Fine
+        }
+    }
+
+    /// For joins that were reported.
+    pub(super) fn of_join(report: &JoinReport) -> Self {
+        let outcome = &report.outcome;
+        if outcome.interrupted {
+            Self::Interrupted
+        } else if outcome.invalid_reasons == [JoinInvalid::NothingCame] {
+            Self::NothingHeard
+        } else if !outcome.valid {
             Self::NotGood
         } else {
             Self::Fine

@@ -7,6 +7,8 @@ mod dump;
 mod dump_args;
 mod echo;
 mod exit;
+mod join;
+mod join_args;
 mod ping;
 mod ping_args;
 mod receivers;
@@ -40,6 +42,7 @@ pub fn main() -> ExitCode {
         Verb::Recv(args) => recv::run(args),
         Verb::Ping(args) => ping::run(args),
         Verb::Echo(args) => echo::run(args),
+        Verb::Join(args) => join::run(args),
         Verb::Doctor(args) => doctor::run(args),
         Verb::Dump(args) => dump::run(args),
         Verb::Report(args) => report::run(args),

@@ -2,6 +2,7 @@
 
 pub(super) mod doctor;
 pub(super) mod dump;
+pub(super) mod join;
 pub(super) mod roundtrip;
 
 use super::args::{EngineArgs, GroupArgs, RecvArgs, RunArgs, SendArgs, StopArgs};

@@ -10,13 +10,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What the kernel says beside a datagram.
 #[derive(Default)]
-pub(super) struct Control {
+pub(crate) struct Control {
     /// When the kernel received it, by the wall clock.
-    kernel: Option<Nanos>,
+    pub(crate) kernel: Option<Nanos>,
     /// When the network card did, by a clock of its own.
     card: Option<Nanos>,
     /// Where it was sent to: `ipi_addr` of `in_pktinfo` (ip(7)), `ipi6_addr` of `in6_pktinfo` (RFC 3542).
-    pub(super) destination: Option<IpAddr>,
+    pub(crate) destination: Option<IpAddr>,
     /// What the socket has dropped in all, in 32 bits. Comes only after a drop.
     pub(super) overflow: Option<u32>,
     /// If several datagrams were received as one: the length of each but the last; 0: it is just one.
@@ -26,7 +26,7 @@ pub(super) struct Control {
 impl Control {
     /// From the control messages of one datagram.
     #[inline]
-    pub(super) fn read(control: &[u8]) -> Self {
+    pub(crate) fn read(control: &[u8]) -> Self {
         let mut found = Self::default();
         for ControlMessage { level, kind, data } in control_messages(control) {
             match (level, kind) {

@@ -6,7 +6,7 @@
 
 pub mod af_packet;
 pub mod af_xdp;
-mod control;
+pub(crate) mod control;
 mod directory;
 pub mod gso;
 pub mod io_uring;

@@ -1,8 +1,10 @@
-//! One line an interval of `ping` and of `echo`, under a header that comes back before it scrolls away.
+//! One line an interval of `ping`, of `echo` and of `join`, under a header that comes back before it scrolls away.
 
 use crate::model::echo::EchoInterval;
 use crate::model::event::Event;
+use crate::model::join::JoinInterval;
 use crate::model::ping::PingInterval;
+use crate::stats::latency::Latency;
 use crate::stats::percentile::Percentile;
 use crate::units::Nanos;
 use crate::units::human::grouped;
@@ -13,6 +15,7 @@ const HEADER_EVERY: u64 = 20;
 
 const PING: &str =
     "    time      sent  answered  missing  responders   RTT p50   RTT p99   RTT max";
+const JOIN: &str = "    time     joins  answered   stopped  join p50  join p99  join max";
 const ECHO: &str = "    time   requests    answers     askers";
 
 /// Writes a table that grows by a line an interval.
@@ -37,15 +40,10 @@ impl RoundTripLine {
 
     /// An interval of `ping`.
     pub fn ping(&mut self, interval: &PingInterval) {
-        let at = |percent| match interval.rtt.percentile_with_losses(percent, 0) {
-            Some(Percentile::Finite(time)) => time.to_string(),
-            _ => "-".into(),
-        };
-        let max =
-            if interval.rtt.count() > 0 { interval.rtt.max().to_string() } else { "-".into() };
+        let [p50, p99, max] = times(&interval.rtt);
         let [sent, answered, missing] =
             [interval.sent, interval.answered, interval.missing].map(grouped);
-        let (responders, p50, p99) = (interval.responders, at(50_000), at(99_000));
+        let responders = interval.responders;
         self.row(
             PING,
             interval.start + interval.length,
@@ -53,6 +51,15 @@ impl RoundTripLine {
                 "{sent:>10}{answered:>10}{missing:>9}{responders:>12}{p50:>10}{p99:>10}{max:>10}"
             ),
         );
+    }
+
+    /// How far `join` is.
+    pub fn join(&mut self, interval: &JoinInterval) {
+        let [joins, answered] = [interval.joins, interval.answered].map(grouped);
+        let ended = interval.ended.map_or("-".into(), grouped);
+        let [p50, p99, max] = times(&interval.to_socket);
+        let cells = format!("{joins:>10}{answered:>10}{ended:>10}{p50:>10}{p99:>10}{max:>10}");
+        self.row(JOIN, interval.at, &cells);
     }
 
     /// An interval of `echo`.
@@ -89,11 +96,20 @@ impl RoundTripLine {
     }
 }
 
+/// Median, 99th percentile and maximum.
+fn times(of: &Latency) -> [String; 3] {
+    let at = |percent| match of.percentile_with_losses(percent, 0) {
+        Some(Percentile::Finite(time)) => time.to_string(),
+        _ => "-".into(),
+    };
+    let max = if of.count() > 0 { of.max().to_string() } else { "-".into() };
+    [at(50_000), at(99_000), max]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::event::Happening;
-    use crate::stats::latency::Latency;
     use std::io;
     use std::sync::{Arc, Mutex};
 
@@ -157,6 +173,23 @@ mod tests {
         let text = shown(|line| (0..21).for_each(|_| line.echo(&interval)));
         assert!(text.ends_with("    time   requests    answers     askers\n   1.0 s          7          6          1\n"), "{text}");
         assert_eq!(text.matches("askers").count(), 2);
+    }
+
+    #[test]
+    fn of_join() {
+        let mut to_socket = Latency::new();
+        to_socket.record(Nanos(0), Nanos(12_000));
+        let at = Nanos::SECOND;
+        let full = JoinInterval { at, joins: 1200, answered: 1, ended: Some(7), to_socket };
+        let text = shown(|line| {
+            line.join(&full);
+            line.join(&JoinInterval { at, joins: 2, ..JoinInterval::default() });
+        });
+        let expected = "    time     joins  answered   stopped  join p50  join p99  join max
+   1.0 s     1,200         1         7   12.0 µs   12.0 µs   12.0 µs
+   1.0 s         2         0         -         -         -         -
+";
+        assert_eq!(text, expected);
     }
 
     #[test]

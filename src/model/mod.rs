@@ -17,6 +17,7 @@ pub mod compared;
 pub mod roundtrip;
 pub mod ping;
 pub mod echo;
+pub mod join;
 pub mod checkup;
 pub mod heard;
 pub mod limit;

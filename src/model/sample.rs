@@ -1,6 +1,7 @@
 //! Made-up reports with fixed values, for the tests of whatever writes reports.
 
 mod parts;
+pub(crate) mod join;
 pub(crate) mod checkup;
 pub(crate) mod heard;
 pub(crate) mod roundtrip;

@@ -282,14 +282,15 @@ pub fn join(socket: &Socket, interface: u32, membership: &Membership) -> Result<
     })
 }
 
-/// Leaves a group on an interface.
+/// Leaves a group that [`join`] joined.
 ///
 /// # Errors
-/// Names the group and the interface: it was not joined there, or the interface has gone.
+/// Names the group and the interface.
 pub fn leave(socket: &Socket, interface: u32, membership: &Membership) -> Result<()> {
     let Membership { group, source, .. } = *membership;
     sockopt::leave_group(socket.as_fd(), interface, group, source).map_err(|error| {
         Error::os(format!("cannot leave {membership} on interface {interface}"), error)
+            .hint("the interface may have gone, and the membership with it")
     })
 }
 

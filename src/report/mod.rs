@@ -4,6 +4,7 @@
 use crate::model::compared::Comparison;
 use crate::model::echo::EchoReport;
 use crate::model::event::Event;
+use crate::model::join::JoinReport;
 use crate::model::merged::MergedReport;
 use crate::model::ping::PingReport;
 use crate::model::report::RunReport;
@@ -31,6 +32,7 @@ pub mod dump;
 pub mod compare;
 
 mod interval;
+mod join;
 mod ping;
 
 #[cfg(test)]
@@ -103,6 +105,12 @@ impl Subject for PingReport {
 impl Subject for EchoReport {
     fn formats() -> &'static [&'static dyn ReportFormat<Self>] {
         &[&human::Human, &json::Json]
+    }
+}
+
+impl Subject for JoinReport {
+    fn formats() -> &'static [&'static dyn ReportFormat<Self>] {
+        &[&human::Human, &json::Json, &hdr::Hdr]
     }
 }
 

@@ -19,6 +19,7 @@ const MERGED: &str = include_str!("merged.schema.json");
 const COMPARED: &str = include_str!("compared.schema.json");
 const PING: &str = include_str!("ping.schema.json");
 const ECHO: &str = include_str!("echo.schema.json");
+const JOIN: &str = include_str!("join.schema.json");
 const DOCTOR: &str = include_str!("doctor.schema.json");
 const DUMP: &str = include_str!("dump.schema.json");
 
@@ -259,6 +260,13 @@ fn round_trips_keep_to_their_schemas() {
 }
 
 #[test]
+fn joins_keep_to_their_schema() {
+    for report in [sample::join::watched(), sample::join::zapped(), sample::join::nothing()] {
+        check_summary(JOIN, &report);
+    }
+}
+
+#[test]
 fn findings_keep_to_their_schema() {
     check_summary(DOCTOR, &sample::checkup::checkup());
 }
@@ -316,7 +324,7 @@ fn every_object_of_the_schema_is_closed() {
             }
         }
     }
-    for schema in [SCHEMA, MERGED, COMPARED, PING, ECHO, DOCTOR, DUMP] {
+    for schema in [SCHEMA, MERGED, COMPARED, PING, ECHO, JOIN, DOCTOR, DUMP] {
         visit(&Validator::of(schema).schema, "");
     }
 }

@@ -64,6 +64,23 @@ pub fn set_hardware_timestamps(socket: &Socket) -> io::Result<()> {
     set(socket, libc::PACKET_TIMESTAMP, &(libc::SOF_TIMESTAMPING_RAW_HARDWARE as libc::c_int))
 }
 
+/// Has the network card let the frames to a group's Ethernet address in for as long as the socket is open, whoever joined
+/// or left the group (`PACKET_MR_MULTICAST`), packet(7). Nothing is reported to routers or switches.
+///
+/// # Errors
+/// `ENODEV` without the interface.
+pub fn let_in(socket: &Socket, interface: u32, mac: [u8; 6]) -> io::Result<()> {
+    let mut address = [0; 8];
+    address[..6].copy_from_slice(&mac);
+    let request = libc::packet_mreq {
+        mr_ifindex: interface as libc::c_int,
+        mr_type: libc::PACKET_MR_MULTICAST as libc::c_ushort,
+        mr_alen: 6,
+        mr_address: address,
+    };
+    set(socket, libc::PACKET_ADD_MEMBERSHIP, &request)
+}
+
 /// Layout of the ring that will be made: 1 is `TPACKET_V2`, 2 is `TPACKET_V3`, packet(7).
 ///
 /// # Errors
@@ -81,7 +98,12 @@ pub(super) fn set<T>(socket: &Socket, option: libc::c_int, value: &T) -> io::Res
 pub type FilterStep = libc::sock_filter;
 
 /// Ends a filter: the frame is kept, whole.
-pub const KEEP: FilterStep = step(libc::BPF_RET | libc::BPF_K, 0, 0, WHOLE_FRAME);
+pub const KEEP: FilterStep = keep(WHOLE_FRAME);
+/// Ends a filter: the frame is kept, but no more than so many bytes of it.
+pub const fn keep(bytes: u32) -> FilterStep {
+    step(libc::BPF_RET | libc::BPF_K, 0, 0, bytes)
+}
+
 /// Ends a filter: the frame is not for this socket.
 pub const LEAVE: FilterStep = step(libc::BPF_RET | libc::BPF_K, 0, 0, 0);
 

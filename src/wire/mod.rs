@@ -6,5 +6,6 @@ pub mod capture;
 pub mod frame;
 pub mod mpegts;
 pub mod probe;
+pub mod sighting;
 pub mod echo;
 pub mod rtp;

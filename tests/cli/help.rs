@@ -52,6 +52,12 @@ fn of_echo() {
 }
 
 #[test]
+fn of_join() {
+    check("help_join_short", &["join", "-h"]);
+    check("help_join_long", &["join", "--help"]);
+}
+
+#[test]
 fn of_doctor() {
     check("help_doctor_short", &["doctor", "-h"]);
     check("help_doctor_long", &["doctor", "--help"]);
@@ -65,7 +71,7 @@ fn of_dump() {
 
 #[test]
 fn a_flag_takes_one_line_of_the_short_help() {
-    for verb in ["run", "send", "recv", "ping", "echo", "doctor", "dump"] {
+    for verb in ["run", "send", "recv", "ping", "echo", "join", "doctor", "dump"] {
         let help = Bench::new().run(&[verb, "-h"]).stdout;
         let flags = help.split("\nExamples:").next().unwrap().split("\nGroups:").nth(1).unwrap();
         for line in flags.lines() {

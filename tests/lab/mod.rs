@@ -26,6 +26,7 @@
 //! machine: all traffic stays in namespaces that exist only as long as the test.
 
 mod frame;
+mod gate;
 mod host;
 mod plan;
 mod privilege;
@@ -43,6 +44,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 pub(crate) use frame::Kind;
+pub(crate) use gate::{Gate, Slowness, Taken};
 pub(crate) use host::{DEVICE, Host};
 pub(crate) use plan::{Action, Plan, at, every, ratio};
 pub(crate) use privilege::{quiet, with_privileges};
@@ -58,6 +60,8 @@ pub(crate) struct Lab {
     relay: Option<Relay>,
     sender: Host,
     receiver: Host,
+    /// What lies between them, beside the relay.
+    _between: Option<Namespace>,
 }
 
 impl Lab {
@@ -65,9 +69,43 @@ impl Lab {
     pub(crate) fn two_hosts(plan: Plan) -> Self {
         let (sender, receiver) = hosts();
         let relay = Relay::join(plan, &sender, &receiver);
-        let mut lab = Self { relay: Some(relay), sender, receiver };
+        let mut lab = Self { relay: Some(relay), sender, receiver, _between: None };
         lab.prove_link();
         lab.relay().open_books();
+        lab
+    }
+
+    /// Two hosts joined by a gate that lets a group through for as long as the receiver has joined it, and a bit later.
+    pub(crate) fn gated(slowness: Slowness) -> (Self, Gate) {
+        let (sender, receiver) = hosts();
+        let gate = Gate::join(slowness, &sender, &receiver);
+        let lab = Self { relay: None, sender, receiver, _between: None };
+        lab.prove_link();
+        (lab, gate)
+    }
+
+    /// Two hosts joined by a bridge of the kernel that snoops and asks: it stops a group that was left once nobody has
+    /// answered two questions, one each `interval`.
+    pub(crate) fn bridged(interval: Duration) -> Self {
+        let (sender, receiver) = hosts();
+        let bridge = Namespace::new().expect("hosts have got namespaces too");
+        // In hundredths of a second, as ip-link(8) has it.
+        let interval = interval.as_millis() / 10;
+        bridge.ip(&format!(
+            "link add bridge type bridge forward_delay 0 mcast_snooping 1 mcast_igmp_version 3 \
+             mcast_query_response_interval 50 mcast_last_member_count 2 mcast_last_member_interval {interval}
+             link set bridge type bridge mcast_querier 1
+             link set bridge up\n"
+        ));
+        for (host, port) in [(&sender, "left"), (&receiver, "right")] {
+            host.namespace
+                .ip(&format!("link add {DEVICE} type veth peer name {port} netns {bridge}\n"));
+            bridge.ip(&format!("link set {port} master bridge\nlink set {port} up\n"));
+        }
+        sender.configure();
+        receiver.configure();
+        let lab = Self { relay: None, sender, receiver, _between: Some(bridge) };
+        lab.prove_link();
         lab
     }
 
@@ -80,7 +118,7 @@ impl Lab {
             .ip(&format!("link add {DEVICE} type veth peer name {DEVICE} netns {far}\n"));
         sender.configure();
         receiver.configure();
-        let lab = Self { relay: None, sender, receiver };
+        let lab = Self { relay: None, sender, receiver, _between: None };
         lab.prove_link();
         lab
     }

@@ -8,6 +8,7 @@ mod origin;
 mod page;
 mod ping;
 mod echo;
+mod join;
 mod patterns;
 mod senders;
 mod streams;
