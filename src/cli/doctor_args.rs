@@ -1,6 +1,8 @@
 //! Flags of `doctor` as typed.
 
 use super::args::{GroupArgs, with_default};
+use super::load_args::parse_pace;
+use crate::model::spec::Pace;
 use crate::units::Nanos;
 use crate::units::duration::parse_duration;
 use crate::units::rate::Rate;
@@ -50,7 +52,10 @@ pub(super) struct FitnessArgs {
     /// Engine that must work [default: any]
     #[arg(short, long, value_name = "NAME")]
     pub(super) engine: Option<String>,
-    /// Watch what is dropped while others send; alone for 10s
+    /// Pacing that must work, as for `send`: txtime or fq
+    #[arg(long, value_name = "HOW", value_parser = parse_pace)]
+    pub(super) pace: Option<Pace>,
+    /// Watch what comes in and what is dropped while others send; alone for 10s
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "10s", value_parser = parse_duration)]
     pub(super) listen: Option<Nanos>,

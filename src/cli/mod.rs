@@ -7,6 +7,7 @@ mod echo;
 mod exit;
 mod ping;
 mod ping_args;
+mod preflight;
 mod receivers;
 mod recv;
 mod report;

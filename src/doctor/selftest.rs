@@ -47,6 +47,11 @@ pub(super) fn self_test(check: &'static str, asked: &Asked) -> Vec<Finding> {
     vec![finding]
 }
 
+/// Whether all of a test came up.
+pub(super) fn is_whole(asked: &Asked) -> bool {
+    exchange(asked).is_ok_and(|seen| seen.heard == DATAGRAMS)
+}
+
 fn judge(check: &str, name: &str, seen: &Seen) -> Finding {
     let left = match seen.left {
         Some(left) => format!("{left} of {DATAGRAMS} datagrams left by {name}"),

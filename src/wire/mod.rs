@@ -1,8 +1,9 @@
 //! What bytes say: our own header, what announcements carry behind it, and what answers to it; the headers before it,
-//! where an engine builds them itself; and captures. Pure.
+//! where an engine builds them itself or others do; and captures. Pure.
 
 pub mod announcement;
 pub mod capture;
 pub mod frame;
+pub mod packet;
 pub mod probe;
 pub mod echo;
