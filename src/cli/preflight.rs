@@ -41,13 +41,9 @@ pub(super) fn wants_colours(out: &impl IsTerminal) -> bool {
 pub(super) struct Silence {
     is_heard: Arc<AtomicBool>,
     has_ended: Arc<AtomicBool>,
-    watching: Option<Watching>,
-}
-
-struct Watching {
-    /// To be dropped when there is no reason to wait any more.
-    _reason: Sender<()>,
-    thread: JoinHandle<()>,
+    /// Gone when there is no reason to wait any more.
+    reason: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Observer for Silence {
@@ -61,7 +57,7 @@ impl Observer for Silence {
         let spec = spec.clone();
         let watch = move || look_for_the_cause(&spec, &still_waits, &is_heard, has_ended);
         match Builder::new().name("silence".to_owned()).spawn(watch) {
-            Ok(thread) => self.watching = Some(Watching { _reason: reason, thread }),
+            Ok(thread) => (self.reason, self.thread) = (Some(reason), Some(thread)),
             Err(error) => {
                 let error = Error::os("cannot start a thread that watches for silence", error);
                 let _ = writeln!(io::stderr(), "warning: {error}");
@@ -80,17 +76,15 @@ impl Observer for Silence {
 impl Silence {
     fn end(&mut self) {
         self.has_ended.store(true, Ordering::Relaxed);
-        if let Some(Watching { _reason, thread }) = self.watching.take() {
-            drop(_reason);
-            // What it had to say it has said.
-            drop(thread.join());
-        }
+        self.reason = None;
     }
 }
 
 impl Drop for Silence {
     fn drop(&mut self) {
         self.end();
+        // What it had to say it has said by then.
+        drop(self.thread.take().map(JoinHandle::join));
     }
 }
 
