@@ -9,20 +9,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const GROUP: &str = "233.252.0.7:5777";
-const GROUP_V6: &str = "[ff15::7]:5777";
+pub(crate) const GROUP: &str = "233.252.0.7:5777";
+pub(crate) const GROUP_V6: &str = "[ff15::7]:5777";
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A finding of a host.
 #[derive(Debug)]
-struct Found {
-    check: String,
-    what: String,
-    fix: String,
+pub(crate) struct Found {
+    pub(crate) check: String,
+    pub(crate) what: String,
+    pub(crate) fix: String,
 }
 
 /// All findings of a verdict, after the exit code was held against them.
-fn examine(mut command: Command, args: &[&str], verdict: &str) -> Vec<Found> {
+pub(crate) fn examine(mut command: Command, args: &[&str], verdict: &str) -> Vec<Found> {
     let output = Child::spawn(command.args(["doctor", "-J"]).args(args)).finish(DEADLINE);
     let report = lab::json(&output);
     let all = report["findings"].as_array().expect("it lists findings");
@@ -39,22 +39,22 @@ fn examine(mut command: Command, args: &[&str], verdict: &str) -> Vec<Found> {
     found.collect()
 }
 
-fn problems(host: &Host, args: &[&str]) -> Vec<Found> {
+pub(crate) fn problems(host: &Host, args: &[&str]) -> Vec<Found> {
     examine(host.command(lab::tool()), &[&["-I", DEVICE], args].concat(), "problem")
 }
 
-fn notes(host: &Host, args: &[&str]) -> Vec<Found> {
+pub(crate) fn notes(host: &Host, args: &[&str]) -> Vec<Found> {
     examine(host.command(lab::tool()), &[&["-I", DEVICE], args].concat(), "note")
 }
 
 /// The finding of a check; panics if there is none.
-fn of(check: &str, found: Vec<Found>) -> Found {
+pub(crate) fn of(check: &str, found: Vec<Found>) -> Found {
     let names = format!("{found:?}");
     let mut found = found.into_iter().filter(|found| found.check == check);
     found.next().unwrap_or_else(|| panic!("no {check} in {names}"))
 }
 
-fn run(host: &Host, program: &str, args: &str) {
+pub(crate) fn run(host: &Host, program: &str, args: &str) {
     let output = host.command(program).args(args.split(' ')).output().expect("it is installed");
     assert!(output.status.success(), "{program} {args}: {output:?}");
 }
