@@ -1,6 +1,6 @@
 //! A receiver that hears nothing says so once and looks for the cause; before a trial, what would spoil it is said.
 
-use crate::doctor::run;
+use crate::doctor::{run, take_away_what_comes_in};
 use crate::doctor_listen::sending;
 use crate::lab::{self, Child, Host, Lab};
 use std::process::Output;
@@ -69,6 +69,23 @@ fn it_goes_elsewhere() {
             "{interface}"
         );
         drop(sender);
+    });
+}
+
+#[test]
+fn something_on_the_host_takes_it_away() {
+    lab::with_privileges(|| {
+        let lab = Lab::direct();
+        if !take_away_what_comes_in(lab.receiver()) {
+            eprintln!("SKIPPED: tc cannot take away what comes in (cls_bpf)");
+            return;
+        }
+        for group in ["233.252.0.7:5777", "[ff15::7]:5777"] {
+            let sender = sending(lab.sender(), &format!("-I eth0 -g {group}"));
+            let said = said(&listening(lab.receiver(), &format!("-I eth0 -g {group}")));
+            assert!(said.contains("and no socket hears it"), "{said}");
+            drop(sender);
+        }
     });
 }
 

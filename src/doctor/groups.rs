@@ -3,6 +3,7 @@
 use super::{Asked, sysctl};
 use crate::model::checkup::Finding;
 use crate::model::group::mac;
+use crate::units::text::count;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 

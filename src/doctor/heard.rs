@@ -4,6 +4,7 @@
 use super::Asked;
 use super::firewall::{self, Dropped};
 use crate::model::drops::HostDrops;
+use crate::model::group::{MAX_GROUPS, Membership};
 use crate::net::counters::{Counters, Scope, Side};
 use crate::net::socket;
 use crate::sys::clock;
@@ -12,7 +13,7 @@ use crate::units::Nanos;
 use crate::wire::frame::{IPV4_TYPE, IPV6_TYPE};
 use crate::wire::packet::{Datagram, Packet};
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
@@ -26,8 +27,10 @@ const LOOK: Duration = Duration::from_millis(20);
 const KEPT: u32 = 192;
 /// `ETH_P_ALL`: as things come in, before anything of this host takes them away.
 const ALL_PROTOCOLS: u16 = 0x0003;
-/// More that differ are a scan, not a load.
-const MOST_FLOWS: usize = 4096;
+/// Twice the groups that there can be; more that differ are a scan, not a load.
+const MOST_FLOWS: usize = 2 * MAX_GROUPS as usize;
+/// Bytes; a few milliseconds of a fast sender. As much of it as the kernel gives is enough.
+const ROOM: usize = 4 << 20;
 
 /// What to listen for.
 pub struct Listening {
@@ -56,6 +59,8 @@ pub(super) struct Wire {
     pub(super) flows: BTreeMap<Flow, Seen>,
     /// Who asks who listens on the interface, and in which version.
     pub(super) queriers: BTreeMap<IpAddr, u8>,
+    /// Packets that came too fast to be looked at.
+    pub(super) missed: u32,
 }
 
 /// What datagrams have in common.
@@ -107,13 +112,26 @@ impl Asked {
     pub(super) fn flows(&self) -> impl Iterator<Item = (&Flow, &Seen)> {
         let wire = self.heard().and_then(|heard| heard.wire.as_ref().ok());
         let flows = wire.into_iter().flat_map(|wire| &wire.flows);
-        flows.filter(|(flow, _)| {
+        let wanted: HashSet<_> = match wire {
+            Some(_) => self.groups.iter().copied().collect(),
+            None => HashSet::new(),
+        };
+        flows.filter(move |(flow, _)| {
             flow.interface == self.interface.index
-                && self.groups.iter().any(|group| {
-                    (group.group, group.port) == (flow.group, flow.port)
-                        && group.source.is_none_or(|source| source == flow.source)
-                })
+                && (wanted.contains(&flow.any_source()) || wanted.contains(&flow.specific()))
         })
+    }
+}
+
+impl Flow {
+    /// What a receiver joins that wants it from whomever.
+    pub(super) fn any_source(&self) -> Membership {
+        Membership { source: None, group: self.group, port: self.port }
+    }
+
+    /// What a receiver joins that wants it from its source only.
+    pub(super) fn specific(&self) -> Membership {
+        Membership { source: Some(self.source), ..self.any_source() }
     }
 }
 
@@ -144,6 +162,7 @@ fn watch(asked: &Asked, has_ended: impl Fn() -> bool) -> io::Result<Wire> {
     packet::attach_filter(socket.as_fd(), &incoming_multicast(ethertype))?;
     packet::bind(&socket, 0, ALL_PROTOCOLS)?;
     socket.set_read_timeout(Some(LOOK))?;
+    socket.set_recv_buffer_size(ROOM)?;
     let mut wire = Wire::default();
     let mut buffer = [0; KEPT as usize];
     while !has_ended() {
@@ -157,6 +176,7 @@ fn watch(asked: &Asked, has_ended: impl Fn() -> bool) -> io::Result<Wire> {
             _ => {}
         }
     }
+    wire.missed = packet::take_drops(socket.as_fd())?;
     Ok(wire)
 }
 
@@ -214,7 +234,9 @@ mod tests {
         wire.note(4, datagram(1, 9));
         let seen: Vec<_> = wire.flows.values().map(|seen| (seen.ttl, seen.is_ours)).collect();
         assert_eq!(seen, [(2, true), (9, false)]);
-        (0..u16::MAX).for_each(|port| wire.note(3, datagram(port, 1)));
+        (0..3).for_each(|interface| {
+            (0..u16::MAX).for_each(|port| wire.note(interface, datagram(port, 1)))
+        });
         assert_eq!(wire.flows.len(), MOST_FLOWS);
     }
 }

@@ -9,8 +9,9 @@ use crate::model::group::Membership;
 use crate::sys::netdev::interface_name;
 use crate::units::Nanos;
 use crate::units::duration::format_duration;
+use crate::units::human::grouped;
 use crate::units::text::count;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 
 /// A querier asks every 125 s (RFC 3376 section 8.2, RFC 3810 section 9.2), within 10 s more.
@@ -31,11 +32,21 @@ pub(super) fn on_wire(check: &'static str, asked: &Asked) -> Vec<Finding> {
         }
     };
     let flows: Vec<_> = asked.flows().collect();
-    let comes = |group: &&Membership| flows.iter().any(|(flow, _)| is_of(flow, group));
+    let came: HashSet<_> =
+        flows.iter().flat_map(|(flow, _)| [flow.any_source(), flow.specific()]).collect();
+    let comes = |group: &&Membership| came.contains(*group);
     let (here, missing): (Vec<_>, Vec<_>) = asked.groups.iter().partition(comes);
     let mut found = Vec::new();
     if let Some((flow, seen)) = flows.first() {
         found.push(arriving(check, asked, here.len(), flow, seen));
+    }
+    if !missing.is_empty() && wire.missed > 0 {
+        let (not_seen, missed) =
+            (count(missing.len() as u64, "group"), grouped(wire.missed.into()));
+        let what =
+            format!("{not_seen} not seen, but {missed} packets came too fast to be looked at");
+        found.push(Finding::fine(check, what));
+        return found;
     }
     // One stands for all: what keeps one away is likely to keep away the others.
     if let Some(first) = missing.first() {
@@ -55,18 +66,14 @@ fn is_of(flow: &Flow, group: &Membership) -> bool {
 }
 
 fn arriving(check: &str, asked: &Asked, groups: usize, flow: &Flow, seen: &Seen) -> Finding {
-    let (name, Flow { group, port, source, .. }) = (&asked.interface.name, flow);
-    let destination = Membership { source: None, group: *group, port: *port };
-    let what = format!(
-        "{} of {} in by {name}: {destination} from {source}, TTL {}",
-        count(groups as u64, "group"),
-        asked.groups.len(),
-        seen.ttl
-    )
-    .replacen(" in by", if groups == 1 { " comes in by" } else { " come in by" }, 1);
+    let (name, source, destination) = (&asked.interface.name, flow.source, flow.any_source());
+    let all = match asked.groups.len() {
+        1 => String::new(),
+        all => format!("{groups} of {all} groups come in; "),
+    };
+    let what = format!("{all}{destination} comes in by {name} from {source} with TTL {}", seen.ttl);
     // What the filter refuses is the finding of another check.
-    let is_refused =
-        refused_by_filter(asked, *source).is_some() || is_refused_as_own(asked, *source);
+    let is_refused = refused_by_filter(asked, source).is_some() || is_refused_as_own(asked, source);
     if !asked.is_in_vain() || is_refused {
         return Finding::fine(check, what);
     }

@@ -16,7 +16,10 @@ pub(super) fn route(check: &'static str, asked: &Asked) -> Vec<Finding> {
         return Vec::new();
     }
     let (group, name) = (asked.groups[0].group, &asked.interface.name);
-    let fix = format!("ip route add {group} dev {name}");
+    let fix = match asked.is_v6() {
+        true => format!("ip -6 route add multicast {group} dev {name} table local"),
+        false => format!("ip route add {group} dev {name}"),
+    };
     let spoils = "programs that name no interface send elsewhere or nowhere; this one names it";
     let finding = match way_to(group).map(|source| (source, owner(source))) {
         Err(error) => Finding::note(check, format!("no route to {group}: {error}"), spoils, fix),
