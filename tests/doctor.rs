@@ -296,7 +296,7 @@ fn other_programs_on_the_port() {
             drop(recv);
             let holder = host.run(|| UdpSocket::bind(any)).expect("nobody has it");
             let found = of("port", problems(host, &["-g", group]));
-            assert!(found.what.starts_with(&format!("cannot listen on {group}: ")), "{found:?}");
+            assert!(found.what.starts_with("cannot listen on "), "{found:?}");
             drop(holder);
         }
     });

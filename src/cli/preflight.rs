@@ -20,6 +20,8 @@ use std::time::Duration;
 const PATIENCE: Nanos = Nanos(3 * Nanos::SECOND.0);
 /// Long enough to see a sender of one datagram a second.
 const LISTEN: Nanos = Nanos(2 * Nanos::SECOND.0);
+/// What is heard is told at the end of an interval, and so long after it at most.
+const GRACE: Nanos = Nanos(300 * Nanos::MILLISECOND.0);
 
 /// Says in a line each what would make the trial fail or mislead.
 pub(super) fn warn(spec: &TrialSpec) {
@@ -94,7 +96,6 @@ fn look_for_the_cause(
     is_heard: &AtomicBool,
     has_ended: Arc<AtomicBool>,
 ) {
-    // What is heard is told at the end of an interval.
     let patience = Duration::from_nanos((PATIENCE + spec.interval_ns).0);
     if still_waits.recv_timeout(patience) != Err(RecvTimeoutError::Timeout) {
         return;
@@ -108,6 +109,8 @@ fn look_for_the_cause(
         format_duration(PATIENCE)
     );
     let findings = explain_silence(&asked);
+    // A sender that began meanwhile came in, but is told as heard only now.
+    let _ = still_waits.recv_timeout(Duration::from_nanos((GRACE + spec.interval_ns).0));
     if is_heard.load(Ordering::Relaxed) {
         return;
     }

@@ -3,7 +3,7 @@
 use super::{Asked, sysctl};
 use crate::model::checkup::Finding;
 use crate::model::group::mac;
-use crate::units::text::count;
+use crate::units::human::grouped;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -19,8 +19,8 @@ pub(super) fn mac_addresses(check: &'static str, asked: &Asked) -> Vec<Finding> 
         by_mac.entry(mac(group)).or_default().push(group);
     }
     let mut found = Vec::new();
-    if let Some(group) = by_mac.values().flatten().find(|group| control_of(**group).is_some()) {
-        let control = control_of(*group).unwrap_or(Ipv4Addr::UNSPECIFIED);
+    let flooded = |group: &IpAddr| control_of(*group).map(|control| (*group, control));
+    if let Some((group, control)) = by_mac.values().flatten().find_map(flooded) {
         found.push(Finding::note(
             check,
             format!("{group} has the Ethernet address of {control}"),
@@ -30,10 +30,14 @@ pub(super) fn mac_addresses(check: &'static str, asked: &Asked) -> Vec<Finding> 
     }
     let shared: Vec<_> = by_mac.values().filter(|groups| groups.len() > 1).collect();
     if let Some([first, second, ..]) = shared.first().map(|groups| groups.as_slice()) {
+        let all = match shared.len() {
+            1 => String::new(),
+            all => format!("; addresses that are shared in all: {}", grouped(all as u64)),
+        };
         found.push(Finding::note(
             check,
-            format!("{first} and {second} share one Ethernet address, and {} addresses are shared in all", shared.len()),
-            "who has joined one gets the other as well as far as its card, which costs time and hides what switches do",
+            format!("{first} and {second} share one Ethernet address{all}"),
+            "who has joined one gets the other as far as its card, which costs time",
             "take groups that differ in their last 23 bits (IPv6: 32)",
         ));
     }

@@ -30,7 +30,6 @@ use crate::net::interface as interfaces;
 use crate::sys::netdev::interface_name;
 use crate::units::rate::DatagramRate;
 use std::fs;
-use std::net::IpAddr;
 
 /// What the host is to be fit for.
 pub struct Asked {
@@ -161,10 +160,6 @@ impl Asked {
     fn forwards_multicast(&self) -> bool {
         let family = if self.is_v6() { "ipv6" } else { "ipv4" };
         sysctl(&format!("net/{family}/conf/{}/mc_forwarding", self.interface.name)) == Some(1)
-    }
-
-    fn has_group(&self, group: IpAddr) -> bool {
-        self.groups.iter().any(|own| own.group == group)
     }
 
     fn is_v6(&self) -> bool {

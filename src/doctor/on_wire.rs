@@ -37,7 +37,8 @@ pub(super) fn on_wire(check: &'static str, asked: &Asked) -> Vec<Finding> {
     let comes = |group: &&Membership| came.contains(*group);
     let (here, missing): (Vec<_>, Vec<_>) = asked.groups.iter().partition(comes);
     let mut found = Vec::new();
-    if let Some((flow, seen)) = flows.first() {
+    let of_ours = flows.iter().find(|(_, seen)| seen.is_ours);
+    if let Some((flow, seen)) = of_ours.or(flows.first()) {
         found.push(arriving(check, asked, here.len(), flow, seen));
     }
     if !missing.is_empty() && wire.missed > 0 {
@@ -54,10 +55,15 @@ pub(super) fn on_wire(check: &'static str, asked: &Asked) -> Vec<Finding> {
             0 => String::new(),
             others => format!(" (and {} more)", count(others as u64, "group")),
         };
-        let instead = instead(check, asked, wire, first, &others);
+        let instead = instead(check, asked, &strays(wire, &came), first, &others);
         found.push(instead.unwrap_or_else(|| nothing(check, asked, heard.time, first, &others)));
     }
     found
+}
+
+/// What came in that nobody asked for there. `came`: what did as asked.
+fn strays(wire: &Wire, came: &HashSet<Membership>) -> Vec<Flow> {
+    wire.flows.keys().filter(|flow| !came.contains(&flow.specific())).copied().collect()
 }
 
 fn is_of(flow: &Flow, group: &Membership) -> bool {
@@ -97,14 +103,14 @@ fn arriving(check: &str, asked: &Asked, groups: usize, flow: &Flow, seen: &Seen)
 fn instead(
     check: &str,
     asked: &Asked,
-    wire: &Wire,
+    strays: &[Flow],
     wanted: &Membership,
     others: &str,
 ) -> Option<Finding> {
     let Membership { group, port, .. } = *wanted;
     let name = &asked.interface.name;
     let is_here = |flow: &&Flow| flow.interface == asked.interface.index;
-    let any = |is: &dyn Fn(&&Flow) -> bool| wire.flows.keys().find(is);
+    let any = |is: &dyn Fn(&&Flow) -> bool| strays.iter().find(is);
     if let Some(flow) = any(&|flow| is_of(flow, wanted) && !is_here(flow)) {
         let other = interface_name(flow.interface).unwrap_or_else(|_| flow.interface.to_string());
         return Some(Finding::problem(
@@ -138,7 +144,7 @@ fn instead(
             format!("--port {}, or send to {port}", flow.port),
         ));
     }
-    let flow = any(&|flow| flow.port == port && is_here(flow) && !asked.has_group(flow.group))?;
+    let flow = any(&|flow| flow.port == port && is_here(flow) && flow.group != group)?;
     Some(Finding::note(
         check,
         format!(
@@ -282,14 +288,22 @@ mod tests {
         assert_eq!(finding.what, "192.0.2.2 asks with IGMPv2 who listens on lo");
     }
 
-    fn wire(flows: &[(u32, &str, &str)]) -> Wire {
+    fn flows(all: &[(u32, &str, &str)]) -> Vec<Flow> {
         let flow = |&(interface, source, destination): &(u32, &str, &str)| {
             let to: std::net::SocketAddr = destination.parse().unwrap();
-            let source = source.parse().unwrap();
-            let flow = Flow { interface, group: to.ip(), port: to.port(), source };
-            (flow, Seen { ttl: 1, is_ours: true })
+            Flow { interface, group: to.ip(), port: to.port(), source: source.parse().unwrap() }
         };
-        Wire { flows: flows.iter().map(flow).collect(), ..Wire::default() }
+        all.iter().map(flow).collect()
+    }
+
+    #[test]
+    fn what_was_asked_for_is_not_a_stray() {
+        let all =
+            flows(&[(2, "192.0.2.1", "233.252.0.7:5000"), (2, "192.0.2.2", "233.252.0.7:5000")]);
+        let seen = Seen { ttl: 1, is_ours: true };
+        let wire =
+            Wire { flows: all.iter().map(|flow| (*flow, seen)).collect(), ..Wire::default() };
+        assert_eq!(strays(&wire, &HashSet::from([all[0].specific()])), all[1..]);
     }
 
     #[test]
@@ -299,8 +313,8 @@ mod tests {
         let source: IpAddr = "192.0.2.9".parse().unwrap();
         let any = Membership { group: "233.252.0.7".parse().unwrap(), port: 5777, source: None };
         let specific = Membership { source: Some(source), ..any };
-        let what = |flows: &[(u32, &str, &str)], wanted| {
-            let found = instead("c", &asked, &wire(flows), wanted, "");
+        let what = |all: &[(u32, &str, &str)], wanted| {
+            let found = instead("c", &asked, &flows(all), wanted, "");
             found.map(|found| found.what)
         };
         let elsewhere = (9999, "192.0.2.9", "233.252.0.7:5777");
