@@ -24,7 +24,7 @@ pub fn write(checkup: &Checkup, colours: bool, out: &mut dyn Write) -> io::Resul
     write_findings(&checkup.findings, colours, out)
 }
 
-/// Writes the findings alone, as [`write`] does.
+/// Writes the findings alone, as [`write()`] does.
 ///
 /// # Errors
 /// What `out` says.
