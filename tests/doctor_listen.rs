@@ -2,15 +2,24 @@
 
 use crate::doctor::{EXPECTED, GROUP, GROUP_V6, examine, notes, of, problems, run};
 use crate::lab::{self, Child, DEVICE, Host, Lab, Routed};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// Long enough for a sender of 200 datagrams a second, on a machine that is busy with other tests.
-const LISTEN: &str = "--listen=700ms";
+const LISTEN: &str = "--listen=1s";
 
-/// A sender that sends for as long as it lives, and has begun to.
+/// A sender that sends for as long as it lives, and is ready to.
 pub(crate) fn sending(host: &Host, words: &str) -> Child {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("mcast-bench-sending-{}-{number}", std::process::id());
+    let ready = std::env::temp_dir().join(name);
     let mut command = host.command(lab::tool());
     command.args(["send", "-q", "-i", "0", "-r", "200", "-t", "30s"]).args(words.split(' '));
-    Child::spawn(&mut command)
+    let mut child = Child::spawn(command.arg("--ready-file").arg(&ready));
+    child.wait_for_file(&ready, Duration::from_secs(30));
+    std::fs::remove_file(&ready).expect("it has just been made");
+    child
 }
 
 #[test]
@@ -172,7 +181,7 @@ fn a_querier_is_seen() {
         for (group, protocol) in [(GROUP, "IGMPv3"), (GROUP_V6, "MLDv2")] {
             let mut doctor = lab.receiver().command(lab::tool());
             doctor.args(["doctor", "-I", DEVICE, "-g", group, "--listen=2s"]);
-            let output = Child::spawn(&mut doctor).finish(std::time::Duration::from_secs(30));
+            let output = Child::spawn(&mut doctor).finish(Duration::from_secs(30));
             let told = String::from_utf8_lossy(&output.stdout).into_owned();
             let line = told
                 .lines()

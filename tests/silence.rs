@@ -122,6 +122,30 @@ fn who_hears_is_not_told_of_silence() {
 }
 
 #[test]
+fn a_sender_that_begins_while_the_cause_is_looked_for() {
+    lab::with_privileges(|| {
+        let lab = Lab::direct();
+        let log = std::env::temp_dir().join(format!("mcast-bench-silence-{}", std::process::id()));
+        let words = "recv -I eth0 -t 9s -i 100ms -J -g 233.252.0.7";
+        let mut shell = lab.receiver().command("sh");
+        shell.args(["-c", &format!("exec \"$0\" {words} 2>\"$1\"")]).arg(lab::tool()).arg(&log);
+        let mut recv = Child::spawn(&mut shell);
+        let said = || std::fs::read_to_string(&log).unwrap_or_default();
+        while !said().contains("looking for the cause") {
+            assert!(recv.is_running(), "{}", said());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let sender = sending(lab.sender(), "-I eth0 -g 233.252.0.7:5777");
+        let output = recv.finish(DEADLINE);
+        let told = said();
+        std::fs::remove_file(&log).expect("it was written to");
+        assert!(!told.contains("PROBLEM"), "{told}");
+        assert_ne!(output.status.code(), Some(4), "{told}");
+        drop(sender);
+    });
+}
+
+#[test]
 fn what_would_spoil_a_trial_is_said_before_it() {
     lab::with_privileges(|| {
         let lab = Lab::direct();

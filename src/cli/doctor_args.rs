@@ -13,7 +13,7 @@ pub(super) const DOCTOR_EXAMPLES: &str = "\
 Examples:
   mcast-bench doctor                                     can this host measure over loopback?
   mcast-bench doctor -I eth1 -g 239.1.1.1:5000 -r 100k   is it fit for this load on eth1?
-  mcast-bench doctor -I eth1 -g 239.1.1.1 --listen=30s   what is dropped while others send?
+  mcast-bench doctor -I eth1 -g 239.1.1.1 --listen=30s   what comes in, and what is dropped?
   mcast-bench doctor -e af_xdp                           what does this engine lack here?
 
 Exit codes:

@@ -4,6 +4,8 @@
 //! [sender] eth0 --- left [relay: loses, doubles, swaps, delays by plan] right --- eth0 [receiver]
 //! ```
 //!
+//! [`Routed`] has a multicast router in between instead, on networks of their own.
+//!
 //! A test gives the relay a [`Plan`], lets the tool send and receive, and compares what the tool
 //! reports with what the relay has really done:
 //!
