@@ -9,20 +9,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const GROUP: &str = "233.252.0.7:5777";
-const GROUP_V6: &str = "[ff15::7]:5777";
+pub(crate) const GROUP: &str = "233.252.0.7:5777";
+pub(crate) const GROUP_V6: &str = "[ff15::7]:5777";
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What may be said of the machine that a test runs on.
+pub(crate) const EXPECTED: [&str; 4] = ["clock", "governor", "capabilities", "engines"];
 
 /// A finding of a host.
 #[derive(Debug)]
-struct Found {
-    check: String,
-    what: String,
-    fix: String,
+pub(crate) struct Found {
+    pub(crate) check: String,
+    pub(crate) what: String,
+    pub(crate) fix: String,
 }
 
 /// All findings of a verdict, after the exit code was held against them.
-fn examine(mut command: Command, args: &[&str], verdict: &str) -> Vec<Found> {
+pub(crate) fn examine(mut command: Command, args: &[&str], verdict: &str) -> Vec<Found> {
     let output = Child::spawn(command.args(["doctor", "-J"]).args(args)).finish(DEADLINE);
     let report = lab::json(&output);
     let all = report["findings"].as_array().expect("it lists findings");
@@ -39,22 +42,22 @@ fn examine(mut command: Command, args: &[&str], verdict: &str) -> Vec<Found> {
     found.collect()
 }
 
-fn problems(host: &Host, args: &[&str]) -> Vec<Found> {
+pub(crate) fn problems(host: &Host, args: &[&str]) -> Vec<Found> {
     examine(host.command(lab::tool()), &[&["-I", DEVICE], args].concat(), "problem")
 }
 
-fn notes(host: &Host, args: &[&str]) -> Vec<Found> {
+pub(crate) fn notes(host: &Host, args: &[&str]) -> Vec<Found> {
     examine(host.command(lab::tool()), &[&["-I", DEVICE], args].concat(), "note")
 }
 
 /// The finding of a check; panics if there is none.
-fn of(check: &str, found: Vec<Found>) -> Found {
+pub(crate) fn of(check: &str, found: Vec<Found>) -> Found {
     let names = format!("{found:?}");
     let mut found = found.into_iter().filter(|found| found.check == check);
     found.next().unwrap_or_else(|| panic!("no {check} in {names}"))
 }
 
-fn run(host: &Host, program: &str, args: &str) {
+pub(crate) fn run(host: &Host, program: &str, args: &str) {
     let output = host.command(program).args(args.split(' ')).output().expect("it is installed");
     assert!(output.status.success(), "{program} {args}: {output:?}");
 }
@@ -70,11 +73,12 @@ fn a_healthy_host_has_no_problem() {
         }
         let loopback = examine(lab.receiver().command(lab::tool()), &[], "problem");
         assert!(loopback.is_empty(), "{loopback:?}");
-        let unusual = notes(lab.receiver(), &["-g", GROUP]);
-        let expected = |found: &Found| {
-            ["clock", "governor", "capabilities", "engines"].contains(&&*found.check)
-        };
-        assert!(unusual.iter().all(expected), "{unusual:?}");
+        let full = ["-r", "10k", "-s", "1400", "-w", "1MiB", "-e", "mmsg", "--pace", "spin"];
+        for group in [GROUP, GROUP_V6, "10.99.1.1@232.1.1.1:5000", "233.252.0.7+999"] {
+            let unusual = notes(lab.receiver(), &[&["-g", group], &full[..]].concat());
+            let expected = |found: &Found| EXPECTED.contains(&&*found.check);
+            assert!(unusual.iter().all(expected), "{group}: {unusual:?}");
+        }
     });
 }
 
@@ -110,8 +114,10 @@ fn a_link_that_is_down_or_has_no_other_end() {
         run(lab.receiver(), "ip", "link set eth0 down");
         let found = of("link", problems(lab.receiver(), &["-g", GROUP]));
         assert_eq!((&*found.what, &*found.fix), ("eth0 is down", "ip link set eth0 up"));
-        let found = of("link", problems(lab.sender(), &["-g", GROUP]));
-        assert_eq!(found.what, "eth0 is up, but has no carrier");
+        for group in [GROUP, GROUP_V6] {
+            let found = of("link", problems(lab.sender(), &["-g", group]));
+            assert_eq!(found.what, "eth0 is up, but has no carrier");
+        }
     });
 }
 
@@ -120,8 +126,10 @@ fn an_interface_without_multicast() {
     lab::with_privileges(|| {
         let lab = Lab::direct();
         run(lab.sender(), "ip", "link set eth0 multicast off");
-        let found = of("multicast_flag", problems(lab.sender(), &["-g", GROUP]));
-        assert_eq!(found.fix, "ip link set eth0 multicast on");
+        for group in [GROUP, GROUP_V6] {
+            let found = of("multicast_flag", problems(lab.sender(), &["-g", group]));
+            assert_eq!(found.fix, "ip link set eth0 multicast on");
+        }
     });
 }
 
@@ -162,6 +170,17 @@ fn no_route_and_a_route_elsewhere() {
         run(host, "ip", "route add 224.0.0.0/4 dev other");
         let found = of("route", notes(host, &["-g", GROUP]));
         assert_eq!(found.what, "the route to 233.252.0.7 goes through other");
+
+        run(host, "ip", "-6 route del multicast ff00::/8 dev eth0 table local");
+        run(host, "ip", "address add fd00:77::1/64 dev other nodad");
+        let found = of("route", notes(host, &["-g", GROUP_V6]));
+        assert_eq!(found.what, "the route to ff15::7 goes through other");
+        run(host, "ip", "link del other");
+        let found = of("route", notes(host, &["-g", GROUP_V6]));
+        assert!(found.what.starts_with("no route to ff15::7: "), "{found:?}");
+        of("source_address", problems(host, &["-g", GROUP_V6]));
+        run(host, "ip", found.fix.strip_prefix("ip ").expect("it is a command of ip"));
+        assert!(problems(host, &["-g", GROUP_V6]).is_empty());
     });
 }
 
@@ -253,29 +272,102 @@ fn other_programs_on_the_port() {
     lab::with_privileges(|| {
         let lab = Lab::direct();
         let host = lab.sender();
-        // One that shares, as every receiver of this program does, and one that does not.
-        let recv = Child::spawn(
-            host.command(lab::tool())
-                .args(["recv", "-I", DEVICE, "-g", GROUP, "-t", "30s"])
-                .stdout(Stdio::null()),
-        );
-        let is_bound = || {
-            let table =
-                host.command("cat").arg("/proc/self/net/udp").output().expect("there is cat");
-            String::from_utf8_lossy(&table.stdout).contains(":1691 ")
-        };
-        let deadline = Instant::now() + DEADLINE;
-        while !is_bound() {
-            assert!(Instant::now() < deadline, "the receiver never listens");
-            thread::sleep(Duration::from_millis(5));
+        for (group, table, any) in [
+            (GROUP, "/proc/self/net/udp", "0.0.0.0:5777"),
+            (GROUP_V6, "/proc/self/net/udp6", "[::]:5777"),
+        ] {
+            // One that shares, as every receiver of this program does, and one that does not.
+            let recv = Child::spawn(
+                host.command(lab::tool())
+                    .args(["recv", "-I", DEVICE, "-g", group, "-t", "30s"])
+                    .stdout(Stdio::null()),
+            );
+            let is_bound = || {
+                let table = host.command("cat").arg(table).output().expect("there is cat");
+                String::from_utf8_lossy(&table.stdout).contains(":1691 ")
+            };
+            let deadline = Instant::now() + DEADLINE;
+            while !is_bound() {
+                assert!(Instant::now() < deadline, "the receiver never listens");
+                thread::sleep(Duration::from_millis(5));
+            }
+            let found = of("port", notes(host, &["-g", group]));
+            assert!(found.what.ends_with("of other programs on port 5777"), "{found:?}");
+            drop(recv);
+            let holder = host.run(|| UdpSocket::bind(any)).expect("nobody has it");
+            let found = of("port", problems(host, &["-g", group]));
+            assert!(found.what.starts_with("cannot listen on "), "{found:?}");
+            drop(holder);
         }
-        let found = of("port", notes(host, &["-g", GROUP]));
-        assert!(found.what.ends_with("of other programs on port 5777"), "{found:?}");
-        drop(recv);
-        let holder = host.run(|| UdpSocket::bind("0.0.0.0:5777")).expect("nobody has it");
-        let found = of("port", problems(host, &["-g", GROUP]));
-        assert!(found.what.starts_with("cannot listen on 233.252.0.7:5777: "), "{found:?}");
-        drop(holder);
+    });
+}
+
+#[test]
+fn buffers_too_small_for_the_rate() {
+    lab::with_privileges(|| {
+        let lab = Lab::direct();
+        for group in [GROUP, GROUP_V6] {
+            let args = ["-g", group, "-r", "1M", "-w", "4096"];
+            let found = of("receive_buffer", problems(lab.receiver(), &args));
+            assert!(found.fix.starts_with("sysctl -w net.core.rmem_max="), "{found:?}");
+        }
+    });
+}
+
+#[test]
+fn groups_that_share_an_ethernet_address() {
+    lab::with_privileges(|| {
+        let lab = Lab::direct();
+        let found = notes(lab.sender(), &["-g", "239.1.1.1", "-g", "239.129.1.1"]);
+        let found = of("mac_addresses", found);
+        assert_eq!(found.what, "239.1.1.1 and 239.129.1.1 share one Ethernet address");
+    });
+}
+
+#[test]
+fn pacing_without_a_queue_that_paces() {
+    lab::with_privileges(|| {
+        let lab = Lab::direct();
+        let found = of("pacing", problems(lab.sender(), &["-g", GROUP, "--pace", "fq"]));
+        assert_eq!(found.fix, "tc qdisc replace dev eth0 root fq");
+    });
+}
+
+#[test]
+fn more_sources_than_a_socket_may_name() {
+    lab::with_privileges(|| {
+        let lab = Lab::direct();
+        let host = lab.receiver();
+        run(host, "sysctl", "-qw net.ipv4.igmp_max_msf=2");
+        let sources = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(|ip| format!("{ip}@232.1.1.1"));
+        let args: Vec<_> = sources.iter().flat_map(|group| ["-g", group]).collect();
+        let found = of("sources", problems(host, &args));
+        assert_eq!(found.fix, "sysctl -w net.ipv4.igmp_max_msf=3");
+        run(host, "sysctl", "-qw net.ipv4.igmp_max_msf=3");
+        assert!(problems(host, &args).is_empty());
+    });
+}
+
+/// As a firewall does, but with `tc`, which more machines have than `nft`.
+pub(crate) fn take_away_what_comes_in(host: &Host) -> bool {
+    let tc = |args: &str| host.command("tc").args(args.split(' ')).output();
+    let is_done = tc("qdisc add dev eth0 clsact").is_ok_and(|output| output.status.success());
+    let drop = ["filter", "add", "dev", "eth0", "ingress", "bpf", "da", "bytecode", "1,6 0 0 2"];
+    is_done && host.command("tc").args(drop).output().is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn a_filter_that_takes_datagrams_away() {
+    lab::with_privileges(|| {
+        let lab = Lab::direct();
+        if !take_away_what_comes_in(lab.sender()) {
+            eprintln!("SKIPPED: tc cannot take away what comes in (cls_bpf)");
+            return;
+        }
+        for group in [GROUP, GROUP_V6] {
+            let found = of("self_test", problems(lab.sender(), &["-g", group]));
+            assert!(found.what.contains(", 0 came up"), "{found:?}");
+        }
     });
 }
 
@@ -334,7 +426,7 @@ fn a_firewall_that_takes_datagrams_away() {
         let lab = Lab::direct();
         let host = lab.sender();
         let rule = "add table inet t\nadd chain inet t in { type filter hook input priority 0; }\n\
-                    add rule inet t in udp dport 5777 drop\n";
+                    add rule inet t in udp dport 5777 counter drop\n";
         let Ok(output) = host.command("nft").arg(rule).output() else {
             eprintln!("SKIPPED: no program nft to make a firewall with");
             return;
@@ -342,5 +434,7 @@ fn a_firewall_that_takes_datagrams_away() {
         assert!(output.status.success(), "{output:?}");
         let found = of("self_test", problems(host, &["-g", GROUP]));
         assert!(found.what.contains(", 0 came up"), "{found:?}");
+        let found = of("firewall", problems(host, &["-g", GROUP]));
+        assert!(found.what.contains(" were taken away by the rule: nft inet t in "), "{found:?}");
     });
 }

@@ -1,6 +1,8 @@
 //! Flags of `doctor` as typed.
 
 use super::args::{GroupArgs, with_default};
+use super::load_args::parse_pace;
+use crate::model::spec::Pace;
 use crate::units::Nanos;
 use crate::units::duration::parse_duration;
 use crate::units::rate::Rate;
@@ -11,7 +13,7 @@ pub(super) const DOCTOR_EXAMPLES: &str = "\
 Examples:
   mcast-bench doctor                                     can this host measure over loopback?
   mcast-bench doctor -I eth1 -g 239.1.1.1:5000 -r 100k   is it fit for this load on eth1?
-  mcast-bench doctor -I eth1 -g 239.1.1.1 --listen=30s   what is dropped while others send?
+  mcast-bench doctor -I eth1 -g 239.1.1.1 --listen=30s   what comes in, and what is dropped?
   mcast-bench doctor -e af_xdp                           what does this engine lack here?
 
 Exit codes:
@@ -50,7 +52,10 @@ pub(super) struct FitnessArgs {
     /// Engine that must work [default: any]
     #[arg(short, long, value_name = "NAME")]
     pub(super) engine: Option<String>,
-    /// Watch what is dropped while others send; alone for 10s
+    /// Pacing that must work, as for `send`: txtime or fq
+    #[arg(long, value_name = "HOW", value_parser = parse_pace)]
+    pub(super) pace: Option<Pace>,
+    /// Watch what comes in and what is dropped while others send; alone for 10s
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "10s", value_parser = parse_duration)]
     pub(super) listen: Option<Nanos>,

@@ -129,7 +129,7 @@ impl FromStr for Shape {
     }
 }
 
-fn parse_pace(text: &str) -> Result<Pace, String> {
+pub(super) fn parse_pace(text: &str) -> Result<Pace, String> {
     match text {
         "auto" => Ok(Pace::Auto),
         "spin" => Ok(Pace::Spin),

@@ -11,6 +11,7 @@ mod join;
 mod join_args;
 mod ping;
 mod ping_args;
+mod preflight;
 mod receivers;
 mod recv;
 mod report;

@@ -2,10 +2,12 @@
 
 use super::args::{OutputArgs, RecvArgs};
 use super::exit::Exit;
+use super::preflight::{self, Silence};
 use super::session;
 use super::spec::Meant;
 use crate::doctor::environment;
 use crate::error::{Error, Result};
+use crate::live::Fanout;
 use crate::live::line::Line;
 use crate::model::Observer;
 use crate::model::merged::MergedReport;
@@ -33,6 +35,7 @@ pub(super) fn run((spec, interface): Meant, args: &RecvArgs) -> Result<Exit> {
     let environment = environment::read(interface);
     if !args.output.quiet {
         let _ = writeln!(io::stderr(), "{count} receivers; the lines are those of the first");
+        preflight::warn(&spec);
     }
     let trials = receive(&specs(&spec, count)?, args, &interrupt)?;
     let mut merge = Merge::default();
@@ -107,7 +110,8 @@ fn one(
     };
     let mut runner = LocalRunner { interrupt: interrupt.clone(), ready: Box::new(ready) };
     let result = if is_shown {
-        runner.run(spec, &mut Line::new(Box::new(io::stderr())))
+        let (mut line, mut silence) = (Line::new(Box::new(io::stderr())), Silence::default());
+        runner.run(spec, &mut Fanout(vec![&mut line, &mut silence]))
     } else {
         runner.run(spec, &mut Unwatched)
     };

@@ -2,6 +2,7 @@
 
 use super::args::{GroupArgs, LaunchArgs, OutputArgs};
 use super::exit::Exit;
+use super::preflight::{self, Silence};
 use super::spec::Meant;
 use crate::doctor::environment;
 use crate::error::{Error, Result};
@@ -42,6 +43,9 @@ pub(super) fn run(
     if !output.quiet && spec.interface > 0 {
         say_if_loopback(groups, &interface);
     }
+    if !output.quiet {
+        preflight::warn(&spec);
+    }
     if let Some(reason) = spec.engine_reason.as_ref().filter(|_| !output.quiet) {
         let _ = writeln!(io::stderr(), "--engine auto: {}, because {reason}", spec.engine);
     }
@@ -52,7 +56,13 @@ pub(super) fn run(
     if !output.quiet && spec.interval_ns > Nanos(0) {
         watchers.0.push(&mut line);
     }
+    let mut silence = Silence::default();
+    if !output.quiet {
+        watchers.0.push(&mut silence);
+    }
     let trial = runner.run(&spec, &mut watchers)?;
+    // It has the last word before the report.
+    drop(silence);
     let mut report = report(trial, environment, &output.limits);
     let at_ns = report.trial.duration_ns;
     report.trial.events.extend(outputs.failures().iter().map(|failure| Event {

@@ -1,6 +1,7 @@
-//! Whether the receive buffer that is granted bridges what keeps a receiver from reading.
+//! Whether buffers are large enough for the rate: those of receivers bridge what keeps them from reading, those of
+//! senders what the card takes to say that datagrams have left.
 
-use super::Asked;
+use super::{Asked, sysctl};
 use crate::model::checkup::Finding;
 use crate::net::socket::open_plain_receiver;
 use crate::units::text;
@@ -25,7 +26,7 @@ pub(super) fn receive_buffer(check: &'static str, asked: &Asked) -> Vec<Finding>
 }
 
 fn judge(check: &str, rate: f64, payload_len: usize, granted: usize) -> Finding {
-    let each = (payload_len + IN_PACKET).next_power_of_two() + OVERHEAD;
+    let each = charged(payload_len);
     let held_ms = (granted / each) as f64 / rate * 1000.0;
     let what = format!(
         "the buffer granted, {}, holds about {held_ms:.1} ms of {} datagrams/s",
@@ -44,6 +45,42 @@ fn judge(check: &str, rate: f64, payload_len: usize, granted: usize) -> Finding 
     )
 }
 
+/// A card may say so late that datagrams have left: interrupts are held back for tens of microseconds.
+const TO_LEAVE_MS: f64 = 0.1;
+
+/// The same for senders, whose buffer is that of net.core.wmem_default, socket(7).
+pub(super) fn send_buffer(check: &'static str, asked: &Asked) -> Vec<Finding> {
+    let Some(rate) = asked.rate else { return Vec::new() };
+    let Some(bytes) = sysctl("net/core/wmem_default") else { return Vec::new() };
+    vec![judge_sending(check, rate.per_second(), asked.payload_len, bytes as usize)]
+}
+
+fn judge_sending(check: &str, rate: f64, payload_len: usize, bytes: usize) -> Finding {
+    let each = charged(payload_len);
+    let held_ms = (bytes / each) as f64 / rate * 1000.0;
+    let what = format!(
+        "the buffer of senders, {}, holds {} of {} datagrams/s",
+        text::bytes(bytes as u64),
+        text::count((bytes / each) as u64, "datagram"),
+        text::per_second(rate)
+    );
+    if held_ms >= TO_LEAVE_MS {
+        return Finding::fine(check, what);
+    }
+    let needed = (rate * TO_LEAVE_MS / 1000.0).ceil() as usize * each;
+    Finding::note(
+        check,
+        what,
+        "a sender waits until the card says that datagrams have left, and may not reach the rate",
+        format!("sysctl -w net.core.wmem_default={needed}"),
+    )
+}
+
+/// What the kernel charges a buffer for one datagram.
+fn charged(payload_len: usize) -> usize {
+    (payload_len + IN_PACKET).next_power_of_two() + OVERHEAD
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,5 +95,15 @@ mod tests {
         let finding = judge("c", 1e6, 64, 212_992);
         let needed = finding.fix.unwrap().rsplit(' ').next().unwrap().parse::<usize>().unwrap();
         assert_eq!(judge("c", 1e6, 64, 2 * needed).verdict, Verdict::Fine);
+    }
+
+    #[test]
+    fn what_senders_hold() {
+        let of = |rate, bytes| judge_sending("c", rate, 1316, bytes);
+        assert_eq!(of(100_000.0, 212_992).verdict, Verdict::Fine);
+        let finding = of(2e6, 212_992);
+        assert_eq!(finding.verdict, Verdict::Note);
+        let needed = finding.fix.unwrap().rsplit('=').next().unwrap().parse().unwrap();
+        assert_eq!(of(2e6, needed).verdict, Verdict::Fine);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Asked;
 use crate::model::checkup::Finding;
+use crate::model::spec::Pace;
 use crate::sys::netdev::{interface_addresses, link as link_of};
 use crate::units::human::grouped;
 use std::net::IpAddr;
@@ -145,5 +146,44 @@ pub(super) fn qdisc(check: &'static str, asked: &Asked) -> Vec<Finding> {
         format!("{name} queues with {kind}, which delays or drops on purpose"),
         "delay and loss are also those of this queue",
         format!("tc qdisc del dev {name} root, if it is not part of what you measure"),
+    )]
+}
+
+/// Whether the queueing discipline takes the part that `--pace` gives it.
+pub(super) fn pacing(check: &'static str, asked: &Asked) -> Vec<Finding> {
+    let wanted = match asked.pace {
+        Some(Pace::Txtime) => &["fq", "etf"][..],
+        Some(Pace::Fq) => &["fq"],
+        _ => return Vec::new(),
+    };
+    let name = &asked.interface.name;
+    let kind = asked.interface.qdisc.as_deref().unwrap_or("none");
+    let what = format!("{name} queues with {kind}");
+    if wanted.contains(&kind) {
+        return vec![Finding::fine(check, format!("{what}, which paces"))];
+    }
+    vec![Finding::problem(
+        check,
+        format!("{what}, which paces nothing"),
+        "senders pace themselves instead, and the report says so",
+        format!("tc qdisc replace dev {name} root fq"),
+    )]
+}
+
+/// Checksums that the CPU has to verify or to fill in. Joining packets on reception (GRO, LRO) leaves UDP alone unless
+/// a socket or the interface asks for it.
+pub(super) fn offloads(check: &'static str, asked: &Asked) -> Vec<Finding> {
+    let (name, offloads) = (&asked.interface.name, &asked.interface.offloads);
+    let sides = [
+        (offloads.rx_checksum, "verifies none of what comes in", "rx"),
+        (offloads.tx_checksum, "fills in none of what leaves", "tx"),
+    ];
+    let off = sides.iter().find(|(is_on, ..)| *is_on == Some(false));
+    let Some((_, what, word)) = off else { return Vec::new() };
+    vec![Finding::note(
+        check,
+        format!("{name} leaves checksums to the CPU: it {what}"),
+        "each datagram costs this host more, and super-packets may be refused",
+        format!("ethtool -K {name} {word} on, if its driver can"),
     )]
 }

@@ -2,26 +2,12 @@
 
 use super::Asked;
 use crate::model::checkup::Finding;
-use crate::net::counters::{Counters, Scope, Side};
-use crate::net::socket;
-use crate::sys::clock;
 
-/// Joins the groups for as long as was asked, and tells the counters of drops that rose meanwhile. Nobody reads, so no
-/// socket is bound: what the network brings is dropped uncounted at the end of the way, if it comes that far.
+/// The counters of drops that rose while listening.
 pub(super) fn listen(check: &'static str, asked: &Asked) -> Vec<Finding> {
-    let Some(time) = asked.listen.filter(|_| asked.is_up()) else { return Vec::new() };
-    let v6 = asked.is_v6();
-    let scope = Scope { interface: asked.interface.index, v4: !v6, v6 };
-    // A group that cannot be joined is the finding of another check.
-    let Ok(joined) = socket::keep_joined(&asked.groups, asked.interface.index) else {
-        return Vec::new();
-    };
-    let before = Counters::read(&scope, Side::Receiving);
-    clock::sleep_until(clock::monotonic() + time);
-    let risen = Counters::read(&scope, Side::Receiving).since(&before);
-    drop(joined);
-    let told = risen.0.into_iter().filter(|(name, count)| *count > 0 && is_loss(name));
-    let mut found: Vec<_> = told.map(|(name, count)| of_counter(check, &name, count)).collect();
+    let Some(heard) = asked.heard() else { return Vec::new() };
+    let told = heard.risen.0.iter().filter(|(name, count)| **count > 0 && is_loss(name));
+    let mut found: Vec<_> = told.map(|(name, count)| of_counter(check, name, *count)).collect();
     if found.is_empty() {
         found.push(Finding::fine(check, "no counter of drops rose"));
     }

@@ -6,19 +6,28 @@
 mod buffers;
 mod engines;
 pub mod environment;
+mod firewall;
+mod groups;
+mod heard;
 mod interface;
 mod listen;
 mod multicast;
+mod on_wire;
 mod path;
 mod rights;
+mod routes;
 mod selftest;
 mod system;
 
+pub use heard::Listening;
+
 use crate::engine::Engine;
-use crate::model::checkup::Finding;
+use crate::model::checkup::{Finding, Verdict};
 use crate::model::environment::Interface;
 use crate::model::group::Membership;
-use crate::units::Nanos;
+use crate::model::spec::{Pace, Role, TrialSpec};
+use crate::net::interface as interfaces;
+use crate::sys::netdev::interface_name;
 use crate::units::rate::DatagramRate;
 use std::fs;
 
@@ -38,8 +47,10 @@ pub struct Asked {
     pub payload_len: usize,
     /// Receive buffer that receivers will ask for, bytes.
     pub receive_buffer: usize,
-    /// How long to watch what others send.
-    pub listen: Option<Nanos>,
+    /// How senders will wait, if that is known.
+    pub pace: Option<Pace>,
+    /// Whether to listen to what others send, and how long.
+    pub listen: Option<Listening>,
 }
 
 /// One look at one thing.
@@ -48,32 +59,64 @@ pub struct Check {
     pub name: &'static str,
     /// Nothing if it does not apply here.
     pub run: fn(&'static str, &Asked) -> Vec<Finding>,
+    /// Those whose trial would fail or mislead for a problem of this check. Such a check takes a millisecond at most,
+    /// and sends nothing.
+    pub grave_for: &'static [Role],
+    /// Whether it may tell why a receiver hears nothing. Such a check sends nothing.
+    pub explains_silence: bool,
 }
 
 /// All checks, causes before their effects. The last ones send and listen.
 pub static CHECKS: &[Check] = &[
-    Check { name: "engines", run: engines::engines },
-    Check { name: "capabilities", run: rights::capabilities },
-    Check { name: "link", run: interface::link },
-    Check { name: "multicast_flag", run: interface::multicast_flag },
-    Check { name: "all_multicast", run: interface::all_multicast },
-    Check { name: "addresses", run: interface::addresses },
-    Check { name: "mtu", run: interface::mtu },
-    Check { name: "rings", run: interface::rings },
-    Check { name: "qdisc", run: interface::qdisc },
-    Check { name: "route", run: path::route },
-    Check { name: "source_address", run: path::source_address },
-    Check { name: "reverse_path", run: path::reverse_path },
-    Check { name: "igmp_version", run: multicast::version },
-    Check { name: "snooping", run: multicast::snooping },
-    Check { name: "memberships", run: multicast::memberships },
-    Check { name: "port", run: multicast::port },
-    Check { name: "receive_buffer", run: buffers::receive_buffer },
-    Check { name: "governor", run: system::governor },
-    Check { name: "clock", run: system::clock },
-    Check { name: "self_test", run: selftest::self_test },
-    Check { name: "listen", run: listen::listen },
+    Check::new("engines", engines::engines),
+    Check::new("capabilities", rights::capabilities),
+    Check::new("link", interface::link).grave_for(ALL).explains_silence(),
+    Check::new("multicast_flag", interface::multicast_flag).grave_for(ALL).explains_silence(),
+    Check::new("all_multicast", interface::all_multicast),
+    Check::new("addresses", interface::addresses).explains_silence(),
+    Check::new("mtu", interface::mtu),
+    Check::new("rings", interface::rings),
+    Check::new("offloads", interface::offloads),
+    Check::new("qdisc", interface::qdisc),
+    Check::new("pacing", interface::pacing),
+    Check::new("route", path::route),
+    Check::new("source_address", path::source_address).grave_for(&[Role::Run, Role::Send]),
+    Check::new("mac_addresses", groups::mac_addresses),
+    Check::new("igmp_version", multicast::version).explains_silence(),
+    Check::new("snooping", multicast::snooping).explains_silence(),
+    Check::new("memberships", multicast::memberships).explains_silence(),
+    Check::new("sources", groups::sources),
+    Check::new("port", multicast::port),
+    Check::new("receive_buffer", buffers::receive_buffer),
+    Check::new("send_buffer", buffers::send_buffer),
+    Check::new("governor", system::governor),
+    Check::new("isolated_cores", system::isolated_cores),
+    Check::new("clock", system::clock),
+    Check::new("reverse_path", path::reverse_path).grave_for(&[Role::Recv]).explains_silence(),
+    Check::new("accept_local", path::accept_local).explains_silence(),
+    Check::new("self_test", selftest::self_test),
+    Check::new("on_wire", on_wire::on_wire).explains_silence(),
+    Check::new("reach", on_wire::reach).explains_silence(),
+    Check::new("querier", on_wire::querier).explains_silence(),
+    Check::new("firewall", firewall::firewall).explains_silence(),
+    Check::new("listen", listen::listen).explains_silence(),
 ];
+
+const ALL: &[Role] = &[Role::Run, Role::Send, Role::Recv];
+
+impl Check {
+    const fn new(name: &'static str, run: fn(&'static str, &Asked) -> Vec<Finding>) -> Self {
+        Self { name, run, grave_for: &[], explains_silence: false }
+    }
+
+    const fn grave_for(self, roles: &'static [Role]) -> Self {
+        Self { grave_for: roles, ..self }
+    }
+
+    const fn explains_silence(self) -> Self {
+        Self { explains_silence: true, ..self }
+    }
+}
 
 /// Carries out all checks, and hands over what each found as soon as it has.
 pub fn examine(asked: &Asked, mut found: impl FnMut(Finding)) {
@@ -82,7 +125,43 @@ pub fn examine(asked: &Asked, mut found: impl FnMut(Finding)) {
     }
 }
 
+/// Problems that would make a trial fail or mislead, found in some milliseconds.
+pub fn grave(role: Role, asked: &Asked) -> Vec<Finding> {
+    let checks = CHECKS.iter().filter(|check| check.grave_for.contains(&role));
+    let found = checks.flat_map(|check| (check.run)(check.name, asked));
+    found.filter(|finding| finding.verdict == Verdict::Problem).collect()
+}
+
+/// What may be the cause that a receiver hears nothing: all that is not as it should be.
+pub fn explain_silence(asked: &Asked) -> Vec<Finding> {
+    let checks = CHECKS.iter().filter(|check| check.explains_silence);
+    let found = checks.flat_map(|check| (check.run)(check.name, asked));
+    found.filter(|finding| finding.verdict != Verdict::Fine).collect()
+}
+
 impl Asked {
+    /// What a trial asks of this host, in one family of groups; nothing if its interface has gone.
+    pub fn of_trial(spec: &TrialSpec, listen: Option<Listening>) -> Option<Self> {
+        let (interface, flags) = interfaces::find(&interface_name(spec.interface).ok()?).ok()?;
+        Some(Self {
+            interface,
+            flags,
+            groups: spec.groups.clone(),
+            engine: None,
+            rate: None,
+            payload_len: 0,
+            receive_buffer: spec.receive_buffer,
+            pace: None,
+            listen,
+        })
+    }
+
+    /// Whether the kernel forwards what comes in by the interface to other networks.
+    fn forwards_multicast(&self) -> bool {
+        let family = if self.is_v6() { "ipv6" } else { "ipv4" };
+        sysctl(&format!("net/{family}/conf/{}/mc_forwarding", self.interface.name)) == Some(1)
+    }
+
     fn is_v6(&self) -> bool {
         self.groups[0].group.is_ipv6()
     }
@@ -113,9 +192,7 @@ fn sysctl(name: &str) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::engine;
-    use crate::model::checkup::Verdict;
     use crate::model::group::GroupSpec;
-    use crate::net::interface as interfaces;
 
     pub(super) fn asked() -> Asked {
         let group: GroupSpec = "239.255.77.78".parse().unwrap();
@@ -128,6 +205,7 @@ mod tests {
             rate: None,
             payload_len: 1316,
             receive_buffer: 1 << 16,
+            pace: None,
             listen: None,
         }
     }

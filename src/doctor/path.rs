@@ -5,6 +5,7 @@ use super::{Asked, sysctl};
 use crate::model::checkup::Finding;
 use crate::net::socket::{Launch, SenderOptions, open_sender};
 use crate::sys::netdev::interface_addresses;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -15,7 +16,10 @@ pub(super) fn route(check: &'static str, asked: &Asked) -> Vec<Finding> {
         return Vec::new();
     }
     let (group, name) = (asked.groups[0].group, &asked.interface.name);
-    let fix = format!("ip route add {group} dev {name}");
+    let fix = match asked.is_v6() {
+        true => format!("ip -6 route add multicast {group} dev {name} table local"),
+        false => format!("ip route add {group} dev {name}"),
+    };
     let spoils = "programs that name no interface send elsewhere or nowhere; this one names it";
     let finding = match way_to(group).map(|source| (source, owner(source))) {
         Err(error) => Finding::note(check, format!("no route to {group}: {error}"), spoils, fix),
@@ -82,18 +86,16 @@ pub(super) fn reverse_path(check: &'static str, asked: &Asked) -> Vec<Finding> {
         return Vec::new();
     }
     let name = &asked.interface.name;
-    let of = |which: &str| sysctl(&format!("net/ipv4/conf/{which}/rp_filter")).unwrap_or(0);
-    let mode = of("all").max(of(name));
+    let mode = filter(asked);
     if mode == 0 {
         return vec![Finding::fine(check, "no filter of sources")];
     }
     let loose = format!(
         "sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.{name}.rp_filter=0, or a route to the source"
     );
-    let sources = asked.groups.iter().filter_map(|group| group.source);
-    let refused =
-        sources.filter(|source| !passes(mode, way_to(*source).ok().and_then(owner), name));
-    if let Some(source) = refused.min() {
+    if let Some(source) =
+        sources(asked).into_iter().find(|source| refused_by_filter(asked, *source).is_some())
+    {
         return vec![Finding::problem(
             check,
             format!("rp_filter={mode} on {name}, and {source} is not reached through it"),
@@ -112,6 +114,61 @@ pub(super) fn reverse_path(check: &'static str, asked: &Asked) -> Vec<Finding> {
             loose,
         )],
     }
+}
+
+/// Sources that are asked for, and those that were heard.
+fn sources(asked: &Asked) -> BTreeSet<IpAddr> {
+    let named = asked.groups.iter().filter_map(|group| group.source);
+    named.chain(asked.flows().map(|(flow, _)| flow.source)).collect()
+}
+
+/// What the filter does on the interface: nothing, strict or loose.
+fn filter(asked: &Asked) -> u64 {
+    let of = |which: &str| sysctl(&format!("net/ipv4/conf/{which}/rp_filter")).unwrap_or(0);
+    of("all").max(of(&asked.interface.name))
+}
+
+/// The mode of the filter, if it refuses a source.
+pub(super) fn refused_by_filter(asked: &Asked, source: IpAddr) -> Option<u64> {
+    let mode = filter(asked);
+    let is_refused = source.is_ipv4()
+        && mode > 0
+        && !passes(mode, way_to(source).ok().and_then(owner), &asked.interface.name);
+    is_refused.then_some(mode)
+}
+
+/// Senders whose address is one of this host, but whose datagrams came in: two of its interfaces are on one network.
+/// The kernel drops those, unless accept_local of "all" or of the interface says otherwise (ip-sysctl.rst of the kernel).
+pub(super) fn accept_local(check: &'static str, asked: &Asked) -> Vec<Finding> {
+    if asked.is_v6() || asked.is_loopback() {
+        return Vec::new();
+    }
+    let name = &asked.interface.name;
+    let own = asked.flows().map(|(flow, _)| flow.source);
+    let own = own.into_iter().find(|source| is_refused_as_own(asked, *source));
+    let of_source = |source| {
+        Finding::problem(
+            check,
+            format!("{source} is an address of this host, and its datagrams come in by {name}"),
+            "the kernel takes them for forged and drops them",
+            format!(
+                "sysctl -w net.ipv4.conf.{name}.accept_local=1, or a network namespace for the sender"
+            ),
+        )
+    };
+    own.map(of_source).into_iter().collect()
+}
+
+/// Whether what comes in from outside with this source is dropped because the address is this host's own.
+pub(super) fn is_refused_as_own(asked: &Asked, source: IpAddr) -> bool {
+    let accepts = |which: &str| {
+        sysctl(&format!("net/ipv4/conf/{which}/accept_local")).is_some_and(|value| value > 0)
+    };
+    source.is_ipv4()
+        && !asked.is_loopback()
+        && owner(source).is_some()
+        && !accepts("all")
+        && !accepts(&asked.interface.name)
 }
 
 /// Whether the filter passes a source that is reached through `through`: strict through this interface only, loose

@@ -40,3 +40,18 @@ pub(super) fn clock(check: &'static str, asked: &Asked) -> Vec<Finding> {
         ),
     }]
 }
+
+/// Cores that the scheduler leaves alone (`isolcpus`); this program pins to them only if they are named, for they are
+/// not among those that it may use by itself.
+pub(super) fn isolated_cores(check: &'static str, _: &Asked) -> Vec<Finding> {
+    let path = "/sys/devices/system/cpu/isolated";
+    let Ok(text) = fs::read_to_string(path) else { return Vec::new() };
+    let cores = text.trim();
+    if cores.is_empty() {
+        return Vec::new();
+    }
+    vec![Finding::fine(
+        check,
+        format!("cores {cores} are kept free of other work: --cpu {cores} uses them"),
+    )]
+}

@@ -9,9 +9,6 @@ use std::io::{self, Write};
 /// # Errors
 /// What `out` says.
 pub fn write(checkup: &Checkup, colours: bool, out: &mut dyn Write) -> io::Result<()> {
-    let paint = |verdict, text: &str| {
-        if colours { format!("\x1b[{}m{text}\x1b[0m", colour(verdict)) } else { text.to_owned() }
-    };
     let of = |verdict| checkup.findings.iter().filter(|found| found.verdict == verdict).count();
     let (problems, notes) = (of(Verdict::Problem), of(Verdict::Note));
     let place = format!("{} with {}", checkup.interface, groups(&checkup.groups));
@@ -19,9 +16,21 @@ pub fn write(checkup: &Checkup, colours: bool, out: &mut dyn Write) -> io::Resul
         true => (Verdict::Fine, "FIT"),
         false => (Verdict::Problem, "NOT FIT"),
     };
-    writeln!(out, "{}: {place}; problems: {problems}, notes: {notes}\n", paint(verdict, word))?;
-    for Finding { check, verdict, what, spoils, fix } in &checkup.findings {
-        let label = paint(*verdict, &format!("{:<8}", word_of(*verdict)));
+    writeln!(
+        out,
+        "{}: {place}; problems: {problems}, notes: {notes}\n",
+        paint(verdict, word, colours)
+    )?;
+    write_findings(&checkup.findings, colours, out)
+}
+
+/// Writes the findings alone, as [`write()`] does.
+///
+/// # Errors
+/// What `out` says.
+pub fn write_findings(findings: &[Finding], colours: bool, out: &mut dyn Write) -> io::Result<()> {
+    for Finding { check, verdict, what, spoils, fix } in findings {
+        let label = paint(*verdict, &format!("{:<8}", word_of(*verdict)), colours);
         writeln!(out, "  {label}{check:<15} {what}")?;
         for (arrow, text) in [("spoils:", spoils), ("fix:", fix)] {
             if let Some(text) = text {
@@ -30,6 +39,10 @@ pub fn write(checkup: &Checkup, colours: bool, out: &mut dyn Write) -> io::Resul
         }
     }
     Ok(())
+}
+
+fn paint(verdict: Verdict, text: &str, colours: bool) -> String {
+    if colours { format!("\x1b[{}m{text}\x1b[0m", colour(verdict)) } else { text.to_owned() }
 }
 
 fn groups(groups: &[String]) -> String {

@@ -3,7 +3,7 @@
 use super::check;
 use socket2::{Domain, SockAddr, SockAddrStorage, Socket, Type};
 use std::io;
-use std::mem::{size_of, size_of_val};
+use std::mem::{size_of, size_of_val, zeroed};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// Bytes of the header before each frame once [`set_virtio_headers`] was called: `struct virtio_net_hdr`, all
@@ -37,6 +37,39 @@ pub fn bind(socket: &Socket, interface: u32, ethertype: u16) -> io::Result<()> {
     // SAFETY: the storage holds a sockaddr_ll of that length.
     let address = unsafe { SockAddr::new(storage, len) };
     socket.bind(&address)
+}
+
+/// The same without the headers of links: packets begin with what follows those.
+///
+/// # Errors
+/// Those of [`open`].
+pub fn open_without_link() -> io::Result<Socket> {
+    Socket::new(Domain::PACKET, Type::DGRAM.cloexec(), None)
+}
+
+/// Takes the next packet, cut off to the length of `buffer`: how long it is there, and the index of the interface that
+/// it came in by.
+///
+/// # Errors
+/// Those of recvfrom(2).
+pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, u32)> {
+    // SAFETY: sockaddr_ll is plain integers; all zeroes is a value of it.
+    let mut from: libc::sockaddr_ll = unsafe { zeroed() };
+    let mut len = size_of_val(&from) as libc::socklen_t;
+    // SAFETY: the buffer has as many bytes as are told, and `from` has `len`; "The returned address is truncated if
+    // the buffer provided is too small", recvfrom(2).
+    let received = unsafe {
+        libc::recvfrom(
+            socket.as_raw_fd(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            0,
+            (&raw mut from).cast(),
+            &raw mut len,
+        )
+    };
+    let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+    Ok((received, from.sll_ifindex as u32))
 }
 
 /// Puts a header before each frame, which says what is left to do with it: a checksum to be completed, or a

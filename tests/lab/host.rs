@@ -110,6 +110,7 @@ impl DeviceCounters {
 /// A host of the lab: a namespace with one network device, [`DEVICE`].
 pub(crate) struct Host {
     pub(super) namespace: Namespace,
+    network: u8,
     number: u8,
 }
 
@@ -117,18 +118,20 @@ pub(crate) struct Host {
 pub(crate) const DEVICE: &str = "eth0";
 
 impl Host {
-    pub(super) fn new(namespace: Namespace, number: u8) -> Self {
-        Self { namespace, number }
+    /// Host of a number on a network of a number, from 1.
+    pub(super) fn new(namespace: Namespace, network: u8, number: u8) -> Self {
+        Self { namespace, network, number }
     }
 
     /// Its address.
     pub(crate) fn v4(&self) -> Ipv4Addr {
-        Ipv4Addr::new(10, 99, 1, self.number)
+        Ipv4Addr::new(10, 99, self.network, self.number)
     }
 
     /// Its global IPv6 address.
     pub(crate) fn v6(&self) -> Ipv6Addr {
-        Ipv6Addr::new(0xfd00, 0x99, 0, 0, 0, 0, 0, self.number.into())
+        let network = u16::from(self.network - 1);
+        Ipv6Addr::new(0xfd00, 0x99, 0, network, 0, 0, 0, self.number.into())
     }
 
     /// A command that runs on this host; its pid is the program's own.

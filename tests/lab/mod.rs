@@ -4,6 +4,8 @@
 //! [sender] eth0 --- left [relay: loses, doubles, swaps, delays by plan] right --- eth0 [receiver]
 //! ```
 //!
+//! [`Routed`] has a multicast router in between instead, on networks of their own.
+//!
 //! A test gives the relay a [`Plan`], lets the tool send and receive, and compares what the tool
 //! reports with what the relay has really done:
 //!
@@ -31,6 +33,7 @@ mod host;
 mod plan;
 mod privilege;
 mod relay;
+mod router;
 mod sys;
 mod tap;
 mod tool;
@@ -49,6 +52,7 @@ pub(crate) use host::{DEVICE, Host};
 pub(crate) use plan::{Action, Plan, at, every, ratio};
 pub(crate) use privilege::{quiet, with_privileges};
 pub(crate) use relay::{Relay, RelayCounts};
+pub(crate) use router::Routed;
 pub(crate) use tap::Passed;
 pub(crate) use tool::{Child, json, run_json, tool};
 
@@ -159,10 +163,11 @@ impl Lab {
 }
 
 fn hosts() -> (Host, Host) {
-    let host = |number| {
-        let namespace = Namespace::new();
-        let why = "no network namespace; is the test's body within lab::with_privileges?";
-        Host::new(namespace.unwrap_or_else(|error| panic!("{why} ({error})")), number)
-    };
-    (host(1), host(2))
+    (host(1, 1), host(1, 2))
+}
+
+fn host(network: u8, number: u8) -> Host {
+    let why = "no network namespace; is the test's body within lab::with_privileges?";
+    let namespace = Namespace::new().unwrap_or_else(|error| panic!("{why} ({error})"));
+    Host::new(namespace, network, number)
 }

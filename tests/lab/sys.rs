@@ -1,7 +1,7 @@
 //! The few system calls that neither std nor socket2 offers. The only unsafe code of the tests.
 #![allow(unsafe_code)]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::mem::size_of;
@@ -71,11 +71,7 @@ pub(super) fn packet_socket(device: &CStr) -> io::Result<Socket> {
     force_receive_buffer(&socket, 256 << 20)?;
     socket.set_nonblocking(true)?;
 
-    // SAFETY: the name ends in NUL. if_nametoindex(3): returns the index, or 0 on error.
-    let index = unsafe { libc::if_nametoindex(device.as_ptr()) };
-    if index == 0 {
-        return Err(io::Error::last_os_error());
-    }
+    let index = index_of(device)?;
     let mut storage = SockAddrStorage::zeroed();
     // SAFETY: packet(7): "sockaddr_ll is a device-independent physical-layer address"; it is
     // smaller than sockaddr_storage, and all-zero bytes are a valid one.
@@ -87,6 +83,19 @@ pub(super) fn packet_socket(device: &CStr) -> io::Result<Socket> {
     // SAFETY: the storage holds a sockaddr_ll of this length, written above.
     socket.bind(&unsafe { SockAddr::new(storage, length) })?;
     Ok(socket)
+}
+
+/// The index of a device in the calling thread's namespace.
+pub(super) fn index(device: &str) -> io::Result<u32> {
+    index_of(&CString::new(device)?)
+}
+
+fn index_of(device: &CStr) -> io::Result<u32> {
+    // SAFETY: the name ends in NUL. if_nametoindex(3): returns the index, or 0 on error.
+    match unsafe { libc::if_nametoindex(device.as_ptr()) } {
+        0 => Err(io::Error::last_os_error()),
+        index => Ok(index),
+    }
 }
 
 /// Frames that a packet socket had no room for since the last call.
@@ -120,10 +129,19 @@ pub(super) fn set_option(
     name: c_int,
     value: c_int,
 ) -> io::Result<()> {
-    let (fd, length) = (socket.as_raw_fd(), size_of::<c_int>() as libc::socklen_t);
-    let value = (&raw const value).cast::<c_void>();
+    set_option_bytes(socket, level, name, &value.to_ne_bytes())
+}
+
+/// Sets an option whose value is a structure, by its bytes.
+pub(super) fn set_option_bytes(
+    socket: &Socket,
+    level: c_int,
+    name: c_int,
+    value: &[u8],
+) -> io::Result<()> {
+    let (fd, length) = (socket.as_raw_fd(), value.len() as libc::socklen_t);
     // SAFETY: value points to `length` readable bytes for the whole call.
-    check(unsafe { libc::setsockopt(fd, level, name, value, length) })
+    check(unsafe { libc::setsockopt(fd, level, name, value.as_ptr().cast::<c_void>(), length) })
 }
 
 /// Sleeps until one of the descriptors can be read, at most until `timeout`.

@@ -2,12 +2,13 @@
 
 use super::super::doctor_args::DoctorArgs;
 use super::{MAX_PAYLOAD, Nanos, bounded, groups, receive_buffer};
-use crate::doctor::Asked;
+use crate::doctor::{Asked, Listening};
 use crate::engine::{self, ENGINES, Engine};
 use crate::error::{Error, Result};
 use crate::net::interface;
 use crate::units::rate::{DatagramRate, Rate};
 use crate::units::size_mix::SizeMix;
+use std::sync::Arc;
 
 /// What `doctor` means.
 pub(in crate::cli) fn of_doctor(args: &DoctorArgs) -> Result<Asked> {
@@ -29,8 +30,9 @@ pub(in crate::cli) fn of_doctor(args: &DoctorArgs) -> Result<Asked> {
         Some(text) => interface::find(text)?,
         None => interface::find(&interface::loopback()?.name)?,
     };
-    let payload_len = payload_len.into();
-    Ok(Asked { interface, flags, groups, engine, rate, payload_len, receive_buffer, listen })
+    let listen = listen.map(|time| Listening::new(time, Arc::default(), false));
+    let (payload_len, pace) = (payload_len.into(), fitness.pace);
+    Ok(Asked { interface, flags, groups, engine, rate, payload_len, receive_buffer, pace, listen })
 }
 
 fn engine_of(name: &str) -> Result<&'static dyn Engine> {

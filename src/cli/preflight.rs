@@ -1,0 +1,121 @@
+//! What `doctor` has to say around a trial: before it, what would make it fail or mislead; and in one that hears
+//! nothing, why that may be.
+
+use crate::doctor::{Asked, Listening, explain_silence, grave};
+use crate::error::Error;
+use crate::model::Observer;
+use crate::model::event::{Event, Happening};
+use crate::model::spec::{Role, TrialSpec};
+use crate::report::checkup;
+use crate::units::Nanos;
+use crate::units::duration::format_duration;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+/// So long nobody wonders.
+const PATIENCE: Nanos = Nanos(3 * Nanos::SECOND.0);
+/// Long enough to see a sender of one datagram a second.
+const LISTEN: Nanos = Nanos(2 * Nanos::SECOND.0);
+/// What is heard is told at the end of an interval, and so long after it at most.
+const GRACE: Nanos = Nanos(300 * Nanos::MILLISECOND.0);
+
+/// Says in a line each what would make the trial fail or mislead.
+pub(super) fn warn(spec: &TrialSpec) {
+    let Some(asked) = Asked::of_trial(spec, None) else { return };
+    for finding in grave(spec.role, &asked) {
+        let spoils = finding.spoils.map(|spoils| format!(": {spoils}")).unwrap_or_default();
+        let fix = finding.fix.map(|fix| format!(" (fix: {fix})")).unwrap_or_default();
+        let _ = writeln!(io::stderr(), "warning: {}{spoils}{fix}", finding.what);
+    }
+}
+
+/// Whether what goes there is to be coloured: a terminal, unless `NO_COLOR` is set to anything (no-color.org).
+pub(super) fn wants_colours(out: &impl IsTerminal) -> bool {
+    out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Watches whether a receiver hears anything. If it does not for a while, says so once, and what may be the cause.
+#[derive(Default)]
+pub(super) struct Silence {
+    is_heard: Arc<AtomicBool>,
+    has_ended: Arc<AtomicBool>,
+    /// Gone when there is no reason to wait any more.
+    reason: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Observer for Silence {
+    fn on_start(&mut self, spec: &TrialSpec, _started_at: Nanos) {
+        // Without intervals nobody tells what was heard before the end.
+        if spec.role != Role::Recv || spec.interval_ns == Nanos(0) {
+            return;
+        }
+        let (reason, still_waits) = bounded(0);
+        let (is_heard, has_ended) = (self.is_heard.clone(), self.has_ended.clone());
+        let spec = spec.clone();
+        let watch = move || look_for_the_cause(&spec, &still_waits, &is_heard, has_ended);
+        match Builder::new().name("silence".to_owned()).spawn(watch) {
+            Ok(thread) => (self.reason, self.thread) = (Some(reason), Some(thread)),
+            Err(error) => {
+                let error = Error::os("cannot start a thread that watches for silence", error);
+                let _ = writeln!(io::stderr(), "warning: {error}");
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: &Event) {
+        if matches!(event.what, Happening::StreamHeard { .. }) {
+            self.is_heard.store(true, Ordering::Relaxed);
+            self.end();
+        }
+    }
+}
+
+impl Silence {
+    fn end(&mut self) {
+        self.has_ended.store(true, Ordering::Relaxed);
+        self.reason = None;
+    }
+}
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        self.end();
+        // What it had to say it has said by then.
+        drop(self.thread.take().map(JoinHandle::join));
+    }
+}
+
+fn look_for_the_cause(
+    spec: &TrialSpec,
+    still_waits: &Receiver<()>,
+    is_heard: &AtomicBool,
+    has_ended: Arc<AtomicBool>,
+) {
+    let patience = Duration::from_nanos((PATIENCE + spec.interval_ns).0);
+    if still_waits.recv_timeout(patience) != Err(RecvTimeoutError::Timeout) {
+        return;
+    }
+    let Some(asked) = Asked::of_trial(spec, Some(Listening::new(LISTEN, has_ended, true))) else {
+        return;
+    };
+    let _ = writeln!(
+        io::stderr(),
+        "nothing heard for {}; looking for the cause",
+        format_duration(PATIENCE)
+    );
+    let findings = explain_silence(&asked);
+    // A sender that began meanwhile came in, but is told as heard only now.
+    let _ = still_waits.recv_timeout(Duration::from_nanos((GRACE + spec.interval_ns).0));
+    if is_heard.load(Ordering::Relaxed) {
+        return;
+    }
+    let mut text = Vec::new();
+    let written = checkup::write_findings(&findings, wants_colours(&io::stderr()), &mut text);
+    // In one piece, between the lines of the trial.
+    let _ = written.and_then(|()| io::stderr().write_all(&text));
+}
