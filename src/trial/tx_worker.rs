@@ -211,10 +211,11 @@ impl TxWorker {
         while now < overtime && !control.senders_stopped() {
             self.take_due(now);
             let expected = if self.pending.is_empty() {
-                let Some(next) = self.next.filter(|_| now < self.end) else { break };
+                // What became due before the end may be late; nothing that is due later leaves.
+                let Some(next) = self.next.filter(|&next| now.min(next) < self.end) else { break };
+                let last = if next < self.end { overtime } else { self.end };
                 let next = self.pacer.earliest(next);
-                let until =
-                    next.min(self.end).min(self.next_progress).min(self.handover.next_end());
+                let until = next.min(last).min(self.next_progress).min(self.handover.next_end());
                 now = self.pacer.wait_until(&self.trial, until, control);
                 until
             } else {
