@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 mod codes;
 mod doctor;
 mod help;
+mod live;
 mod privileges;
 mod refusals;
 mod reports;

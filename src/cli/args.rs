@@ -1,6 +1,7 @@
 //! Flags as typed. What they mean together is decided in `spec`.
 
 use super::doctor_args::{DOCTOR_EXAMPLES, DoctorArgs, describe_doctor};
+use super::live::LiveArgs;
 use super::load_args::LoadArgs;
 use super::ping_args::{ECHO_EXAMPLES, PING_EXAMPLES};
 use super::ping_args::{EchoArgs, PingArgs, describe_echo, describe_ping};
@@ -358,6 +359,8 @@ pub(super) struct OutputArgs {
     /// No interval lines and no notices; only reports and errors
     #[arg(short, long)]
     pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) live: LiveArgs,
 }
 
 /// For those who start several.

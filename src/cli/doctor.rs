@@ -2,13 +2,14 @@
 
 use super::doctor_args::DoctorArgs;
 use super::exit::Exit;
+use super::live::has_colours;
 use super::session;
 use super::spec::doctor::of_doctor;
 use crate::doctor::examine;
 use crate::error::{Error, Result};
 use crate::model::checkup::{Checkup, SCHEMA, Verdict};
 use crate::report::{checkup, json};
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, ErrorKind, Write};
 
 pub(super) fn run(args: DoctorArgs) -> Result<Exit> {
     let asked = of_doctor(&args)?;
@@ -27,7 +28,7 @@ pub(super) fn run(args: DoctorArgs) -> Result<Exit> {
     let mut out = io::stdout();
     let written = match args.json {
         true => json::write(&checkup, &mut out),
-        false => checkup::write(&checkup, wants_colours(), &mut out),
+        false => checkup::write(&checkup, has_colours(&io::stdout()), &mut out),
     };
     match written.and_then(|()| out.flush()) {
         // Who reads no further has read enough.
@@ -37,9 +38,4 @@ pub(super) fn run(args: DoctorArgs) -> Result<Exit> {
         _ if checkup.fit => Ok(Exit::Fine),
         _ => Ok(Exit::NotGood),
     }
-}
-
-/// On a terminal, unless `NO_COLOR` is set to anything (no-color.org).
-fn wants_colours() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

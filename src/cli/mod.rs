@@ -5,6 +5,7 @@ mod doctor;
 mod doctor_args;
 mod echo;
 mod exit;
+mod live;
 mod ping;
 mod ping_args;
 mod receivers;

@@ -48,11 +48,16 @@ pub(super) fn run(
     let launch = launch.clone();
     let mut runner = LocalRunner { interrupt, ready: Box::new(move || launch.say_ready()) };
     let mut line = Line::new(Box::new(io::stderr()));
+    let mut view = output.live.open(spec.interval_ns);
     let mut watchers = Fanout(vec![&mut outputs]);
-    if !output.quiet && spec.interval_ns > Nanos(0) {
-        watchers.0.push(&mut line);
+    match &mut view {
+        Some(view) => watchers.0.push(view),
+        None if output.quiet || spec.interval_ns == Nanos(0) => {}
+        None => watchers.0.push(&mut line),
     }
     let trial = runner.run(&spec, &mut watchers)?;
+    // The terminal is whole again before anything is printed.
+    drop(view);
     let mut report = report(trial, environment, &output.limits);
     let at_ns = report.trial.duration_ns;
     report.trial.events.extend(outputs.failures().iter().map(|failure| Event {

@@ -9,6 +9,7 @@ use crate::units::Nanos;
 
 pub mod line;
 pub mod roundtrip;
+pub mod tui;
 
 /// One observer that tells many, in order.
 #[derive(Default)]
