@@ -2,6 +2,7 @@
 
 use super::doctor_args::{DOCTOR_EXAMPLES, DoctorArgs, describe_doctor};
 use super::load_args::LoadArgs;
+use super::metrics_args::MetricsArgs;
 use super::ping_args::{ECHO_EXAMPLES, PING_EXAMPLES};
 use super::ping_args::{EchoArgs, PingArgs, describe_echo, describe_ping};
 use super::report_args::ReportArgs;
@@ -358,6 +359,8 @@ pub(super) struct OutputArgs {
     /// No interval lines and no notices; only reports and errors
     #[arg(short, long)]
     pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) metrics: MetricsArgs,
 }
 
 /// For those who start several.

@@ -11,6 +11,7 @@ mod receivers;
 mod recv;
 mod report;
 mod load_args;
+mod metrics_args;
 mod report_args;
 mod run;
 mod send;

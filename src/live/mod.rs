@@ -8,6 +8,7 @@ use crate::model::spec::TrialSpec;
 use crate::units::Nanos;
 
 pub mod line;
+pub mod prometheus;
 pub mod roundtrip;
 
 /// One observer that tells many, in order.
