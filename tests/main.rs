@@ -7,6 +7,7 @@ mod doctor;
 mod engines;
 mod lab;
 mod ledger;
+mod metrics;
 mod peers;
 mod pingpong;
 mod readme;
