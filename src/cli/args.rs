@@ -1,6 +1,7 @@
 //! Flags as typed. What they mean together is decided in `spec`.
 
 use super::doctor_args::{DOCTOR_EXAMPLES, DoctorArgs, describe_doctor};
+use super::generate_args::{COMPLETIONS_EXAMPLES, CompletionsArgs, MAN_EXAMPLES, ManArgs};
 use super::load_args::LoadArgs;
 use super::metrics_args::MetricsArgs;
 use super::ping_args::{ECHO_EXAMPLES, PING_EXAMPLES};
@@ -104,6 +105,12 @@ pub(super) enum Verb {
     Doctor(DoctorArgs),
     /// Show, merge or compare saved results
     Report(ReportArgs),
+    /// Write completions for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Write a manual page
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(ManArgs),
 }
 
 fn with_exit_codes(examples: &str) -> String {
