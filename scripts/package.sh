@@ -148,6 +148,6 @@ postinst >"$stage/DEBIAN/postinst"
 chmod 755 "$stage/DEBIAN/postinst" "$stage"
 mkdir -p "$out"
 package=$out/mcast-bench_$version-1_$architecture.deb
-dpkg-deb --root-owner-group -Zxz --build "$stage" "$package" >&2
+dpkg-deb --root-owner-group --build "$stage" "$package" >&2
 install -m 755 "$binary" "$out/mcast-bench"
 printf '%s\n%s\n' "$out/mcast-bench" "$package"

@@ -8,6 +8,7 @@ mod engines;
 mod lab;
 mod ledger;
 mod metrics;
+mod package;
 mod peers;
 mod pingpong;
 mod readme;
