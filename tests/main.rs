@@ -7,6 +7,8 @@ mod doctor;
 mod engines;
 mod lab;
 mod ledger;
+mod metrics;
+mod package;
 mod peers;
 mod pingpong;
 mod readme;

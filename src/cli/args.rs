@@ -1,8 +1,10 @@
 //! Flags as typed. What they mean together is decided in `spec`.
 
 use super::doctor_args::{DOCTOR_EXAMPLES, DoctorArgs, describe_doctor};
+use super::generate_args::{COMPLETIONS_EXAMPLES, CompletionsArgs, MAN_EXAMPLES, ManArgs};
 use super::live::LiveArgs;
 use super::load_args::LoadArgs;
+use super::metrics_args::MetricsArgs;
 use super::ping_args::{ECHO_EXAMPLES, PING_EXAMPLES};
 use super::ping_args::{EchoArgs, PingArgs, describe_echo, describe_ping};
 use super::report_args::ReportArgs;
@@ -104,6 +106,12 @@ pub(super) enum Verb {
     Doctor(DoctorArgs),
     /// Show, merge or compare saved results
     Report(ReportArgs),
+    /// Write completions for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Write a manual page
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(ManArgs),
 }
 
 fn with_exit_codes(examples: &str) -> String {
@@ -361,6 +369,8 @@ pub(super) struct OutputArgs {
     pub(super) quiet: bool,
     #[command(flatten)]
     pub(super) live: LiveArgs,
+    #[command(flatten)]
+    pub(super) metrics: MetricsArgs,
 }
 
 /// For those who start several.

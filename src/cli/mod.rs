@@ -11,7 +11,10 @@ mod ping_args;
 mod receivers;
 mod recv;
 mod report;
+mod generate;
+mod generate_args;
 mod load_args;
+mod metrics_args;
 mod report_args;
 mod run;
 mod send;
@@ -41,6 +44,8 @@ pub fn main() -> ExitCode {
         Verb::Echo(args) => echo::run(args),
         Verb::Doctor(args) => doctor::run(args),
         Verb::Report(args) => report::run(args),
+        Verb::Completions(args) => generate::completions(&args),
+        Verb::Man(args) => generate::man(&args),
     };
     result
         .unwrap_or_else(|error| {

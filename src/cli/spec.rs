@@ -1,6 +1,7 @@
 //! Flags become a trial. Every default and every refusal of a bad combination is here.
 
 pub(super) mod doctor;
+mod metrics;
 pub(super) mod roundtrip;
 
 use super::args::{EngineArgs, GroupArgs, RecvArgs, RunArgs, SendArgs, StopArgs};
@@ -44,6 +45,7 @@ pub(super) type Meant = (TrialSpec, Interface);
 
 /// What `run` means.
 pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
+    metrics::check(&args.output, 1)?;
     let groups = groups(&args.groups)?;
     let threads = usize::from(args.engine.threads);
     check_sources(&groups)?;
@@ -95,6 +97,7 @@ pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
 
 /// What `send` means.
 pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
+    metrics::check(&args.output, 1)?;
     let groups = groups(&args.groups)?;
     let threads = usize::from(args.engine.threads);
     check_sources(&groups)?;
@@ -139,6 +142,7 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
 
 /// What `recv` means.
 pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
+    metrics::check(&args.output, args.many.receivers)?;
     let groups = groups(&args.groups)?;
     let threads = usize::from(args.engine.threads);
     if threads > groups.len() {

@@ -8,6 +8,7 @@ use crate::model::spec::TrialSpec;
 use crate::units::Nanos;
 
 pub mod line;
+pub mod prometheus;
 pub mod roundtrip;
 pub mod tui;
 
