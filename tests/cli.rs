@@ -14,6 +14,7 @@ mod doctor;
 mod dump;
 mod help;
 mod joins;
+mod live;
 mod privileges;
 mod refusals;
 mod reports;

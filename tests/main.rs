@@ -11,6 +11,8 @@ mod interop;
 mod join;
 mod lab;
 mod ledger;
+mod metrics;
+mod package;
 mod peers;
 mod pingpong;
 mod readme;

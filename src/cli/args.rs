@@ -2,8 +2,11 @@
 
 use super::doctor_args::{DOCTOR_EXAMPLES, DoctorArgs, describe_doctor};
 use super::dump_args::{DUMP_EXAMPLES, DumpArgs, describe_dump};
+use super::generate_args::{COMPLETIONS_EXAMPLES, CompletionsArgs, MAN_EXAMPLES, ManArgs};
 use super::join_args::{JOIN_EXAMPLES, JoinArgs, describe_join};
+use super::live::LiveArgs;
 use super::load_args::LoadArgs;
+use super::metrics_args::MetricsArgs;
 use super::ping_args::{ECHO_EXAMPLES, PING_EXAMPLES};
 use super::ping_args::{EchoArgs, PingArgs, describe_echo, describe_ping};
 use super::report_args::ReportArgs;
@@ -113,6 +116,12 @@ pub(super) enum Verb {
     Dump(DumpArgs),
     /// Show, merge or compare saved results
     Report(ReportArgs),
+    /// Write completions for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Write a manual page
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(ManArgs),
 }
 
 fn with_exit_codes(examples: &str) -> String {
@@ -368,6 +377,10 @@ pub(super) struct OutputArgs {
     /// No interval lines and no notices; only reports and errors
     #[arg(short, long)]
     pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) live: LiveArgs,
+    #[command(flatten)]
+    pub(super) metrics: MetricsArgs,
 }
 
 /// For those who start several.

@@ -2,7 +2,7 @@
 
 use super::doctor_args::DoctorArgs;
 use super::exit::Exit;
-use super::preflight::wants_colours;
+use super::live::has_colours;
 use super::session;
 use super::spec::doctor::of_doctor;
 use crate::doctor::examine;
@@ -28,7 +28,7 @@ pub(super) fn run(args: DoctorArgs) -> Result<Exit> {
     let mut out = io::stdout();
     let written = match args.json {
         true => json::write(&checkup, &mut out),
-        false => checkup::write(&checkup, wants_colours(&io::stdout()), &mut out),
+        false => checkup::write(&checkup, has_colours(&io::stdout()), &mut out),
     };
     match written.and_then(|()| out.flush()) {
         // Who reads no further has read enough.

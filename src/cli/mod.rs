@@ -9,13 +9,17 @@ mod echo;
 mod exit;
 mod join;
 mod join_args;
+mod live;
 mod ping;
 mod ping_args;
 mod preflight;
 mod receivers;
 mod recv;
 mod report;
+mod generate;
+mod generate_args;
 mod load_args;
+mod metrics_args;
 mod report_args;
 mod run;
 mod send;
@@ -47,6 +51,8 @@ pub fn main() -> ExitCode {
         Verb::Doctor(args) => doctor::run(args),
         Verb::Dump(args) => dump::run(args),
         Verb::Report(args) => report::run(args),
+        Verb::Completions(args) => generate::completions(&args),
+        Verb::Man(args) => generate::man(&args),
     };
     result
         .unwrap_or_else(|error| {

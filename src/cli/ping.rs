@@ -23,25 +23,32 @@ pub(super) fn run(args: PingArgs) -> Result<Exit> {
     if !args.output.quiet {
         session::say_if_loopback(&args.groups, &interface);
     }
-    let line = RefCell::new(RoundTripLine::new(Box::new(io::stderr()), spec.interval_ns));
+    let mut line = RoundTripLine::new(Box::new(io::stderr()), spec.interval_ns);
+    let mut view = args.live.open();
+    if let Some(view) = &mut view {
+        view.start_ping(&spec);
+    }
     let has_lines = args.output.has_lines();
+    let watching = RefCell::new((&mut view, &mut line));
     let outcome = ping(
         &spec,
         Outside {
             interrupt: &interrupt,
             ready: &|| args.launch.say_ready(),
-            interval: &mut |interval: &PingInterval| {
-                if has_lines {
-                    line.borrow_mut().ping(interval);
-                }
+            interval: &mut |interval: &PingInterval| match &mut *watching.borrow_mut() {
+                (Some(view), _) => view.ping(interval),
+                (None, line) if has_lines => line.ping(interval),
+                _ => {}
             },
-            event: &mut |event: &Event| {
-                if has_lines {
-                    line.borrow_mut().event(event);
-                }
+            event: &mut |event: &Event| match &mut *watching.borrow_mut() {
+                (Some(view), _) => view.event(event),
+                (None, line) if has_lines => line.event(event),
+                _ => {}
             },
         },
     )?;
+    // The terminal is whole again before anything is printed.
+    drop(view);
     let limits = args.limits.limits.iter().map(|limit| evaluate(limit, &outcome)).collect();
     let report = PingReport {
         schema: SCHEMA.to_owned(),

@@ -3,6 +3,7 @@
 use super::args::{
     GroupArgs, LaunchArgs, SendingArgs, StopArgs, report_help, report_long_help, with_default,
 };
+use super::live::LiveArgs;
 use crate::model::echo::{EchoReport, ReplyTo};
 use crate::model::limit::Limit;
 use crate::model::ping::{AnsweredBy, PingReport};
@@ -44,6 +45,8 @@ pub(super) struct PingArgs {
     pub(super) waiting: WaitingArgs,
     #[command(flatten)]
     pub(super) output: RoundTripOutput<PingReport>,
+    #[command(flatten)]
+    pub(super) live: LiveArgs,
     #[command(flatten)]
     pub(super) limits: LimitArgs,
     #[command(flatten)]

@@ -1,6 +1,7 @@
 //! What `doctor` has to say around a trial: before it, what would make it fail or mislead; and in one that hears
 //! nothing, why that may be.
 
+use super::live::has_colours;
 use crate::doctor::{Asked, Listening, explain_silence, grave};
 use crate::error::Error;
 use crate::model::Observer;
@@ -10,7 +11,7 @@ use crate::report::checkup;
 use crate::units::Nanos;
 use crate::units::duration::format_duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
@@ -33,20 +34,18 @@ pub(super) fn warn(spec: &TrialSpec) {
     }
 }
 
-/// Whether what goes there is to be coloured: a terminal, unless `NO_COLOR` is set to anything (no-color.org).
-pub(super) fn wants_colours(out: &impl IsTerminal) -> bool {
-    out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
 /// Watches whether a receiver hears anything. If it does not for a while, says so once, and what may be the cause.
-#[derive(Default)]
 pub(super) struct Silence {
+    say: Option<Say>,
     is_heard: Arc<AtomicBool>,
     has_ended: Arc<AtomicBool>,
     /// Gone when there is no reason to wait any more.
     reason: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
+
+/// Takes lines for the user.
+pub(super) type Say = Box<dyn Fn(&str) + Send>;
 
 impl Observer for Silence {
     fn on_start(&mut self, spec: &TrialSpec, _started_at: Nanos) {
@@ -57,7 +56,8 @@ impl Observer for Silence {
         let (reason, still_waits) = bounded(0);
         let (is_heard, has_ended) = (self.is_heard.clone(), self.has_ended.clone());
         let spec = spec.clone();
-        let watch = move || look_for_the_cause(&spec, &still_waits, &is_heard, has_ended);
+        let Some(say) = self.say.take() else { return };
+        let watch = move || look_for_the_cause(&spec, &still_waits, &is_heard, has_ended, &say);
         match Builder::new().name("silence".to_owned()).spawn(watch) {
             Ok(thread) => (self.reason, self.thread) = (Some(reason), Some(thread)),
             Err(error) => {
@@ -75,7 +75,25 @@ impl Observer for Silence {
     }
 }
 
+impl Default for Silence {
+    /// Tells standard error what it finds.
+    fn default() -> Self {
+        Self::new(Box::new(|text| drop(io::stderr().write_all(text.as_bytes()))))
+    }
+}
+
 impl Silence {
+    /// Will tell `say` what it finds.
+    pub(super) fn new(say: Say) -> Self {
+        Self {
+            say: Some(say),
+            is_heard: Arc::default(),
+            has_ended: Arc::default(),
+            reason: None,
+            thread: None,
+        }
+    }
+
     fn end(&mut self) {
         self.has_ended.store(true, Ordering::Relaxed);
         self.reason = None;
@@ -95,6 +113,7 @@ fn look_for_the_cause(
     still_waits: &Receiver<()>,
     is_heard: &AtomicBool,
     has_ended: Arc<AtomicBool>,
+    say: &Say,
 ) {
     let patience = Duration::from_nanos((PATIENCE + spec.interval_ns).0);
     if still_waits.recv_timeout(patience) != Err(RecvTimeoutError::Timeout) {
@@ -103,11 +122,7 @@ fn look_for_the_cause(
     let Some(asked) = Asked::of_trial(spec, Some(Listening::new(LISTEN, has_ended, true))) else {
         return;
     };
-    let _ = writeln!(
-        io::stderr(),
-        "nothing heard for {}; looking for the cause",
-        format_duration(PATIENCE)
-    );
+    say(&format!("nothing heard for {}; looking for the cause\n", format_duration(PATIENCE)));
     let findings = explain_silence(&asked);
     // A sender that began meanwhile came in, but is told as heard only now.
     let _ = still_waits.recv_timeout(Duration::from_nanos((GRACE + spec.interval_ns).0));
@@ -115,7 +130,8 @@ fn look_for_the_cause(
         return;
     }
     let mut text = Vec::new();
-    let written = checkup::write_findings(&findings, wants_colours(&io::stderr()), &mut text);
+    // Memory takes everything.
+    let _ = checkup::write_findings(&findings, has_colours(&io::stderr()), &mut text);
     // In one piece, between the lines of the trial.
-    let _ = written.and_then(|()| io::stderr().write_all(&text));
+    say(&String::from_utf8_lossy(&text));
 }

@@ -8,6 +8,7 @@ use crate::doctor::environment;
 use crate::error::{Error, Result};
 use crate::live::Fanout;
 use crate::live::line::Line;
+use crate::live::prometheus::Prometheus;
 use crate::model::Observer;
 use crate::model::environment::{Environment, Interface};
 use crate::model::event::{Event, Happening};
@@ -33,6 +34,7 @@ pub(super) fn run(
     output: &OutputArgs,
     launch: &LaunchArgs,
 ) -> Result<Exit> {
+    let mut metrics = output.metrics.listen(output.quiet)?;
     let targets = targets(output);
     let mut outputs = Outputs::open(&targets, Box::new(io::stdout()))?;
     // A launcher that waits for the file must not take that of an earlier trial for this one's.
@@ -50,31 +52,44 @@ pub(super) fn run(
         let _ = writeln!(io::stderr(), "--engine auto: {}, because {reason}", spec.engine);
     }
     let launch = launch.clone();
-    let mut runner = LocalRunner { interrupt, ready: Box::new(move || launch.say_ready()) };
+    let mut runner =
+        LocalRunner { interrupt: interrupt.clone(), ready: Box::new(move || launch.say_ready()) };
     let mut line = Line::new(Box::new(io::stderr()));
+    let mut view = output.live.open();
+    let mut silence =
+        view.as_ref().map_or_else(Silence::default, |view| Silence::new(Box::new(view.note())));
     let mut watchers = Fanout(vec![&mut outputs]);
-    if !output.quiet && spec.interval_ns > Nanos(0) {
-        watchers.0.push(&mut line);
+    match &mut view {
+        Some(view) => watchers.0.push(view),
+        None if output.quiet || spec.interval_ns == Nanos(0) => {}
+        None => watchers.0.push(&mut line),
     }
-    let mut silence = Silence::default();
+    if let Some(metrics) = &mut metrics {
+        watchers.0.push(metrics);
+    }
     if !output.quiet {
         watchers.0.push(&mut silence);
     }
     let trial = runner.run(&spec, &mut watchers)?;
-    // It has the last word before the report.
+    // It has the last word before the report, and the terminal is whole again before anything is printed.
     drop(silence);
+    drop(view);
     let mut report = report(trial, environment, &output.limits);
     let at_ns = report.trial.duration_ns;
-    report.trial.events.extend(outputs.failures().iter().map(|failure| Event {
+    let unserved = metrics.as_ref().and_then(Prometheus::failure);
+    report.trial.events.extend(outputs.failures().iter().chain(unserved).map(|failure| Event {
         at_ns,
         what: Happening::OutputFailed { reason: failure.to_string() },
     }));
     outputs.on_finish(&report);
-    let failures = outputs.failures();
-    for failure in failures {
+    metrics.iter_mut().for_each(|metrics| metrics.on_finish(&report));
+    let unserved = metrics.as_ref().and_then(Prometheus::failure);
+    for failure in outputs.failures().iter().chain(unserved) {
         let _ = writeln!(io::stderr(), "error: {failure}");
     }
-    Ok(if failures.is_empty() { Exit::of_report(&report) } else { Exit::Failed })
+    output.metrics.linger(&interrupt);
+    let is_complete = outputs.failures().is_empty() && unserved.is_none();
+    Ok(if is_complete { Exit::of_report(&report) } else { Exit::Failed })
 }
 
 /// Who names no interface should know which one it is.

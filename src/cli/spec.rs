@@ -4,6 +4,7 @@ pub(super) mod doctor;
 pub(super) mod dump;
 pub(super) mod join;
 pub(super) mod roundtrip;
+mod watching;
 
 use super::args::{EngineArgs, GroupArgs, RecvArgs, RunArgs, SendArgs, StopArgs};
 use super::engine::{Choice, choose};
@@ -46,6 +47,7 @@ pub(super) type Meant = (TrialSpec, Interface);
 
 /// What `run` means.
 pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
+    watching::check(&args.output, 1)?;
     let groups = groups(&args.groups)?;
     let threads = usize::from(args.engine.threads);
     check_sources(&groups)?;
@@ -97,6 +99,7 @@ pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
 
 /// What `send` means.
 pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
+    watching::check(&args.output, 1)?;
     let groups = groups(&args.groups)?;
     let threads = usize::from(args.engine.threads);
     check_sources(&groups)?;
@@ -141,6 +144,7 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
 
 /// What `recv` means.
 pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
+    watching::check(&args.output, args.many.receivers)?;
     let groups = groups(&args.groups)?;
     let threads = usize::from(args.engine.threads);
     if threads > groups.len() {

@@ -8,7 +8,9 @@ use crate::model::spec::TrialSpec;
 use crate::units::Nanos;
 
 pub mod line;
+pub mod prometheus;
 pub mod roundtrip;
+pub mod tui;
 
 /// One observer that tells many, in order.
 #[derive(Default)]

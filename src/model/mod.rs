@@ -4,6 +4,7 @@
 
 pub mod group;
 pub mod spec;
+pub mod by_stream;
 pub mod snapshot;
 pub mod event;
 pub mod environment;

@@ -4,6 +4,7 @@
 //! distribution that needs the whole stream, and how clocks compare, which is a line through all of it. Calls to the
 //! kernel and announcements after the load, where nothing else happens any more, are in the report alone.
 
+use super::by_stream::ByStream;
 use super::drops::{HostDrops, LostByInterval, OwnDrops, PacketSize};
 use super::metrics::MediaReport;
 use crate::stats::latency::Latency;
@@ -80,6 +81,8 @@ pub struct ReceiverInterval {
     pub own_drops: OwnDrops,
     /// Streams that were heard in the interval.
     pub streams: u64,
+    /// What was counted of each.
+    pub by_stream: ByStream,
     /// Announcements of start, progress and end.
     pub announcements: u64,
     /// Calls to the kernel that received something.
@@ -191,6 +194,7 @@ impl ReceiverInterval {
         self.socket_drops += other.socket_drops;
         self.own_drops.add(&other.own_drops);
         self.streams += other.streams;
+        self.by_stream.add(&other.by_stream);
         self.announcements += other.announcements;
         self.receive_calls += other.receive_calls;
         self.without_timestamp += other.without_timestamp;
@@ -212,6 +216,7 @@ impl ReceiverInterval {
         self.counts = RxCounts::default();
         (self.payload_bytes, self.lost, self.outstanding) = (0, 0, 0);
         (self.socket_drops, self.streams, self.announcements) = (0, 0, 0);
+        self.by_stream.clear();
         self.own_drops = OwnDrops::default();
         (self.receive_calls, self.without_timestamp, self.replicated) = (0, 0, 0);
         self.patterns.clear();

@@ -4,6 +4,7 @@ use super::senders::Senders;
 use super::shared::Shared;
 use super::stream::{Key, Options, State, Stream};
 use crate::engine::{Datagram, FlowIndex};
+use crate::model::by_stream::ByStream;
 use crate::model::event::{Event, Happening};
 use crate::model::group::Membership;
 use crate::model::metrics::MediaReport;
@@ -154,6 +155,11 @@ impl Ledger {
                 }
             }
         }
+    }
+
+    /// Notes what was counted of each stream since this was last done. `flows` are the receiver's groups.
+    pub fn tell_streams(&mut self, flows: &[Membership], told: &mut ByStream) {
+        self.streams.iter_mut().for_each(|stream| told.note(&stream.tell(flows)));
     }
 
     /// No more will come: what is missing is lost.

@@ -69,7 +69,10 @@ impl TrialRunner for LocalRunner {
         let clocks = ClockPair::read();
         let lead = if senders.is_empty() { Nanos(0) } else { START_LEAD + Nanos::MILLISECOND };
         let trial = TrialClock::starting_at(clocks.monotonic + lead, clocks);
+        // Threads of observers must not get in the senders' way, either; they inherit where they may run.
+        drop(sched::keep_off(&sender_cpus));
         observer.on_start(spec, trial.wall(Nanos(0)));
+        drop(sched::keep_to(&cpus));
         let control = Control::new(receivers.len());
         let (to_collector, deliveries) = bounded(2 * (senders.len() + receivers.len()));
         let mut crew = Crew::new(spec, granted.realtime, session, trial, to_collector);

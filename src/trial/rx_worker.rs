@@ -200,6 +200,7 @@ impl RxWorker {
         current.replicated += replicated - told.replicated;
         current.streams = current.streams.max(self.ledger.heard_since(told.at) as u64);
         self.ledger.end_interval(told.at, now, current);
+        self.ledger.tell_streams(&self.flows, &mut current.by_stream);
         self.told =
             Told { counts, lost, payload_bytes, announcements, replicated, counters, at: now };
     }

@@ -1,10 +1,11 @@
 //! One stream: what has come of it, and what that says.
 
 use crate::engine::FlowIndex;
+use crate::model::by_stream::{StreamInterval, StreamName};
 use crate::model::group::Membership;
 use crate::model::metrics::{CopiesReport, LossReport, MediaReport};
 use crate::model::report::{LOST_RANGES, LostRange, StreamCounts, StreamEnd, StreamReport};
-use crate::model::snapshot::{ReceiverInterval, VariationSums};
+use crate::model::snapshot::{ReceiverInterval, RxCounts, VariationSums};
 use crate::stats::density::{BufferOccupancyDensity, ReorderDensity};
 use crate::stats::duplication::Duplication;
 use crate::stats::gaps::{Gap, Gaps};
@@ -85,6 +86,8 @@ pub(super) struct Stream {
     /// Made when the first copy comes.
     copies: Option<Box<Duplication>>,
     clock: Clock,
+    /// What intervals have told: counts, and how many were lost.
+    told: (RxCounts, u64),
     /// What its sender told on itself, with it and its other streams.
     pub(super) conduct: Option<Conduct>,
     /// Whether any of the following is asked for.
@@ -116,6 +119,7 @@ impl Stream {
             loss_distance: options.loss_distance,
             copies: None,
             clock: Clock::default(),
+            told: Default::default(),
             conduct: None,
             has_more: options.variation
                 || options.reorder_density.is_some()
@@ -263,6 +267,19 @@ impl Stream {
     pub(super) fn lost(&self) -> u64 {
         let missing = || self.tracker.missing().saturating_sub(self.gaps.outstanding());
         self.lost.unwrap_or_else(missing)
+    }
+
+    /// What has been counted since this was last asked. `flows` are the receiver's groups.
+    pub(super) fn tell(&mut self, flows: &[Membership]) -> StreamInterval {
+        let (counts, lost) = (self.counts().counts(), self.lost());
+        let before = std::mem::replace(&mut self.told, (counts, lost));
+        let name = StreamName {
+            source: self.key.source.ip(),
+            group: flows[self.flow as usize],
+            stream: self.key.stream,
+        };
+        let lost = lost as i64 - before.1 as i64;
+        StreamInterval { name, counts: counts.since(&before.0), lost }
     }
 
     /// Missing, and may still come.

@@ -1,5 +1,6 @@
 //! Flags of `ping` and `echo` become what they mean.
 
+use super::watching::needs_intervals;
 use super::{DEFAULT_TIME, MAX_PAYLOAD, bounded, check_cpus, groups, interval, receive_buffer};
 use crate::cli::args::{GroupArgs, StopArgs};
 use crate::cli::ping_args::{EchoArgs, PingArgs};
@@ -20,6 +21,9 @@ const RATE: Rate = Rate::MilliDatagrams(1_000_000);
 
 /// What `ping` means.
 pub(in crate::cli) fn of_ping(args: &PingArgs) -> Result<(PingSpec, Interface)> {
+    if args.live.is_wanted() {
+        needs_intervals("--live", args.output.interval)?;
+    }
     let group = group(&args.groups)?;
     let size = args.asking.size.0;
     if !(ANSWER_LEN as u64..=MAX_PAYLOAD).contains(&size) {

@@ -1,0 +1,316 @@
+//! What the live view knows: digests of the last intervals, sums of all, the streams, the events.
+
+use crate::model::by_stream::{StreamInterval, StreamName};
+use crate::model::drops::LostByInterval;
+use crate::model::group::Membership;
+use crate::model::ping::PingInterval;
+use crate::model::snapshot::{RxCounts, Snapshot};
+use crate::stats::latency::Latency;
+use crate::stats::percentile::Percentile;
+use crate::units::Nanos;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Intervals that are kept to be drawn: more than a wide screen has columns.
+const KEPT: usize = 600;
+
+/// Events that are kept.
+const EVENTS_KEPT: usize = 200;
+
+/// Percentiles that are drawn, in thousandths of a per cent.
+pub(super) const PERCENTS: [(u32, &str); 3] = [(50_000, "p50"), (99_000, "p99"), (99_900, "p99.9")];
+
+/// What is shown, as the trial says at its start.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Title {
+    /// Verb, groups, and how datagrams are moved.
+    pub(super) what: String,
+    /// How long it is to last, if that is known.
+    pub(super) length: Option<Nanos>,
+    /// What the delays are.
+    pub(super) delay: &'static str,
+}
+
+/// Some intervals one after another, digested: one, or all of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Moment {
+    /// Its end, since the start.
+    pub(super) end: Nanos,
+    pub(super) length: Nanos,
+    pub(super) sent: Option<Sent>,
+    pub(super) received: Option<Received>,
+    /// The percentiles of [`PERCENTS`]; `None` where there is none, or it reaches into the lost ones.
+    pub(super) delay: [Option<Nanos>; PERCENTS.len()],
+}
+
+/// The sending side.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sent {
+    pub(super) offered: u64,
+    pub(super) refused: u64,
+    pub(super) payload_bytes: u64,
+    /// Dropped by queues of this host after the kernel had taken them.
+    pub(super) dropped: i64,
+}
+
+/// The receiving side.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Received {
+    pub(super) counts: RxCounts,
+    pub(super) payload_bytes: u64,
+    pub(super) lost: i64,
+    /// Missing at the end, and may still come.
+    pub(super) outstanding: u64,
+    /// `None` where nobody knows the way.
+    pub(super) lost_by: Option<LostByInterval>,
+}
+
+/// A stream since the start, and in the last interval.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    pub(super) name: StreamName,
+    pub(super) counts: RxCounts,
+    pub(super) lost: i64,
+    /// Received in the last interval.
+    pub(super) lately: u64,
+}
+
+/// What the streams are sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Sort {
+    #[default]
+    Lost,
+    Received,
+    Group,
+    Sender,
+}
+
+/// All of it.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) title: Title,
+    pub(super) moments: VecDeque<Moment>,
+    pub(super) total: Moment,
+    streams: BTreeMap<StreamName, Row>,
+    pub(super) sort: Sort,
+    /// Rows of streams above the first one shown.
+    pub(super) scrolled: usize,
+    pub(super) events: VecDeque<(Nanos, String)>,
+    /// It was told to end.
+    pub(super) is_ending: bool,
+    pub(super) has_colours: bool,
+}
+
+/// What is told to the view.
+pub(super) enum News {
+    Started(Title),
+    Moment(Box<(Moment, Vec<StreamInterval>)>),
+    Event(Nanos, String),
+    /// Lines that somebody else has to say.
+    Said(String),
+}
+
+impl State {
+    pub(super) fn new(has_colours: bool) -> Self {
+        Self {
+            title: Title::default(),
+            moments: VecDeque::new(),
+            total: Moment::default(),
+            streams: BTreeMap::new(),
+            sort: Sort::default(),
+            scrolled: 0,
+            events: VecDeque::new(),
+            is_ending: false,
+            has_colours,
+        }
+    }
+
+    pub(super) fn hear(&mut self, news: News) {
+        match news {
+            News::Started(title) => self.title = title,
+            News::Event(at, text) => self.note(at, text),
+            News::Said(text) => {
+                text.lines().for_each(|line| self.note(self.total.end, line.to_owned()));
+            }
+            News::Moment(interval) => {
+                let (moment, streams) = *interval;
+                self.total.add(&moment);
+                self.moments.push_back(moment);
+                keep(&mut self.moments, KEPT);
+                self.streams.values_mut().for_each(|row| row.lately = 0);
+                streams.iter().for_each(|stream| self.hear_stream(stream));
+            }
+        }
+    }
+
+    fn note(&mut self, at: Nanos, text: String) {
+        self.events.push_back((at, text));
+        keep(&mut self.events, EVENTS_KEPT);
+    }
+
+    fn hear_stream(&mut self, stream: &StreamInterval) {
+        let row = self.streams.entry(stream.name).or_insert(Row {
+            name: stream.name,
+            counts: RxCounts::default(),
+            lost: 0,
+            lately: 0,
+        });
+        row.counts.add(&stream.counts);
+        row.lost += stream.lost;
+        row.lately = stream.counts.received;
+    }
+
+    /// The last interval.
+    pub(super) fn last(&self) -> Option<&Moment> {
+        self.moments.back()
+    }
+
+    /// The streams as they are sorted.
+    pub(super) fn rows(&self) -> Vec<Row> {
+        let mut rows: Vec<_> = self.streams.values().copied().collect();
+        let group =
+            |name: &StreamName| (name.group.group, name.group.port, name.source, name.stream);
+        match self.sort {
+            Sort::Lost => rows.sort_by_key(|row| (-row.lost, group(&row.name))),
+            Sort::Received => {
+                rows.sort_by_key(|row| (u64::MAX - row.counts.received, group(&row.name)));
+            }
+            Sort::Group => rows.sort_by_key(|row| group(&row.name)),
+            Sort::Sender => rows.sort_by_key(|row| row.name),
+        }
+        rows
+    }
+
+    /// Moves the streams by so many rows.
+    pub(super) fn scroll(&mut self, rows: isize) {
+        let last = self.streams.len().saturating_sub(1);
+        self.scrolled = self.scrolled.saturating_add_signed(rows).min(last);
+    }
+}
+
+impl Sort {
+    /// The next one, round and round.
+    pub(super) fn next(self) -> Self {
+        match self {
+            Self::Lost => Self::Received,
+            Self::Received => Self::Group,
+            Self::Group => Self::Sender,
+            Self::Sender => Self::Lost,
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Received => "received",
+            Self::Group => "group",
+            Self::Sender => "sender",
+        }
+    }
+}
+
+impl Moment {
+    pub(super) fn of_trial(snapshot: &Snapshot) -> Self {
+        let sent = snapshot.sender.as_ref().map(|sender| Sent {
+            offered: sender.counts.offered,
+            refused: sender.counts.refused,
+            payload_bytes: sender.payload_bytes,
+            dropped: snapshot.host.dropped_after_taking,
+        });
+        let received = snapshot.receiver.as_ref().map(|receiver| Received {
+            counts: receiver.counts,
+            payload_bytes: receiver.payload_bytes,
+            lost: receiver.lost,
+            outstanding: receiver.outstanding,
+            lost_by: Some(snapshot.host.lost_by),
+        });
+        let delay = match (&snapshot.receiver, &snapshot.sender) {
+            (Some(receiver), _) => {
+                let lost = u64::try_from(receiver.lost).unwrap_or(0);
+                let compares =
+                    receiver.one_way_delay.count() > 0 || receiver.relative_delay.count() == 0;
+                let delays =
+                    if compares { &receiver.one_way_delay } else { &receiver.relative_delay };
+                percentiles(delays, lost)
+            }
+            (None, Some(sender)) => percentiles(&sender.lateness, 0),
+            (None, None) => Default::default(),
+        };
+        Self {
+            end: snapshot.start + snapshot.length,
+            length: snapshot.length,
+            sent,
+            received,
+            delay,
+        }
+    }
+
+    /// `missing_before` were missing at the end of the interval before.
+    pub(super) fn of_ping(interval: &PingInterval, missing_before: u64) -> Self {
+        let counts = RxCounts {
+            received: interval.answered,
+            unique: interval.answered,
+            ..RxCounts::default()
+        };
+        Self {
+            end: interval.start + interval.length,
+            length: interval.length,
+            sent: Some(Sent { offered: interval.sent, ..Sent::default() }),
+            received: Some(Received {
+                counts,
+                lost: interval.missing.cast_signed() - missing_before.cast_signed(),
+                ..Received::default()
+            }),
+            delay: percentiles(&interval.rtt, 0),
+        }
+    }
+
+    pub(super) fn per_second(&self, count: u64) -> f64 {
+        if self.length == Nanos(0) { 0.0 } else { count as f64 / self.length.as_secs_f64() }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.end = other.end;
+        self.length = self.length + other.length;
+        if let Some(more) = other.sent {
+            let sent = self.sent.get_or_insert_default();
+            sent.offered += more.offered;
+            sent.refused += more.refused;
+            sent.payload_bytes += more.payload_bytes;
+            sent.dropped += more.dropped;
+        }
+        if let Some(more) = other.received {
+            let received = self.received.get_or_insert_default();
+            received.counts.add(&more.counts);
+            received.payload_bytes += more.payload_bytes;
+            received.lost += more.lost;
+            received.outstanding = more.outstanding;
+            if let Some(more) = more.lost_by {
+                let by = received.lost_by.get_or_insert_default();
+                by.receiver_socket += more.receiver_socket;
+                by.receiver_host += more.receiver_host;
+                by.elsewhere += more.elsewhere;
+            }
+        }
+    }
+}
+
+/// The first group, and how many more.
+pub(super) fn groups(groups: &[Membership]) -> String {
+    match groups {
+        [] => String::new(),
+        [only] => only.to_string(),
+        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+    }
+}
+
+fn percentiles(delays: &Latency, lost: u64) -> [Option<Nanos>; PERCENTS.len()] {
+    PERCENTS.map(|(percent, _)| {
+        delays.percentile_with_losses(percent, lost).and_then(Percentile::finite)
+    })
+}
+
+fn keep<T>(queue: &mut VecDeque<T>, most: usize) {
+    if queue.len() > most {
+        queue.pop_front();
+    }
+}
