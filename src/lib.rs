@@ -76,6 +76,7 @@
 //! | a report format | `report/foo.rs` | [`report::FORMATS`] |
 //! | a look at the host | a function in `doctor/` | [`doctor::CHECKS`] |
 //! | a live view | `live/foo.rs` | the watchers in `cli/session.rs` |
+//! | a metric | a line in `live/prometheus/page.rs`, and what it adds up in `totals.rs` | - |
 //! | a verb | `cli/foo.rs` | the verbs in `cli/args.rs` and `cli/mod.rs` |
 //!
 //! Conformance tests, help texts and tidy read the lists. When in doubt about style, do as `stats/seq.rs` does.

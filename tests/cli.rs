@@ -15,6 +15,7 @@ mod dump;
 mod help;
 mod joins;
 mod live;
+mod metrics;
 mod privileges;
 mod refusals;
 mod reports;
@@ -121,6 +122,11 @@ impl Running {
     /// Waits until what it has said on standard error so far is as wanted.
     fn wait_until(&self, what: &str, is_so: impl Fn(&str) -> bool) {
         until(what, || is_so(&fs::read_to_string(&self.stderr).unwrap()));
+    }
+
+    /// Whether its report on standard output is whole.
+    fn has_reported(&self) -> bool {
+        fs::read_to_string(&self.stdout).unwrap().ends_with("}\n")
     }
 
     /// Waits until an interval line shows datagrams.

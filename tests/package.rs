@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -216,23 +216,15 @@ fn fresh_root(root: &Path) -> Result<(), String> {
     }
     fs::write(root.join("var/lib/dpkg/status"), "").unwrap();
     fs::write(root.join("dev/null"), "").unwrap();
-    for program in ["/bin/sh", "/sbin/setcap", "/bin/rm"] {
-        let libraries = said(Command::new("ldd").arg(program));
-        let libraries = libraries.split_whitespace().filter(|word| word.starts_with('/'));
-        for file in libraries.chain([program]) {
-            let copy = root.join(&file[1..]);
-            fs::create_dir_all(copy.parent().unwrap()).unwrap();
-            fs::copy(file, &copy).unwrap();
-            fs::set_permissions(&copy, PermissionsExt::from_mode(0o755)).unwrap();
-        }
-    }
+    let programs = ["/bin/sh", "/sbin/setcap", "/bin/rm"].map(PathBuf::from);
     // The binary of a test is linked to libraries, too, unlike the one that is shipped.
-    for library in said(Command::new("ldd").arg(tool())).split_whitespace() {
-        if library.starts_with('/') {
-            let copy = root.join(&library[1..]);
-            fs::create_dir_all(copy.parent().unwrap()).unwrap();
-            fs::copy(library, copy).unwrap();
-        }
+    let mut files: Vec<_> =
+        programs.iter().chain([&tool()]).flat_map(|file| libraries(file)).collect();
+    files.extend(programs);
+    for file in files {
+        let copy = root.join(file.strip_prefix("/").unwrap());
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        fs::copy(&file, &copy).unwrap();
     }
     let shell = Command::new("chroot").arg(root).args(["/bin/sh", "-c", ":"]).output();
     let shell = shell.map_err(|error| error.to_string())?;
@@ -241,6 +233,12 @@ fn fresh_root(root: &Path) -> Result<(), String> {
     } else {
         Err(format!("no root to install into: {}", String::from_utf8_lossy(&shell.stderr).trim()))
     }
+}
+
+/// What a program is linked to.
+fn libraries(program: &Path) -> Vec<PathBuf> {
+    let told = said(Command::new("ldd").arg(program));
+    told.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
 }
 
 /// Removed after the test.

@@ -28,7 +28,6 @@ pub(super) struct MetricsArgs {
     ///
     /// So that the verdict is scraped, too: give it more than the time between two scrapes. Ctrl-C ends it.
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
-    #[arg(requires = "metrics")]
     pub(super) metrics_linger: Nanos,
 }
 

@@ -30,6 +30,13 @@ pub struct StreamInterval {
     pub lost: i64,
 }
 
+impl StreamInterval {
+    /// Whether there is nothing to tell.
+    pub fn is_nothing(&self) -> bool {
+        self.counts == RxCounts::default() && self.lost == 0
+    }
+}
+
 /// The streams of which something was counted, at most [`MOST_TOLD`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ByStream(Vec<StreamInterval>);
@@ -44,7 +51,7 @@ impl Default for ByStream {
 impl ByStream {
     /// Adds to what is known of a stream. Of one too many nothing is kept.
     pub fn note(&mut self, more: &StreamInterval) {
-        if more.counts == RxCounts::default() && more.lost == 0 {
+        if more.is_nothing() {
             return;
         }
         let is_full = self.0.len() == MOST_TOLD;

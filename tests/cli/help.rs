@@ -70,6 +70,12 @@ fn of_dump() {
 }
 
 #[test]
+fn of_what_installing_wants() {
+    check("help_completions", &["completions", "--help"]);
+    check("help_man", &["man", "--help"]);
+}
+
+#[test]
 fn a_flag_takes_one_line_of_the_short_help() {
     for verb in ["run", "send", "recv", "ping", "echo", "join", "doctor", "dump"] {
         let help = Bench::new().run(&[verb, "-h"]).stdout;

@@ -1,12 +1,19 @@
 //! What is refused of flags for those who watch: the live view, and Prometheus.
 
 use super::super::args::OutputArgs;
+use super::super::metrics_args::MetricsArgs;
 use crate::error::{Error, Result};
 use crate::units::Nanos;
 
 /// `receivers` are those of `recv --receivers`.
 pub(in super::super) fn check(output: &OutputArgs, receivers: u16) -> Result<()> {
-    let flag = match (output.metrics.metrics, output.live.is_wanted()) {
+    let MetricsArgs { metrics, metrics_linger } = output.metrics;
+    if metrics.is_none() && metrics_linger > Nanos(0) {
+        return Err(
+            Error::usage("--metrics-linger has nothing to serve").hint("--metrics says where")
+        );
+    }
+    let flag = match (metrics, output.live.is_wanted()) {
         (Some(_), _) => "--metrics",
         (None, true) => "--live",
         (None, false) => return Ok(()),

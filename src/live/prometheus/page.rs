@@ -51,6 +51,9 @@ pub(super) fn page(totals: &Totals) -> String {
     text.expect("a family without metrics is never added, and text is no device that fails")
 }
 
+/// A count of a stream.
+type CountOf = fn(&StreamTotals) -> u64;
+
 type Labels = Vec<(&'static str, String)>;
 
 struct Page(Vec<MetricFamily>);
@@ -101,7 +104,7 @@ impl Page {
     }
 
     fn streams(&mut self, heard: &Heard) {
-        let families: [(_, _, fn(&StreamTotals) -> u64); 8] = [
+        let families: [(&str, &str, CountOf); 8] = [
             ("received_datagrams_total", "Carried our header.", |s| s.counts.received),
             ("unique_datagrams_total", "First copies.", |s| s.counts.unique),
             ("duplicate_datagrams_total", "Further copies.", |s| s.counts.duplicates),

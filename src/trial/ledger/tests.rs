@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::by_stream::StreamInterval;
 use crate::model::report::{StreamCounts, StreamEnd};
 use crate::model::snapshot::VariationSums;
 use crate::stats::patterns::PatternHistograms;
@@ -384,4 +385,28 @@ fn what_a_sender_tells_on_itself_is_kept_by_thread() {
     let rows = report.threads.iter().map(|row| (&*row.source, row.thread, row.conduct.offered));
     assert_eq!(rows.collect::<Vec<_>>(), [(ALICE.0, 0, 90), (BOB.0, 1, 90)]);
     assert_eq!((report.all.stalls, report.all.intended), (6, Some(200)));
+}
+
+/// What is told of streams adds up to what is counted of all, and a sender that starts again goes on with its own.
+#[test]
+fn streams_are_told_by_intervals() {
+    let group = Membership { source: None, group: "239.1.1.1".parse().unwrap(), port: 5000 };
+    let mut receiver = Receiver::new();
+    let told = |receiver: &mut Receiver| {
+        let mut told = ByStream::default();
+        receiver.ledger.tell_streams(&[group], &mut told);
+        let row = |stream: &StreamInterval| {
+            assert_eq!((stream.name.group, stream.name.stream), (group, 0));
+            (stream.name.source.to_string(), stream.counts.unique, stream.lost)
+        };
+        told.iter().map(row).collect::<Vec<_>>()
+    };
+    let row = |source: &str, unique, lost| (source.to_owned(), unique, lost);
+    receiver.hear(ALICE, Kind::Data, [0, 1, 4]).hear(BOB, Kind::Data, [0]);
+    assert_eq!(told(&mut receiver), [row("10.0.0.1", 3, 0), row("10.0.0.2", 1, 0)]);
+    assert_eq!(told(&mut receiver), []);
+    let again = Sender("10.0.0.1:2000", 0xa11cf, 0);
+    receiver.hear(again, Kind::Data, [0, 1]).hear(ALICE, Kind::Data, [5]);
+    receiver.ledger.finish(&mut receiver.interval);
+    assert_eq!(told(&mut receiver), [row("10.0.0.1", 3, 2)]);
 }

@@ -57,7 +57,9 @@ fn the_bounds_are_those_of_the_preferred_numbers() {
 #[test]
 fn a_bucket_holds_its_upper_bound() {
     let mut latency = Latency::new();
-    [1_000, 2_500, 5_000, 5_010].map(|delay| latency.record(Nanos(0), Nanos(delay)));
+    for delay in [1_000, 2_500, 5_000, 5_010] {
+        latency.record(Nanos(0), Nanos(delay));
+    }
     let histogram = buckets(&latency);
     let counts: Vec<_> = histogram.get_bucket().iter().map(Bucket::cumulative_count).collect();
     assert_eq!((&counts[..4], counts[21]), (&[1, 2, 3, 4][..], 4));
