@@ -25,7 +25,7 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
     rows.extend(trial.totals.iter().flat_map(|totals| received(totals, trial)));
     let rows: Vec<_> =
         rows.into_iter().map(|(name, count, note)| vec![name.to_owned(), count, note]).collect();
-    page.table("Datagrams, by what became of them", &["", "datagrams", ""], &rows);
+    page.noted_table("Datagrams, by what became of them", &["", "datagrams", ""], &rows);
     if trial.totals.as_ref().is_some_and(|totals| totals.sent.is_none()) {
         page.classed(
             "p",

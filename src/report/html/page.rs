@@ -99,9 +99,20 @@ impl Page {
         self.close("</dl>");
     }
 
-    /// A table; the first column names its row. On a narrow screen it scrolls by itself.
+    /// A table of numbers; the first column names its row. On a narrow screen it scrolls by itself.
     pub(super) fn table(&mut self, caption: &str, head: &[&str], rows: &[Vec<String>]) {
         self.open("<div class=\"scroll\" tabindex=\"0\">\n<table>");
+        self.cells(caption, head, rows);
+        self.close("</div>");
+    }
+
+    /// A table whose last column is text.
+    pub(super) fn noted_table(&mut self, caption: &str, head: &[&str], rows: &[Vec<String>]) {
+        self.open("<table class=\"noted\">");
+        self.cells(caption, head, rows);
+    }
+
+    fn cells(&mut self, caption: &str, head: &[&str], rows: &[Vec<String>]) {
         self.element("caption", caption);
         self.open("<thead><tr>");
         for name in head {
@@ -123,7 +134,7 @@ impl Page {
             }
             self.line("</tr>");
         }
-        self.close("</tbody>\n</table>\n</div>");
+        self.close("</tbody>\n</table>");
     }
 
     /// A whole as a bar of its parts. Parts that are there are seen, however small.

@@ -266,8 +266,10 @@ pub(super) fn warnings(report: &RunReport, page: &mut Page) {
     if events.is_empty() {
         return;
     }
-    const MOST: usize = 50;
+    const MOST: usize = 200;
     page.section("Events");
+    page.open("<details>");
+    page.element("summary", &count(events.len() as u64, "event"));
     let times: Vec<_> =
         events.iter().map(|event| format!("{:.3} s", event.at_ns.as_secs_f64())).collect();
     let rows =
@@ -276,6 +278,7 @@ pub(super) fn warnings(report: &RunReport, page: &mut Page) {
     if let Some(more @ 1..) = events.len().checked_sub(MOST) {
         page.classed("p", "note", &format!("... and {more} more (all of them in --report json)"));
     }
+    page.close("</details>");
     page.close("</section>");
 }
 

@@ -139,9 +139,17 @@ impl Timeline {
         Some(Self { slots, ..Self::default() })
     }
 
-    /// The same in at most `most` slots.
+    /// The same in at most `most` slots, without a last one that is too short to have a rate.
     pub(super) fn at_most(&self, most: usize) -> Vec<Slot> {
-        joined(&self.slots, self.slots.len().div_ceil(most.max(1)).max(1))
+        let each = self.slots.len().div_ceil(most.max(1)).max(1);
+        let mut slots = joined(&self.slots, each);
+        if let [.., before, last] = &mut slots[..]
+            && last.length.0 < before.length.0 / 4
+        {
+            before.join(last);
+            slots.pop();
+        }
+        slots
     }
 
     /// When the last slot ends.
