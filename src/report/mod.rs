@@ -102,7 +102,7 @@ impl Subject for Comparison {
 
 impl Subject for PingReport {
     fn formats() -> &'static [&'static dyn ReportFormat<Self>] {
-        &[&human::Human, &json::Json, &csv::Csv, &hdr::Hdr, &hlog::Hlog]
+        &[&human::Human, &json::Json, &csv::Csv, &hdr::Hdr, &hlog::Hlog, &html::Html]
     }
 }
 

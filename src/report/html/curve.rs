@@ -78,7 +78,12 @@ pub(super) fn figure_of(title: &str, curves: &[Curve], page: &mut Page) -> io::R
 
 fn plot(curves: &[&Curve], width: Width) -> Plot {
     let histograms = || curves.iter().map(|curve| &curve.histogram);
-    let shortest = histograms().map(|of| of.min().max(1)).min().unwrap_or(1) as f64;
+    // Delays of next to nothing would take most of the room on an axis of ratios; they lie on its edge.
+    let median = |of: &Histogram<u64>| of.value_at_quantile(0.5) as f64;
+    let shortest = histograms()
+        .map(|of| (median(of) / 30.0).max(of.min() as f64))
+        .fold(f64::INFINITY, f64::min);
+    let shortest = shortest.max(1.0);
     let longest = histograms().map(|of| of.max().max(1)).max().unwrap_or(1) as f64;
     let name = |nanos: f64| trimmed(&Nanos(nanos.round() as u64).to_string());
     let y = Axis::logarithmic(shortest / 1.5..longest * 1.5, 8, name);
@@ -88,7 +93,8 @@ fn plot(curves: &[&Curve], width: Width) -> Plot {
         marks.push(Mark::Line(vec![(edge, y.range.start), (edge, y.range.end)], EDGE, 1));
     }
     for (curve, colour) in curves.iter().zip(SERIES) {
-        marks.push(Mark::Line(curve.points(), colour, 2));
+        let points = curve.points().into_iter().map(|(at, delay)| (at, delay.max(y.range.start)));
+        marks.push(Mark::Line(points.collect(), colour, 2));
     }
     Plot { x: percentiles(reach, width), y, height: 300, marks }
 }

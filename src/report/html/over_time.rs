@@ -128,7 +128,9 @@ pub(super) fn heat(timeline: &Timeline, what: &str, page: &mut Page) -> io::Resu
         let time = Time::of(timeline.end());
         let marks =
             timeline.at_most(columns).iter().flat_map(|slot| cells(slot, each, &time)).collect();
-        let (bottom, top) = (lowest.div_euclid(each) * each, (highest.div_euclid(each) + 1) * each);
+        let bottom = lowest.div_euclid(each) * each;
+        // So high that there is a mark beside it.
+        let top = ((highest.div_euclid(each) + 1) * each).max(bottom + 2 * ROWS as i32);
         Plot {
             x: time.axis(timeline.end(), width),
             y: Axis::logarithmic(nanos(bottom)..nanos(top), 7, |delay| {
@@ -178,7 +180,8 @@ impl Time {
             10_800.0.. => (3_600.0, "h"),
             180.0.. => (60.0, "min"),
             1.0.. => (1.0, "s"),
-            _ => (0.001, "ms"),
+            0.001.. => (1e-3, "ms"),
+            _ => (1e-6, "µs"),
         };
         Self { nanos: seconds * 1e9, name }
     }

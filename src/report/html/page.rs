@@ -99,6 +99,21 @@ impl Page {
         self.close("</dl>");
     }
 
+    /// The most important numbers, each below its name.
+    pub(super) fn tiles(&mut self, tiles: &[(String, String)]) {
+        if tiles.is_empty() {
+            return;
+        }
+        self.open("<dl class=\"tiles\">");
+        for (name, value) in tiles {
+            self.open("<div>");
+            self.element("dt", name);
+            self.element("dd", value);
+            self.close("</div>");
+        }
+        self.close("</dl>");
+    }
+
     /// A table of numbers; the first column names its row. On a narrow screen it scrolls by itself.
     pub(super) fn table(&mut self, caption: &str, head: &[&str], rows: &[Vec<String>]) {
         self.open("<div class=\"scroll\" tabindex=\"0\">\n<table>");
@@ -140,10 +155,13 @@ impl Page {
     /// A whole as a bar of its parts. Parts that are there are seen, however small.
     pub(super) fn bar(&mut self, parts: &[(Colour, &str, u64)]) {
         let all: u64 = parts.iter().map(|(_, _, count)| count).sum();
+        if all == 0 {
+            return;
+        }
         let shown = || parts.iter().filter(|(_, _, count)| *count > 0);
         self.open("<div class=\"bar\" aria-hidden=\"true\">");
         for (colour, _, count) in shown() {
-            let share = 100.0 * *count as f64 / all.max(1) as f64;
+            let share = 100.0 * *count as f64 / all as f64;
             let name = colour.name;
             let _ = writeln!(
                 self.html,

@@ -4,7 +4,8 @@ use super::page::Page;
 use super::timeline::Timeline;
 use super::{counts, curve, over_time};
 use crate::model::delay::{Distribution, Percentiles};
-use crate::model::report::{RunReport, TrialReport};
+use crate::model::event::Event;
+use crate::model::report::{LimitResult, RunReport, TrialReport};
 use crate::report::blame;
 use crate::report::human::{self, delay::or_lost, origin};
 use crate::report::warnings::{Explained, bottleneck};
@@ -12,43 +13,49 @@ use crate::units::human::grouped;
 use crate::units::text::{count, per_second, percent};
 use std::io;
 
-/// What to think of it, and the numbers that most people want.
-pub(super) fn verdict(report: &RunReport, word: &str, news: &str, page: &mut Page) {
+/// What to think of it: a word, what it says, and why it may not be used.
+pub(super) fn verdict<T: Explained<R>, R>(
+    (word, news): (&str, &str),
+    reasons: &[T],
+    report: &R,
+    page: &mut Page,
+) {
     let is_good = word == "VALID";
     page.open(if is_good { "<div class=\"verdict good\">" } else { "<div class=\"verdict bad\">" });
     page.element("b", word);
     page.text(news);
-    explained(&report.trial.invalid_reasons, report, page);
+    explained(reasons, report, page);
     page.close("</div>");
-    let trial = &report.trial;
-    page.open("<dl class=\"tiles\">");
-    let mut tile = |name: &str, value: String| {
-        page.open("<div>");
-        page.element("dt", name);
-        page.element("dd", &value);
-        page.close("</div>");
-    };
+}
+
+/// The numbers that most people want.
+pub(super) fn tiles(trial: &TrialReport, page: &mut Page) {
+    let mut tiles = Vec::new();
     if let Some(totals) = &trial.totals {
-        tile("lost", totals.loss_ratio.map_or("not known".into(), percent));
+        tiles.push(("lost".into(), totals.loss_ratio.map_or("not known".into(), percent)));
     }
     match (&trial.sender, &trial.totals) {
         (Some(sender), _) => {
-            tile("offered, datagrams/s", rate(sender.offered_load_pps));
+            let rate = rate(sender.counts.offered, sender.offered_load_pps);
+            tiles.push(("offered, datagrams/s".into(), rate));
         }
-        (None, Some(totals)) => tile("received, datagrams/s", rate(totals.forwarding_rate_pps)),
+        (None, Some(totals)) => {
+            let rate = rate(totals.counts.received, totals.forwarding_rate_pps);
+            tiles.push(("received, datagrams/s".into(), rate));
+        }
         (None, None) => {}
     }
     let (name, of) = main_delay(trial);
     if let Some(of) = of.filter(|of| of.percentiles.count > 0) {
-        tile(&format!("{name} p50"), or_lost(of.percentiles.p50));
-        tile(&format!("{name} p99"), or_lost(of.percentiles.p99));
+        tiles.push((format!("{name} p50"), or_lost(of.percentiles.p50)));
+        tiles.push((format!("{name} p99"), or_lost(of.percentiles.p99)));
     }
-    page.close("</dl>");
+    page.tiles(&tiles);
 }
 
 /// A trial too short to have a rate has none.
-fn rate(rate: f64) -> String {
-    if rate == 0.0 { "too short to tell".into() } else { per_second(rate) }
+fn rate(datagrams: u64, rate: f64) -> String {
+    if datagrams > 0 && rate == 0.0 { "too short to tell".into() } else { per_second(rate) }
 }
 
 /// The delay that counts here, and its name.
@@ -64,7 +71,7 @@ fn main_delay(trial: &TrialReport) -> (&'static str, Option<&Distribution>) {
 }
 
 /// What each thing means, and what to do about it.
-fn explained<T: Explained>(things: &[T], report: &RunReport, page: &mut Page) {
+pub(super) fn explained<T: Explained<R>, R>(things: &[T], report: &R, page: &mut Page) {
     if things.is_empty() {
         return;
     }
@@ -79,12 +86,12 @@ fn explained<T: Explained>(things: &[T], report: &RunReport, page: &mut Page) {
 }
 
 /// Whether each held.
-pub(super) fn limits(report: &RunReport, page: &mut Page) {
-    if report.limits.is_empty() {
+pub(super) fn limits(limits: &[LimitResult], page: &mut Page) {
+    if limits.is_empty() {
         return;
     }
     page.section("Limits");
-    let rows = report.limits.iter().map(|limit| {
+    let rows = limits.iter().map(|limit| {
         let measured = limit.measured.as_deref().unwrap_or("nothing");
         let outcome = if limit.held { "held" } else { "FAILED" };
         vec![limit.limit.to_string(), measured.to_owned(), outcome.to_owned()]
@@ -181,10 +188,9 @@ pub(super) fn delay(report: &RunReport, page: &mut Page) -> io::Result<()> {
         curves.push(curve::Curve { name: (*name).into(), histogram, lost: *lost });
     }
     curve::figure_of("Delay by percentile", &curves, page)?;
-    let head = ["", "min", "p50", "p90", "p99", "p99.9", "p99.99", "max"];
     let cells: Vec<_> =
         known.iter().map(|(name, of, _)| percentiles(name, &of.percentiles)).collect();
-    page.table("Percentiles of delay", &head, &cells);
+    page.table("Percentiles of delay", &PERCENTILES, &cells);
     for note in notes(trial) {
         page.classed("p", "note", &note);
     }
@@ -192,7 +198,12 @@ pub(super) fn delay(report: &RunReport, page: &mut Page) -> io::Result<()> {
     Ok(())
 }
 
-fn percentiles(name: &str, of: &Percentiles) -> Vec<String> {
+/// The head of a table of percentiles.
+pub(super) const PERCENTILES: [&str; 8] =
+    ["", "min", "p50", "p90", "p99", "p99.9", "p99.99", "max"];
+
+/// A row of a table, below [`PERCENTILES`].
+pub(super) fn percentiles(name: &str, of: &Percentiles) -> Vec<String> {
     let percentiles = [of.p50, of.p90, of.p99, of.p99_9, of.p99_99].map(or_lost);
     let mut cells = vec![name.to_owned(), of.min.to_string()];
     cells.extend(percentiles);
@@ -262,7 +273,12 @@ pub(super) fn warnings(report: &RunReport, page: &mut Page) {
         page.rows(bottleneck.map(|bottleneck| ("limited by", bottleneck)));
         page.close("</section>");
     }
-    let events = human::notable(&trial.events);
+    events(&trial.events, page);
+}
+
+/// What happened, but for who was heard.
+pub(super) fn events(events: &[Event], page: &mut Page) {
+    let events = human::notable(events);
     if events.is_empty() {
         return;
     }

@@ -117,7 +117,7 @@ fn write(several: &Several, out: &mut dyn Write) -> io::Result<()> {
     page.open("<header>");
     page.element("h1", "mcast-bench");
     for (comparison, set) in comparisons.iter().zip(letters().skip(1)) {
-        let (class, word, news) = compared::verdict(comparison);
+        let (class, word, news) = compared::verdict(comparison, set);
         page.open(match class {
             Change::Worse => "<div class=\"verdict bad\">",
             _ => "<div class=\"verdict good\">",
@@ -210,7 +210,8 @@ fn cell(unit: Unit, spread: Option<&Spread>) -> String {
 
 fn difference(line: &ComparedLine) -> String {
     let word = compared::word(line.verdict);
-    line.ratio.map_or(word.into(), |ratio| format!("{word}, ×{ratio:.3}"))
+    let ratio = line.ratio.filter(|ratio| *ratio >= 0.001);
+    ratio.map_or(word.into(), |ratio| format!("{word}, ×{ratio:.3}"))
 }
 
 /// What may be the reason.

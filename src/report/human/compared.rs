@@ -55,12 +55,15 @@ fn write(compared: &Comparison, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn write_verdict(compared: &Comparison, page: &mut Page<'_>) -> io::Result<()> {
-    let (_, word, news) = verdict(compared);
+    let (_, word, news) = verdict(compared, 'B');
     page.wrapped(&format!("{word}: "), &news)
 }
 
-/// What to think of B, in a word, and in which quantities.
-pub(in crate::report) fn verdict(compared: &Comparison) -> (Change, &'static str, String) {
+/// What to think of B, which is called `name`, in a word, and in which quantities.
+pub(in crate::report) fn verdict(
+    compared: &Comparison,
+    name: char,
+) -> (Change, &'static str, String) {
     let names = |verdict| {
         let lines = compared.lines.iter().filter(move |line| line.verdict == verdict);
         lines.map(|line| line.quantity.clone()).collect::<Vec<_>>()
@@ -68,16 +71,18 @@ pub(in crate::report) fn verdict(compared: &Comparison) -> (Change, &'static str
     let (mut worse, better) = (names(Change::Worse), names(Change::Better).join(", "));
     let (a, b) = (&compared.a, &compared.b);
     if b.invalid * a.runs > a.invalid * b.runs {
-        worse.push(format!("{} of B INVALID", count(b.invalid as u64, "run")));
+        worse.push(format!("{} of {name} INVALID", count(b.invalid as u64, "run")));
     }
     let worse = worse.join(", ");
     match (worse.is_empty(), better.is_empty()) {
         (false, true) => (Change::Worse, "WORSE", worse),
         (false, false) => (Change::Worse, "WORSE", format!("{worse}; but better: {better}")),
         (true, false) => (Change::Better, "BETTER", format!("{better}; nothing is worse")),
-        (true, true) if compared.lines.iter().all(|line| line.verdict == Change::CannotTell) => {
-            (Change::CannotTell, "CANNOT TELL", "nothing was measured in both A and B".into())
-        }
+        (true, true) if compared.lines.iter().all(|line| line.verdict == Change::CannotTell) => (
+            Change::CannotTell,
+            "CANNOT TELL",
+            format!("nothing was measured in both A and {name}"),
+        ),
         (true, true) => (Change::Same, "SAME", "no quantity differs beyond the spread".into()),
     }
 }

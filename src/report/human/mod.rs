@@ -6,7 +6,7 @@ pub(super) mod delay;
 mod lost;
 pub(super) mod origin;
 mod page;
-mod ping;
+pub(super) mod ping;
 mod echo;
 pub(super) mod patterns;
 mod senders;
