@@ -33,16 +33,13 @@ for (const svg of [...document.querySelectorAll("svg")].filter(shown)) {
       if (overlaps) problems.push(`${name(text)} overlaps ${name(texts[j])}`);
     }
   });
-  if (!svg.querySelector("title").textContent || !svg.querySelector("desc").textContent) {
+  if (!svg.querySelector("title")?.textContent || !svg.querySelector("desc")?.textContent) {
     problems.push("a drawing without words");
   }
 }
 for (const table of document.querySelectorAll("table")) {
   if (!table.caption.textContent) problems.push("a table without a caption");
 }
-parent.postMessage(JSON.stringify({
-  width: innerWidth,
-  height: Math.ceil(root.getBoundingClientRect().height),
-  is_dark: matchMedia("(prefers-color-scheme: dark)").matches,
-  problems,
-}), "*");
+const scheme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+const height = Math.ceil(root.getBoundingClientRect().height);
+parent.postMessage({form: scheme + innerWidth, found: JSON.stringify({height, problems})}, "*");

@@ -84,6 +84,9 @@ fn joined(parts: [String; 2]) -> String {
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
+/// Rows that do not hide what comes below them.
+const AT_A_GLANCE: usize = 20;
+
 /// Most rows; whoever wants more reads them by machine.
 const MOST: usize = 200;
 
@@ -112,7 +115,15 @@ pub(super) fn streams(streams: &[StreamReport], page: &mut Page) {
     let head =
         ["stream", "group", "source", "sent", "unique", "lost", "share", "duplicates", "reordered"];
     let caption = format!("{} streams, those that lost most first", grouped(streams.len() as u64));
+    let is_long = shown.len() > AT_A_GLANCE;
+    if is_long {
+        page.open("<details>");
+        page.element("summary", "Show all");
+    }
     page.table(&caption, &head, &rows.collect::<Vec<_>>());
+    if is_long {
+        page.close("</details>");
+    }
     if let Some(more @ 1..) = streams.len().checked_sub(MOST) {
         let more = grouped(more as u64);
         page.classed("p", "note", &format!("... and {more} more (all of them in --report json)"));

@@ -2,7 +2,7 @@
 
 use super::axis::Axis;
 use super::page::Page;
-use super::palette::{ELSEWHERE, HEAT, HOST, SERIES, SOCKET};
+use super::palette::{Colour, ELSEWHERE, HEAT, HOST, SERIES, SOCKET};
 use super::plot::{Caption, Mark, Plot, Width, figure};
 use super::timeline::{ROWS, Slot, Timeline};
 use crate::units::Nanos;
@@ -15,8 +15,8 @@ use std::io;
 pub(super) fn rates(timeline: &Timeline, page: &mut Page) -> io::Result<()> {
     let slots = &timeline.slots;
     let rate = |slot: &Slot, count: fn(&Slot) -> Option<u64>| Some(slot.per_second(count(slot)?));
-    let lines: [(&str, fn(&Slot) -> Option<u64>); 2] =
-        [("offered", |slot| slot.offered), ("received", |slot| slot.received)];
+    type Line = (&'static str, fn(&Slot) -> Option<u64>);
+    let lines: [Line; 2] = [("offered", |slot| slot.offered), ("received", |slot| slot.received)];
     let shown: Vec<_> =
         (0..2).filter(|&line| slots.iter().any(|s| lines[line].1(s).is_some())).collect();
     let range = |count| {
@@ -55,7 +55,8 @@ pub(super) fn rates(timeline: &Timeline, page: &mut Page) -> io::Result<()> {
 
 /// Datagrams lost, by where.
 pub(super) fn losses(timeline: &Timeline, page: &mut Page) -> io::Result<()> {
-    let parts: [(&str, _, fn(&Slot) -> i64); 3] = [
+    type Part = (&'static str, Colour, fn(&Slot) -> i64);
+    let parts: [Part; 3] = [
         ("own socket", SOCKET, |slot| slot.lost.receiver_socket),
         ("own host", HOST, |slot| slot.lost.receiver_host),
         ("elsewhere", ELSEWHERE, |slot| slot.lost.elsewhere),

@@ -140,7 +140,8 @@ pub(super) fn over_time(
             "note",
             "A loss stands where it became certain: after the loss threshold, not when it happened.",
         );
-        return Ok(page.close("</section>"));
+        page.close("</section>");
+        return Ok(());
     }
     if let Some(losses) = Timeline::of_losses(&report.trial) {
         over_time::losses(&losses, page)?;
@@ -151,7 +152,8 @@ pub(super) fn over_time(
         "This result has no intervals, so rates and delays over time are not known. With --interval \
          and --report html a trial draws them itself.",
     );
-    Ok(page.close("</section>"))
+    page.close("</section>");
+    Ok(())
 }
 
 fn capital(text: &str) -> String {
@@ -180,7 +182,8 @@ pub(super) fn delay(report: &RunReport, page: &mut Page) -> io::Result<()> {
     page.section("Delay");
     if known.is_empty() {
         page.element("p", "No delay was measured.");
-        return Ok(page.close("</section>"));
+        page.close("</section>");
+        return Ok(());
     }
     let mut curves = Vec::new();
     for (name, of, lost) in &known {
