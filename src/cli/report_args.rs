@@ -41,7 +41,7 @@ Exit codes:
 const HTML_EXAMPLES: &str = "\
 Examples:
   mcast-bench report html before.json after.json -o compared.html
-  mcast-bench report html a/ b/ c/ > compared.html          directories of repeated runs, with their spread
+  mcast-bench report html a/ b/ c/ -o abc.html              directories of repeated runs
 
 Exit codes:
   0    written
@@ -116,7 +116,8 @@ pub(super) struct CompareArgs {
 /// Flags of `report html`.
 #[derive(Debug, Args)]
 pub(super) struct HtmlArgs {
-    /// Results saved with --report json:FILE, or directories of repeated runs; the first is what others are compared to
+    /// Two to six results saved with --report json:FILE, or directories of repeated runs; the first is what the
+    /// others are compared to
     #[arg(value_name = "PATH", required = true, num_args = 2..=several::MOST)]
     pub(super) paths: Vec<PathBuf>,
     /// File to write; - is standard output

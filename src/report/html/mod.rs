@@ -1,6 +1,6 @@
 //! A page for a browser: the verdict, the ledger, and pictures of when and how. One file that needs no other.
 //!
-//! [`page`] writes and escapes, [`plot`] draws what the other files make of the numbers.
+//! `page.rs` writes and escapes, `plot.rs` draws what the other files make of the numbers.
 
 mod axis;
 mod counts;
