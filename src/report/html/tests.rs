@@ -147,11 +147,11 @@ fn an_hour_with_a_hundred_streams_is_below_two_megabytes() {
     let streams = (0..100).map(|number| StreamReport { stream: number, ..stream.clone() });
     report.trial.streams = streams.collect();
     let mut timeline = Timeline::default();
-    let sample = sample::intervals(Role::Run).remove(0);
+    let mut interval = sample::intervals(Role::Run).remove(0);
     for index in 0..3_600 {
-        let mut interval = sample.clone();
         (interval.index, interval.start) = (index, Nanos(index * Nanos::SECOND.0));
         let receiver = interval.receiver.as_mut().unwrap();
+        receiver.one_way_delay.clear();
         for number in 0..200 {
             // As far apart as delays are, and never the same twice.
             let delay = 1_000 + (index * 7_919 + number * 104_729) % 50_000_000;

@@ -177,10 +177,10 @@ mod tests {
 
     fn timeline(intervals: u64) -> Timeline {
         let mut timeline = Timeline::default();
-        let sample = &sample::intervals(Role::Run)[0];
+        let mut interval = sample::intervals(Role::Run).remove(0);
         for index in 0..intervals {
-            let start = Nanos(index * sample.length.0);
-            timeline.push(&Snapshot { index, start, ..sample.clone() });
+            (interval.index, interval.start) = (index, Nanos(index * interval.length.0));
+            timeline.push(&interval);
         }
         timeline
     }
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn however_long_it_is_it_takes_the_same_room_and_loses_nothing() {
         let each = timeline(1).slots.remove(0);
-        for intervals in [1, 2, 639, 640, 641, 1_281, 2_000] {
+        for intervals in [1, 2, 640, 641, 1_281] {
             let timeline = timeline(intervals);
             assert!(timeline.slots.len() <= MOST, "{intervals}");
             assert_eq!(timeline.end(), Nanos(intervals * Nanos::SECOND.0));
