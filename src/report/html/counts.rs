@@ -51,7 +51,8 @@ fn classes(of: &Buckets) -> BTreeMap<u32, u64> {
     let mut classes = BTreeMap::new();
     for (length, count) in of.buckets.iter().filter(|(_, count)| *count > 0) {
         let class = (*length).max(1).checked_next_power_of_two().map_or(64, u64::trailing_zeros);
-        *classes.entry(class).or_default() += count;
+        let sum: &mut u64 = classes.entry(class).or_default();
+        *sum = sum.saturating_add(*count);
     }
     classes
 }

@@ -154,14 +154,15 @@ impl Page {
 
     /// A whole as a bar of its parts. Parts that are there are seen, however small.
     pub(super) fn bar(&mut self, parts: &[(Colour, &str, u64)]) {
-        let all: u64 = parts.iter().map(|(_, _, count)| count).sum();
-        if all == 0 {
+        // Numbers of a file need not be such that they can be added up.
+        let all: f64 = parts.iter().map(|(_, _, count)| *count as f64).sum();
+        if all == 0.0 {
             return;
         }
         let shown = || parts.iter().filter(|(_, _, count)| *count > 0);
         self.open("<div class=\"bar\" aria-hidden=\"true\">");
         for (colour, _, count) in shown() {
-            let share = 100.0 * *count as f64 / all as f64;
+            let share = 100.0 * *count as f64 / all;
             let name = colour.name;
             let _ = writeln!(
                 self.html,

@@ -84,11 +84,6 @@ impl Several {
         let comparisons = comparisons.collect::<Result<_>>()?;
         Ok(Self { sets, comparisons, tolerance })
     }
-
-    /// Whether any set is worse than the first.
-    pub fn is_worse(&self) -> bool {
-        self.comparisons.iter().any(|comparison| comparison.worse)
-    }
 }
 
 impl Subject for Several {

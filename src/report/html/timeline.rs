@@ -121,11 +121,14 @@ impl Timeline {
         let ranges = || trial.streams.iter().flat_map(|stream| &stream.lost_ranges);
         let is_complete = trial.streams.iter().all(|stream| stream.lost_ranges_complete);
         let last = ranges().map(|range| range.at_ns.saturating_sub(started)).max()?;
-        if !is_complete || trial.duration_ns == Nanos(0) || ranges().any(|at| at.at_ns < started) {
+        let end = trial.duration_ns.max(last);
+        // Of a file that is not honest; sums of times would not hold it.
+        let is_honest = end.0 < u64::MAX / 2 && ranges().all(|range| range.at_ns >= started);
+        if !is_complete || !is_honest || trial.duration_ns == Nanos(0) {
             return None;
         }
         const SLOTS: u64 = 160;
-        let length = (trial.duration_ns.max(last).0 / SLOTS).max(1);
+        let length = (end.0 / SLOTS).max(1);
         let slot =
             |at: u64| Slot { start: Nanos(at * length), length: Nanos(length), ..Slot::default() };
         let mut slots: Vec<_> = (0..=SLOTS).map(slot).collect();
