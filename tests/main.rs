@@ -2,6 +2,7 @@
 
 mod af_packet;
 mod blame;
+mod browser;
 mod cli;
 mod doctor;
 mod dump;

@@ -112,6 +112,29 @@ fn a_saved_result_is_written_in_every_format() {
     let hlog = shown("hlog");
     assert_eq!(hlog.lines().filter(|line| line.starts_with("Tag=")).count(), 5, "{hlog}");
     assert!(shown("hdr").contains("Total count    =         1000]"));
+    let html = shown("html");
+    assert!(html.starts_with("<!DOCTYPE html>") && html.contains("has no intervals"), "{html}");
+}
+
+#[test]
+fn several_results_become_one_page() {
+    let scratch = Scratch::new();
+    scratch.receiver("a", &[]);
+    scratch.receiver("b", &[3, 4]);
+    let (a, b) = ("results/a.json", "results/b.json");
+    let output = scratch.run(&["report", "html", a, b, "-o", "page.html"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stdout.is_empty());
+    let page = fs::read_to_string(scratch.0.join("page.html")).unwrap();
+    assert!(page.contains("<b>B to A: WORSE</b>\nloss ratio"), "{page}");
+    let output = scratch.run(&["report", "html", b, a, "results"]);
+    let page = String::from_utf8(output.stdout).unwrap();
+    // The delays of two runs may differ either way.
+    let row = "<th scope=\"row\">loss ratio</th><td>0.200 %</td><td>0 %</td><td>better</td>";
+    assert!(page.contains(row) && page.contains("C: results, 2 runs"), "{page}");
+    scratch.refuses(&["report", "html", a, "gone.json"], "cannot read gone.json");
+    scratch.refuses(&["report", "html", a, "page.html"], "page.html is not a JSON object");
+    assert_eq!(scratch.run(&["report", "html", a]).status.code(), Some(2));
 }
 
 #[test]

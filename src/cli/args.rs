@@ -456,7 +456,7 @@ fn engine_help() -> String {
 
 pub(super) fn report_help<T: Subject>() -> String {
     let names: Vec<_> = T::formats().iter().map(|format| format.name()).collect();
-    format!("{}; repeatable [default: human]", names.join(", "))
+    format!("{} [default: human]", names.join(", "))
 }
 
 pub(super) fn report_long_help<T: Subject>() -> String {

@@ -1,13 +1,16 @@
 //! `mcast-bench report`: saved results, shown, merged or compared.
 
 use super::exit::Exit;
-use super::report_args::{CompareArgs, MergeArgs, ReportArgs, ReportVerb, ShowArgs, SummaryArgs};
+use super::report_args::{
+    CompareArgs, HtmlArgs, MergeArgs, ReportArgs, ReportVerb, ShowArgs, SummaryArgs,
+};
 use super::session::{command_line, written};
 use crate::error::{Error, Result};
 use crate::model::Observer;
 use crate::report::Subject;
 use crate::report::compare::{self, Run};
-use crate::report::load;
+use crate::report::html::several::{Set, Several};
+use crate::report::load::{self, Saved};
 use crate::report::merge::Merge;
 use crate::report::output::{Outputs, Target};
 use crate::units::Nanos;
@@ -21,6 +24,7 @@ pub(super) fn run(args: ReportArgs) -> Result<Exit> {
         ReportVerb::Show(args) => show(args),
         ReportVerb::Merge(args) => merge(args),
         ReportVerb::Compare(args) => compare(args),
+        ReportVerb::Html(args) => html(args),
     }
 }
 
@@ -93,21 +97,41 @@ fn compare(args: CompareArgs) -> Result<Exit> {
     Ok(written(&outputs, if compared.worse { Exit::NotGood } else { Exit::Fine }))
 }
 
+fn html(args: HtmlArgs) -> Result<Exit> {
+    let format = Several::formats()[0];
+    let path = (args.output != Path::new("-")).then_some(args.output);
+    let mut outputs = Outputs::open(&[Target { format, path }], Box::new(io::stdout()))?;
+    let mut sets = Vec::new();
+    for path in &args.paths {
+        let mut set = Set::new(path.display().to_string());
+        each_run(path, |saved| set.add(saved))?;
+        sets.push(set);
+    }
+    outputs.finish(&Several::of(sets, args.tolerance, &command_line())?);
+    Ok(written(&outputs, Exit::Fine))
+}
+
 /// What is to be compared of a file, or of all in a directory.
 fn runs(path: &Path) -> Result<Vec<Run>> {
-    let files = load::find(path)?;
     let mut runs = Vec::new();
+    each_run(path, |saved| Run::of(saved).map(|run| runs.push(run)))?;
+    Ok(runs)
+}
+
+/// Reads a result, or all in a directory.
+fn each_run(path: &Path, mut take: impl FnMut(&Saved) -> Result<()>) -> Result<()> {
+    let files = load::find(path)?;
     let mut progress = Progress::new(files.len());
     for file in &files {
         progress.next();
-        match load::read(file).and_then(|saved| Run::of(&saved)) {
-            Ok(run) => runs.push(run),
+        match load::read(file).and_then(|saved| take(&saved)) {
+            Ok(()) => {}
             Err(_) if file != path && load::is_summary(file) => {}
             Err(error) => return Err(error),
         }
     }
     progress.end();
-    Ok(runs)
+    Ok(())
 }
 
 fn open<T: Subject>(args: SummaryArgs<T>) -> Result<Outputs<T>> {

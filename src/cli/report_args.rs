@@ -5,6 +5,7 @@ use crate::model::compared::Comparison;
 use crate::model::merged::MergedReport;
 use crate::model::report::RunReport;
 use crate::report::Subject;
+use crate::report::html::several;
 use crate::report::output::Target;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -37,6 +38,16 @@ Exit codes:
   2    wrong usage
   3    something is worse beyond the spread";
 
+const HTML_EXAMPLES: &str = "\
+Examples:
+  mcast-bench report html before.json after.json -o compared.html
+  mcast-bench report html a/ b/ c/ -o abc.html              directories of repeated runs
+
+Exit codes:
+  0    written
+  1    a file could not be read
+  2    wrong usage";
+
 /// Flags of `report`.
 #[derive(Debug, Args)]
 #[command(disable_help_subcommand = true)]
@@ -57,6 +68,9 @@ pub(super) enum ReportVerb {
     /// Say what got better or worse from A to B
     #[command(after_help = COMPARE_EXAMPLES)]
     Compare(CompareArgs),
+    /// Write several results beside each other as a page for a browser
+    #[command(after_help = HTML_EXAMPLES)]
+    Html(HtmlArgs),
 }
 
 /// Flags of `report show`.
@@ -97,6 +111,21 @@ pub(super) struct CompareArgs {
     pub(super) tolerance: f64,
     #[command(flatten)]
     pub(super) output: SummaryArgs<Comparison>,
+}
+
+/// Flags of `report html`.
+#[derive(Debug, Args)]
+pub(super) struct HtmlArgs {
+    /// Two to six results saved with --report json:FILE, or directories of repeated runs; the first is what the
+    /// others are compared to
+    #[arg(value_name = "PATH", required = true, num_args = 2..=several::MOST)]
+    pub(super) paths: Vec<PathBuf>,
+    /// File to write; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    pub(super) output: PathBuf,
+    /// What counts as a difference where there is a single run
+    #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = parse_percent)]
+    pub(super) tolerance: f64,
 }
 
 /// What comes out of several results.

@@ -34,6 +34,7 @@ const PERCENTILES: [u32; 3] = [50_000, 99_000, 99_900];
 const RESOLUTION: f64 = 0.001;
 
 /// What is kept of a run.
+#[derive(Clone)]
 pub struct Run {
     /// In the order of [`QUANTITIES`]; what was lost is infinitely late.
     values: [Option<f64>; QUANTITIES.len()],

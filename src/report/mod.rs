@@ -19,6 +19,7 @@ pub mod output;
 pub mod csv;
 pub mod hdr;
 pub mod hlog;
+pub mod html;
 pub mod human;
 pub mod json;
 pub mod jsonl;
@@ -75,8 +76,15 @@ pub trait ReportWriter<T = RunReport>: Send {
 }
 
 /// All formats, in the order of `--help`.
-pub static FORMATS: &[&dyn ReportFormat] =
-    &[&human::Human, &json::Json, &jsonl::JsonLines, &csv::Csv, &hdr::Hdr, &hlog::Hlog];
+pub static FORMATS: &[&dyn ReportFormat] = &[
+    &human::Human,
+    &json::Json,
+    &jsonl::JsonLines,
+    &csv::Csv,
+    &hdr::Hdr,
+    &hlog::Hlog,
+    &html::Html,
+];
 
 impl Subject for RunReport {
     fn formats() -> &'static [&'static dyn ReportFormat] {
@@ -98,7 +106,7 @@ impl Subject for Comparison {
 
 impl Subject for PingReport {
     fn formats() -> &'static [&'static dyn ReportFormat<Self>] {
-        &[&human::Human, &json::Json, &csv::Csv, &hdr::Hdr, &hlog::Hlog]
+        &[&human::Human, &json::Json, &csv::Csv, &hdr::Hdr, &hlog::Hlog, &html::Html]
     }
 }
 

@@ -173,7 +173,7 @@ fn a_full_disk_is_1_and_the_other_reports_are_written() {
     let port = port();
     let run = ["run", "-q", "-c", "200", "-r", "1k", "-p", &port, "--loss-threshold", "100ms"];
     let full = "/dev/full: No space left on device (os error 28)";
-    for format in ["human", "json", "jsonl", "csv", "hdr", "hlog"] {
+    for format in ["human", "json", "jsonl", "csv", "hdr", "hlog", "html"] {
         let target = format!("{format}:/dev/full");
         let ran =
             bench.run(&[&run[..], &["--report", &target, "--report", "json:x.json"]].concat());

@@ -23,7 +23,7 @@ fn what_there_is_nothing_to_tell_of() {
         "recv --metrics 9464 --receivers 2",
         2,
         "error: --metrics is of one receiver, and --receivers asks for several\n\
-         hint: start one program for each, with a port of its own",
+         hint: start one program for each",
     );
     check(
         "send --metrics-linger 1s",

@@ -166,7 +166,7 @@ fn numbers_out_of_range() {
     check_value("--start-at", "noon", "times look like `2026-01-31T12:00:00Z`");
     check_value("--fail-if", "loss>=0", "`>=` is neither `>` nor `<`");
     check_value("--fail-if", "jitter>0", "`jitter` is nothing that is measured");
-    check_value("--report", "xml", "these are: human, json, jsonl, csv, hdr, hlog");
+    check_value("--report", "xml", "these are: human, json, jsonl, csv, hdr, hlog, html");
     check_value("--report", "json:", "`json:` names no file");
 }
 

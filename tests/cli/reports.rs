@@ -4,7 +4,7 @@ use super::{Bench, Ran, assert_adds_up, assert_went_well, port};
 use serde_json::Value;
 use std::fs;
 
-const FORMATS: [&str; 6] = ["human", "json", "jsonl", "csv", "hdr", "hlog"];
+const FORMATS: [&str; 7] = ["human", "json", "jsonl", "csv", "hdr", "hlog", "html"];
 
 /// All formats of one run.
 fn reports() -> (Bench, Ran) {
@@ -21,7 +21,10 @@ fn reports() -> (Bench, Ran) {
 #[test]
 fn in_files() {
     let (bench, ran) = reports();
-    assert_eq!(bench.files(), ["x.csv", "x.hdr", "x.hlog", "x.human", "x.json", "x.jsonl"]);
+    assert_eq!(
+        bench.files(),
+        ["x.csv", "x.hdr", "x.hlog", "x.html", "x.human", "x.json", "x.jsonl"]
+    );
     let report: Value = serde_json::from_str(&bench.read("x.json")).unwrap();
     assert_went_well(&ran, &report);
     check_json(&report);
@@ -29,6 +32,7 @@ fn in_files() {
     check_csv(&bench.read("x.csv"));
     check_hdr(&bench.read("x.hdr"));
     check_hlog(&bench.read("x.hlog"));
+    check_html(&bench.read("x.html"));
     let verdict = if report["valid"] == true { "VALID: nothing lost" } else { "INVALID: " };
     assert!(bench.read("x.human").starts_with(verdict));
 }
@@ -47,6 +51,7 @@ fn on_standard_output() {
             "csv" => check_csv(&ran.stdout),
             "hdr" => check_hdr(&ran.stdout),
             "hlog" => check_hlog(&ran.stdout),
+            "html" => check_html(&ran.stdout),
             _ => assert!(ran.stdout.contains("VALID: "), "{}", ran.stdout),
         }
     }
@@ -170,4 +175,15 @@ fn check_hlog(text: &str) {
         assert!(rows.iter().any(|row| row.starts_with(tag)), "{tag} {text}");
     }
     assert!(rows.iter().all(|row| row.split(',').nth(4).unwrap().starts_with("HISTF")), "{text}");
+}
+
+/// Whole, with charts, and nothing in it that would be loaded.
+fn check_html(text: &str) {
+    assert!(text.starts_with("<!DOCTYPE html>\n") && text.ends_with("</html>\n"), "{text}");
+    for part in ["<h2>Ledger</h2>", "<h2>Over time</h2>", "<h2>Take it again</h2>", "<polyline"] {
+        assert!(text.contains(part), "no {part}");
+    }
+    for outside in ["http:", "https:", "src=", "href=", "url(", "@import", "<script"] {
+        assert!(!text.contains(outside), "{outside}");
+    }
 }

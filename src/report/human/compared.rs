@@ -55,6 +55,15 @@ fn write(compared: &Comparison, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn write_verdict(compared: &Comparison, page: &mut Page<'_>) -> io::Result<()> {
+    let (_, word, news) = verdict(compared, 'B');
+    page.wrapped(&format!("{word}: "), &news)
+}
+
+/// What to think of B, which is called `name`, in a word, and in which quantities.
+pub(in crate::report) fn verdict(
+    compared: &Comparison,
+    name: char,
+) -> (Change, &'static str, String) {
     let names = |verdict| {
         let lines = compared.lines.iter().filter(move |line| line.verdict == verdict);
         lines.map(|line| line.quantity.clone()).collect::<Vec<_>>()
@@ -62,17 +71,19 @@ fn write_verdict(compared: &Comparison, page: &mut Page<'_>) -> io::Result<()> {
     let (mut worse, better) = (names(Change::Worse), names(Change::Better).join(", "));
     let (a, b) = (&compared.a, &compared.b);
     if b.invalid * a.runs > a.invalid * b.runs {
-        worse.push(format!("{} of B INVALID", count(b.invalid as u64, "run")));
+        worse.push(format!("{} of {name} INVALID", count(b.invalid as u64, "run")));
     }
     let worse = worse.join(", ");
     match (worse.is_empty(), better.is_empty()) {
-        (false, true) => page.wrapped("WORSE: ", &worse),
-        (false, false) => page.wrapped("WORSE: ", &format!("{worse}; but better: {better}")),
-        (true, false) => page.wrapped("BETTER: ", &format!("{better}; nothing is worse")),
-        (true, true) if compared.lines.iter().all(|line| line.verdict == Change::CannotTell) => {
-            page.wrapped("CANNOT TELL: ", "nothing was measured in both A and B")
-        }
-        (true, true) => page.wrapped("SAME: ", "no quantity differs beyond the spread"),
+        (false, true) => (Change::Worse, "WORSE", worse),
+        (false, false) => (Change::Worse, "WORSE", format!("{worse}; but better: {better}")),
+        (true, false) => (Change::Better, "BETTER", format!("{better}; nothing is worse")),
+        (true, true) if compared.lines.iter().all(|line| line.verdict == Change::CannotTell) => (
+            Change::CannotTell,
+            "CANNOT TELL",
+            format!("nothing was measured in both A and {name}"),
+        ),
+        (true, true) => (Change::Same, "SAME", "no quantity differs beyond the spread".into()),
     }
 }
 
@@ -107,7 +118,7 @@ fn table(lines: &[ComparedLine]) -> Table {
 }
 
 /// A rate has its unit here, because beside both ends of a spread there is no room for it.
-fn label(line: &ComparedLine) -> String {
+pub(in crate::report) fn label(line: &ComparedLine) -> String {
     match line.unit {
         Unit::Pps => format!("{}, /s", line.quantity),
         Unit::Ratio | Unit::Ns => line.quantity.clone(),
@@ -121,7 +132,8 @@ fn cell(unit: Unit, spread: Option<&Spread>) -> String {
     if spread.runs == 1 { median } else { format!("{median}\n{min} .. {max}") }
 }
 
-fn in_words(unit: Unit, value: Value) -> String {
+/// A quantity with its unit, but for rates, whose label has it.
+pub(in crate::report) fn in_words(unit: Unit, value: Value) -> String {
     match (unit, value) {
         (_, Value::Infinite(_)) => "infinite (lost)".into(),
         (Unit::Pps, Value::Finite(rate)) => per_second(rate),
@@ -130,7 +142,8 @@ fn in_words(unit: Unit, value: Value) -> String {
     }
 }
 
-fn word(verdict: Change) -> &'static str {
+/// What to think of it, in a word.
+pub(in crate::report) fn word(verdict: Change) -> &'static str {
     match verdict {
         Change::Better => "better",
         Change::Worse => "WORSE",

@@ -71,7 +71,7 @@ fn negative(delay: &OneWayDelay, page: &mut Page<'_>) -> io::Result<()> {
 }
 
 /// How much delays vary, each measure under its own name (RFC 5481, RFC 3550). RTP's is the largest of the streams'.
-fn variation(trial: &TrialReport) -> Option<String> {
+pub(in crate::report) fn variation(trial: &TrialReport) -> Option<String> {
     // What lies above the shortest delay is the variation.
     let relative =
         || trial.relative_delay_ns.as_ref().filter(|relative| relative.percentiles.count > 0);
@@ -123,6 +123,6 @@ pub(super) fn with_train(gaps: &str, train: u64) -> String {
 }
 
 /// A percentile of what was received and lost.
-pub(super) fn or_lost(percentile: Option<Nanos>) -> String {
+pub(in crate::report) fn or_lost(percentile: Option<Nanos>) -> String {
     percentile.map_or("lost".into(), |delay| delay.to_string())
 }

@@ -1,18 +1,18 @@
 //! What a person reads at the end: the verdict first, then what it rests on. At most 80 columns, no colour.
 
-mod compared;
+pub(super) mod compared;
 mod merged;
-mod delay;
+pub(super) mod delay;
 mod lost;
-mod origin;
+pub(super) mod origin;
 mod page;
-mod ping;
+pub(super) mod ping;
 mod echo;
 mod join;
-mod patterns;
+pub(super) mod patterns;
 mod senders;
 mod streams;
-mod verdict;
+pub(super) mod verdict;
 
 use super::warnings::bottleneck;
 use super::{AtEnd, ReportFormat, ReportWriter};
@@ -105,7 +105,7 @@ fn write_receiver(
 }
 
 /// Whose receive times, by which clock, how wrong at most.
-fn timestamps(of: &TimestampReport, received: u64) -> String {
+pub(super) fn timestamps(of: &TimestampReport, received: u64) -> String {
     let TimestampReport { kind, phc, error_ns, without } = *of;
     let error = || error_ns.map_or("error not known".into(), |error| format!("±{error}"));
     let whose = match kind {
@@ -153,7 +153,8 @@ fn noted(number: u64, note: &str) -> &str {
     if number == 0 { "" } else { note }
 }
 
-fn threads(cpus: &[Option<usize>]) -> String {
+/// So many threads, and on which cores.
+pub(super) fn threads(cpus: &[Option<usize>]) -> String {
     let threads = count(cpus.len() as u64, "thread");
     let cores: Option<Vec<_>> = cpus.iter().map(|cpu| cpu.map(|cpu| cpu.to_string())).collect();
     match cores {
@@ -186,8 +187,7 @@ fn write_warnings(report: &RunReport, page: &mut Page<'_>) -> io::Result<()> {
 }
 
 /// Events that a reader should know; who was heard is in a table.
-fn write_events(events: &[Event], page: &mut Page<'_>) -> io::Result<()> {
-    const MOST: usize = 10;
+pub(super) fn notable(events: &[Event]) -> Vec<&Event> {
     let heard = |event: &&Event| {
         matches!(
             event.what,
@@ -196,7 +196,12 @@ fn write_events(events: &[Event], page: &mut Page<'_>) -> io::Result<()> {
                 | Happening::AskerHeard { .. }
         )
     };
-    let events: Vec<_> = events.iter().filter(|event| !heard(event)).collect();
+    events.iter().filter(|event| !heard(event)).collect()
+}
+
+fn write_events(events: &[Event], page: &mut Page<'_>) -> io::Result<()> {
+    const MOST: usize = 10;
+    let events = notable(events);
     if events.is_empty() {
         return Ok(());
     }

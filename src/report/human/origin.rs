@@ -11,22 +11,30 @@ use crate::units::text::{bits_per_second, bytes, count, payload_lens};
 use std::io;
 
 pub(super) fn write(report: &RunReport, page: &mut Page<'_>) -> io::Result<()> {
-    let trial = &report.trial;
+    page.section("Measured", &measured(report))?;
+    page.row("command", &report.command)?;
+    trial(&report.trial.spec).iter().try_for_each(|(label, text)| page.row(label, text))?;
+    let grant = report.trial.receiver.as_ref().map(|receiver| &receiver.receive_buffer);
+    write_machine(&report.environment, grant, page)
+}
+
+/// When, for how long and by what.
+pub(in crate::report) fn measured(report: &RunReport) -> String {
+    let RunReport { trial, version, .. } = report;
     let commit = &report.environment.commit;
     let lasted = match trial.duration_ns {
         Nanos(0) => String::new(),
         duration => format!("{duration} from "),
     };
     let commit = commit.as_ref().map(|commit| format!(", commit {commit}")).unwrap_or_default();
-    let (start, version) = (&trial.started_at, &report.version);
-    page.section("Measured", &format!("{lasted}{start}, mcast-bench {version}{commit}"))?;
-    page.row("command", &report.command)?;
-    page.row("load", &load(&trial.spec))?;
-    if let Some(reason) = &trial.spec.engine_reason {
-        page.row("engine", &format!("{}, because {reason}", trial.spec.engine))?;
-    }
-    let grant = trial.receiver.as_ref().map(|receiver| &receiver.receive_buffer);
-    write_machine(&report.environment, grant, page)
+    format!("{lasted}{}, mcast-bench {version}{commit}", trial.started_at)
+}
+
+/// What was asked for, by label.
+pub(in crate::report) fn trial(spec: &TrialSpec) -> Vec<(&'static str, String)> {
+    let reason = spec.engine_reason.as_ref();
+    let engine = reason.map(|reason| ("engine", format!("{}, because {reason}", spec.engine)));
+    [("load", load(spec))].into_iter().chain(engine).collect()
 }
 
 /// The machine, and what its sockets got.
@@ -35,17 +43,25 @@ pub(super) fn write_machine(
     grant: Option<&BufferGrant>,
     page: &mut Page<'_>,
 ) -> io::Result<()> {
+    machine(environment, grant).iter().try_for_each(|(label, text)| page.row(label, text))
+}
+
+/// The machine, and what its sockets got, by label.
+pub(in crate::report) fn machine(
+    environment: &Environment,
+    grant: Option<&BufferGrant>,
+) -> Vec<(&'static str, String)> {
     let Environment { host, kernel, interface, .. } = environment;
-    page.row("host", &joined([host, kernel].map(|known| known.clone().unwrap_or_default())))?;
-    page.row("CPU", &cpu(environment))?;
+    let mut rows = vec![
+        ("host", joined([host, kernel].map(|known| known.clone().unwrap_or_default()))),
+        ("CPU", cpu(environment)),
+    ];
     if !interface.name.is_empty() {
-        page.row("interface", &hardware(interface))?;
-        page.row("", &software(interface))?;
+        rows.extend([("interface", hardware(interface)), ("", software(interface))]);
     }
-    if let Some(grant) = grant {
-        page.row("buffer", &buffer(grant))?;
-    }
-    page.row("sysctls", &sysctls(environment))
+    rows.extend(grant.map(|grant| ("buffer", buffer(grant))));
+    rows.push(("sysctls", sysctls(environment)));
+    rows
 }
 
 fn load(spec: &TrialSpec) -> String {

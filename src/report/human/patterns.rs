@@ -14,7 +14,25 @@ use std::time::{Duration, UNIX_EPOCH};
 const BURSTS: usize = 5;
 
 pub(super) fn write(trial: &TrialReport, page: &mut Page<'_>) -> io::Result<()> {
-    let (streams, Some(patterns)) = (&trial.streams[..], &trial.patterns) else { return Ok(()) };
+    let rows = rows(trial);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    page.section("Patterns", "")?;
+    for (label, row) in rows {
+        page.row(label, &row)?;
+        if label == "loss" {
+            bursts(&trial.streams, page)?;
+        }
+    }
+    Ok(())
+}
+
+/// What there is to say, by label.
+pub(in crate::report) fn rows(trial: &TrialReport) -> Vec<(&'static str, String)> {
+    let (streams, Some(patterns)) = (&trial.streams[..], &trial.patterns) else {
+        return Vec::new();
+    };
     let rows = [
         ("loss", loss(streams)),
         ("order", order(streams, patterns)),
@@ -22,18 +40,7 @@ pub(super) fn write(trial: &TrialReport, page: &mut Page<'_>) -> io::Result<()> 
         ("density", density(streams)),
         ("media", media(streams)),
     ];
-    if rows.iter().all(|(_, row)| row.is_none()) {
-        return Ok(());
-    }
-    page.section("Patterns", "")?;
-    for (label, row) in rows {
-        let Some(row) = row else { continue };
-        page.row(label, &row)?;
-        if label == "loss" {
-            bursts(streams, page)?;
-        }
-    }
-    Ok(())
+    rows.into_iter().filter_map(|(label, row)| Some((label, row?))).collect()
 }
 
 /// Loss periods (RFC 3357).

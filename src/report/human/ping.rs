@@ -46,6 +46,13 @@ fn write(report: &PingReport, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn write_verdict(report: &PingReport, page: &mut Page<'_>) -> io::Result<()> {
+    let (word, news) = in_words(report);
+    page.wrapped(&format!("{word}: "), &news)?;
+    report.outcome.invalid_reasons.iter().try_for_each(|reason| page.explained(reason, report))
+}
+
+/// Whether the numbers may be used and the limits held, in a word, and what they say.
+pub(in crate::report) fn in_words(report: &PingReport) -> (&'static str, String) {
     let outcome = &report.outcome;
     let failed = report.limits.iter().filter(|limit| !limit.held).count();
     let mut news = Vec::new();
@@ -73,13 +80,12 @@ fn write_verdict(report: &PingReport, page: &mut Page<'_>) -> io::Result<()> {
             news.push(format!("RTT p50 {p50}, p99 {p99}; RTT/2 p50 {half}"));
         }
     }
-    let verdict = match (outcome.valid, failed) {
-        (false, _) => "INVALID: ",
-        (true, 0) => "VALID: ",
-        (true, _) => "FAILED: ",
+    let word = match (outcome.valid, failed) {
+        (false, _) => "INVALID",
+        (true, 0) => "VALID",
+        (true, _) => "FAILED",
     };
-    page.wrapped(verdict, &news.join("; "))?;
-    outcome.invalid_reasons.iter().try_for_each(|reason| page.explained(reason, report))
+    (word, news.join("; "))
 }
 
 fn write_requests(outcome: &PingOutcome, page: &mut Page<'_>) -> io::Result<()> {
@@ -232,17 +238,24 @@ fn or_none(time: Option<Nanos>, count: u64) -> String {
 
 fn write_origin(report: &PingReport, page: &mut Page<'_>) -> io::Result<()> {
     let outcome = &report.outcome;
-    let (duration, start) = (outcome.duration_ns, &outcome.started_at);
-    page.section("Measured", &format!("{duration} from {start}, mcast-bench {}", report.version))?;
+    page.section("Measured", &measured(report))?;
     page.row("command", &report.command)?;
+    page.row("load", &load(outcome))?;
+    origin::write_machine(&report.environment, Some(&outcome.receive_buffer), page)
+}
+
+/// When, for how long and by what.
+pub(in crate::report) fn measured(report: &PingReport) -> String {
+    let PingOutcome { duration_ns, started_at, .. } = &report.outcome;
+    format!("{duration_ns} from {started_at}, mcast-bench {}", report.version)
+}
+
+/// What was asked, and where replies came to.
+pub(in crate::report) fn load(outcome: &PingOutcome) -> String {
     let spec = &outcome.spec;
     let (bytes, ttl) = (count(spec.payload_len.into(), "byte"), spec.ttl);
     let (group, port) = (spec.group, outcome.reply_port);
-    page.row(
-        "load",
-        &format!("{group}, {bytes} of UDP payload, TTL {ttl}; replies to port {port}"),
-    )?;
-    origin::write_machine(&report.environment, Some(&outcome.receive_buffer), page)
+    format!("{group}, {bytes} of UDP payload, TTL {ttl}; replies to port {port}")
 }
 
 impl Explained<PingReport> for PingInvalid {

@@ -8,6 +8,13 @@ use crate::units::text::{bits_per_second, count, per_second, percent};
 use std::io;
 
 pub(super) fn write(report: &RunReport, page: &mut Page<'_>) -> io::Result<()> {
+    let (word, news) = in_words(report);
+    page.wrapped(&format!("{word}: "), &news)?;
+    report.trial.invalid_reasons.iter().try_for_each(|reason| page.explained(reason, report))
+}
+
+/// Whether the trial may be used and its limits held, in a word, and what it says. Why it may not be used is to follow.
+pub(in crate::report) fn in_words(report: &RunReport) -> (&'static str, String) {
     let trial = &report.trial;
     let mut news = Vec::new();
     if trial.interrupted {
@@ -15,15 +22,14 @@ pub(super) fn write(report: &RunReport, page: &mut Page<'_>) -> io::Result<()> {
     }
     if !trial.valid {
         news.push("these numbers must not be used, because".into());
-        page.wrapped("INVALID: ", &news.join("; "))?;
-        return trial.invalid_reasons.iter().try_for_each(|reason| page.explained(reason, report));
+        return ("INVALID", news.join("; "));
     }
     let failed = report.limits.iter().filter(|limit| !limit.held).count();
     if failed > 0 {
         news.push(format!("{failed} of {} failed", count(report.limits.len() as u64, "limit")));
     }
     news.extend(findings(trial));
-    page.wrapped(if failed > 0 { "FAILED: " } else { "VALID: " }, &news.join("; "))
+    (if failed > 0 { "FAILED" } else { "VALID" }, news.join("; "))
 }
 
 /// What the trial found, in a few clauses.

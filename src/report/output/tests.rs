@@ -102,7 +102,7 @@ fn targets_are_a_format_and_maybe_a_file() {
     }
     assert_eq!(
         "xml:run.xml".parse::<Target>().unwrap_err(),
-        "`xml` is not a report format; these are: human, json, jsonl, csv, hdr, hlog"
+        "`xml` is not a report format; these are: human, json, jsonl, csv, hdr, hlog, html"
     );
     assert!("json:".parse::<Target>().unwrap_err().contains("names no file"));
 }

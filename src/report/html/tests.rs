@@ -1,0 +1,187 @@
+use super::several::{Set, Several};
+use super::*;
+use crate::model::drops::LostBy;
+use crate::model::metrics::Buckets;
+use crate::model::ping::PingReport;
+use crate::model::report::StreamReport;
+use crate::model::sample::{self, roundtrip};
+use crate::model::spec::Role;
+use crate::report::Subject;
+use crate::report::load::Saved;
+use crate::units::Nanos;
+use std::sync::{Arc, Mutex};
+
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What is written of anything that is no run.
+fn written<T: Subject>(subject: &T) -> String {
+    let out = Shared::default();
+    let format = T::formats().iter().find(|format| format.name() == "html").unwrap();
+    format.begin(Box::new(out.clone())).finish(subject).unwrap();
+    let bytes = out.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+/// What is written of a run, with or without its intervals.
+fn page(report: &RunReport, with_intervals: bool) -> String {
+    let mut timeline = Timeline::default();
+    if with_intervals {
+        let intervals = sample::intervals(report.trial.spec.role);
+        intervals.iter().for_each(|interval| timeline.push(interval));
+    }
+    render(report, &timeline).unwrap()
+}
+
+/// It is whole, loads nothing and divides by nothing.
+#[track_caller]
+fn check(page: &str) {
+    for nonsense in ["NaN", "inf ", "inf<", "null", "://", "<script", "url(", "src="] {
+        assert!(!page.contains(nonsense), "{nonsense}");
+    }
+    for tag in ["section", "figure", "svg", "table", "div", "dl", "ul", "li", "details"] {
+        let opened =
+            page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
+        assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
+    }
+    assert_eq!(page.matches("<svg").count(), page.matches("<desc").count());
+}
+
+#[test]
+fn every_run_has_a_page_with_intervals_and_without() {
+    for report in sample::all() {
+        for page in [page(&report, true), page(&report, false)] {
+            check(&page);
+            let (word, _) = verdict::in_words(&report);
+            let verdict = page.find(&format!("<b>{word}</b>")).unwrap();
+            let ledger = page.find("<h2>Ledger</h2>").unwrap();
+            assert!(verdict < ledger && ledger < page.find("<h2>Take it again</h2>").unwrap());
+            assert!(page.contains(&format!("<pre>{}</pre>", report.command)));
+        }
+    }
+}
+
+#[test]
+fn what_a_trial_found_is_drawn() {
+    let page = page(&sample::lossy(), true);
+    for title in [
+        "Datagrams a second",
+        "Datagrams found to be lost",
+        "One-way delay over time",
+        "Delay by percentile",
+        "How many datagrams in a row were lost",
+        "Gaps between datagrams",
+    ] {
+        assert!(page.contains(&format!("<strong>{title}</strong>")), "{title}");
+    }
+    assert!(page.contains("lost by own socket 91") && page.contains("lost elsewhere 269"));
+}
+
+#[test]
+fn names_from_outside_stay_text() {
+    let mut report = sample::many_streams();
+    let evil = "<img src=x onerror=alert(1)>\"'&";
+    report.command = evil.into();
+    report.environment.host = Some(evil.into());
+    for stream in &mut report.trial.streams {
+        stream.session = evil.into();
+    }
+    let page = page(&report, true);
+    assert!(!page.contains("<img"));
+    assert!(page.contains("&lt;img src=x onerror=alert(1)&gt;&quot;&#39;&amp;"));
+}
+
+/// A file may say anything that its types can hold.
+#[test]
+fn numbers_beyond_belief_are_no_harm() {
+    const MOST: u64 = u64::MAX;
+    let mut report = sample::lossy();
+    let trial = &mut report.trial;
+    let totals = trial.totals.as_mut().unwrap();
+    totals.lost_by = LostBy { receiver_socket: MOST, receiver_host: MOST, elsewhere: MOST };
+    (totals.forwarding_rate_pps, totals.payload_bytes) = (f64::MAX, MOST);
+    let patterns = trial.patterns.as_mut().unwrap();
+    let buckets = vec![(0, MOST), (1, MOST), (MOST - 1, MOST), (MOST, MOST)];
+    let wild = Buckets { count: MOST, p50: None, p99: Some(0), max: Some(MOST), buckets };
+    (patterns.loss_period, patterns.inter_arrival_ns) = (wild.clone(), wild);
+    for duration in [0, 1, MOST] {
+        report.trial.duration_ns = Nanos(duration);
+        assert!(page(&report, false).ends_with("</html>\n"));
+        report.trial.streams[0].lost_ranges[0].at_ns = Nanos(MOST);
+        assert!(page(&report, false).ends_with("</html>\n"));
+    }
+}
+
+#[test]
+fn round_trips_have_a_page() {
+    for report in [roundtrip::ping(), roundtrip::ping_alone()] {
+        let page = written::<PingReport>(&report);
+        check(&page);
+        assert!(page.contains("<h2>Replies</h2>"));
+    }
+}
+
+fn set(name: &str, reports: &[RunReport]) -> Set {
+    let mut set = Set::new(name.into());
+    for (number, report) in reports.iter().enumerate() {
+        let file = format!("{name}/{number}.json");
+        set.add(&Saved { file, report: report.clone() }).unwrap();
+    }
+    set
+}
+
+#[test]
+fn several_results_stand_beside_each_other_with_their_spread() {
+    let slow = |typical| {
+        let mut report = sample::run();
+        report.trial.one_way_delay_ns = Some(sample::typical_delay(1_000_000, typical));
+        report
+    };
+    let sets = vec![
+        set("before", &[slow(10_000), slow(12_000), slow(11_000)]),
+        set("now", &[slow(30_000), slow(33_000)]),
+        set("<b>lossy", &[sample::lossy(), sample::nothing()]),
+    ];
+    let several = Several::of(sets, 0.05, "mcast-bench report html before now").unwrap();
+    let page = written(&several);
+    check(&page);
+    assert!(page.contains("<b>B to A: WORSE</b>") && page.contains("<b>C to A: WORSE</b>"));
+    assert!(page.contains("2 runs of C INVALID"), "{page}");
+    assert!(page.contains("A: before, 3 runs") && page.contains("C: &lt;b&gt;lossy, 2 runs"));
+    assert!(page.contains(" .. ") && page.contains("WORSE, ×"));
+}
+
+/// An hour of seconds with delays all over the place, and a hundred streams that all lost.
+#[test]
+fn an_hour_with_a_hundred_streams_is_below_two_megabytes() {
+    let mut report = sample::lossy();
+    let stream = report.trial.streams[2].clone();
+    let streams = (0..100).map(|number| StreamReport { stream: number, ..stream.clone() });
+    report.trial.streams = streams.collect();
+    let mut timeline = Timeline::default();
+    let mut interval = sample::intervals(Role::Run).remove(0);
+    for index in 0..3_600 {
+        (interval.index, interval.start) = (index, Nanos(index * Nanos::SECOND.0));
+        let receiver = interval.receiver.as_mut().unwrap();
+        receiver.one_way_delay.clear();
+        for number in 0..200 {
+            // As far apart as delays are, and never the same twice.
+            let delay = 1_000 + (index * 7_919 + number * 104_729) % 50_000_000;
+            receiver.one_way_delay.record(Nanos(0), Nanos(delay));
+        }
+        timeline.push(&interval);
+    }
+    let page = render(&report, &timeline).unwrap();
+    check(&page);
+    assert!(page.len() < 2_000_000, "{} bytes", page.len());
+}
