@@ -2,10 +2,10 @@
 
 use super::doctor_args::{DOCTOR_EXAMPLES, DoctorArgs, describe_doctor};
 use super::load_args::LoadArgs;
+use super::network_args::{GroupWord, ListenArgs, SourceArgs, parse_groups};
 use super::ping_args::{ECHO_EXAMPLES, PING_EXAMPLES};
 use super::ping_args::{EchoArgs, PingArgs, describe_echo, describe_ping};
 use super::report_args::ReportArgs;
-use crate::model::group::GroupSpec;
 use crate::model::limit::Limit;
 use crate::model::report::RunReport;
 use crate::model::spec::Timestamps;
@@ -131,7 +131,11 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) sending: SendingArgs,
     #[command(flatten)]
+    pub(super) source: SourceArgs,
+    #[command(flatten)]
     pub(super) receiving: ReceivingArgs,
+    #[command(flatten)]
+    pub(super) listening: ListenArgs,
     #[command(flatten)]
     pub(super) engine: EngineArgs,
     #[command(flatten)]
@@ -154,6 +158,8 @@ pub(super) struct SendArgs {
     #[command(flatten)]
     pub(super) sending: SendingArgs,
     #[command(flatten)]
+    pub(super) source: SourceArgs,
+    #[command(flatten)]
     pub(super) engine: EngineArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
@@ -175,6 +181,8 @@ pub(super) struct RecvArgs {
     #[command(flatten)]
     pub(super) receiving: ReceivingArgs,
     #[command(flatten)]
+    pub(super) listening: ListenArgs,
+    #[command(flatten)]
     pub(super) engine: EngineArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
@@ -189,9 +197,10 @@ pub(super) struct GroupArgs {
     /// Multicast group; may be repeated [default: 239.255.77.77]
     ///
     /// `239.1.1.1`, with a port `239.1.1.1:5000`, a range of 100 `239.1.1.1+99`, source-specific
-    /// `192.0.2.1@232.1.1.1:5000`, IPv6 `[ff15::1]:5000`.
-    #[arg(short, long = "group", value_name = "GROUP")]
-    pub(super) groups: Vec<GroupSpec>,
+    /// `192.0.2.1@232.1.1.1:5000` or from several `192.0.2.1,192.0.2.2@232.1.1.1`, IPv6 `[ff15::1]:5000`; `@FILE` has
+    /// one of these a line.
+    #[arg(short, long = "group", value_name = "GROUP", value_parser = parse_groups)]
+    pub(super) groups: Vec<GroupWord>,
     /// UDP port of groups that name none
     #[arg(short, long, value_name = "PORT", default_value = "5777")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
@@ -199,9 +208,10 @@ pub(super) struct GroupArgs {
     /// Interface by name, index or address [default: loopback]
     #[arg(short = 'I', long, value_name = "IFACE", env = "MCAST_BENCH_IFACE", hide_env = true)]
     #[arg(long_help = "Interface by name, index or address [default: loopback]\n\n\
-                       Without it all traffic stays on this host.\n\n\
+                       Without it all traffic stays on this host. `recv` takes several, joins the groups on each, \
+                       and counts them apart.\n\n\
                        [env: MCAST_BENCH_IFACE]")]
-    pub(super) iface: Option<String>,
+    pub(super) iface: Vec<String>,
 }
 
 /// How long.

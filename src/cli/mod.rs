@@ -11,6 +11,8 @@ mod receivers;
 mod recv;
 mod report;
 mod load_args;
+mod network_args;
+mod notices;
 mod report_args;
 mod run;
 mod send;

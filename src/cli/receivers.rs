@@ -2,8 +2,8 @@
 
 use super::args::{OutputArgs, RecvArgs};
 use super::exit::Exit;
-use super::session;
 use super::spec::Meant;
+use super::{notices, session};
 use crate::doctor::environment;
 use crate::error::{Error, Result};
 use crate::live::line::Line;
@@ -30,8 +30,9 @@ pub(super) fn run((spec, interface): Meant, args: &RecvArgs) -> Result<Exit> {
     let mut outputs = Outputs::open(&targets(&args.output)?, Box::new(io::stdout()))?;
     args.launch.remove_stale()?;
     let interrupt = session::interrupt()?;
-    let environment = environment::read(interface);
+    let environment = environment::read(interface.clone());
     if !args.output.quiet {
+        notices::say(&spec, &interface, args.groups.iface.is_empty());
         let _ = writeln!(io::stderr(), "{count} receivers; the lines are those of the first");
     }
     let trials = receive(&specs(&spec, count)?, args, &interrupt)?;

@@ -3,7 +3,7 @@
 use super::Asked;
 use crate::model::checkup::Finding;
 use crate::net::counters::{Counters, Scope, Side};
-use crate::net::socket;
+use crate::net::membership;
 use crate::sys::clock;
 
 /// Joins the groups for as long as was asked, and tells the counters of drops that rose meanwhile. Nobody reads, so no
@@ -13,7 +13,7 @@ pub(super) fn listen(check: &'static str, asked: &Asked) -> Vec<Finding> {
     let v6 = asked.is_v6();
     let scope = Scope { interface: asked.interface.index, v4: !v6, v6 };
     // A group that cannot be joined is the finding of another check.
-    let Ok(joined) = socket::keep_joined(&asked.groups, asked.interface.index) else {
+    let Ok(joined) = membership::keep_joined(&asked.groups, asked.interface.index) else {
         return Vec::new();
     };
     let before = Counters::read(&scope, Side::Receiving);

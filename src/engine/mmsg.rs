@@ -75,7 +75,7 @@ impl MmsgTx {
         let socket = socket::open_sender(&plan.socket_options())?;
         Ok(Self {
             socket,
-            destinations: plan.flows.iter().map(|flow| flow.destination().into()).collect(),
+            destinations: plan.targets(),
             batch: SendBatch::new(capacity),
             arena: vec![0; capacity * plan.payload_len.max(1)].into(),
             payload_len: plan.payload_len,
@@ -211,7 +211,7 @@ impl MmsgRx {
                 segment_len,
                 received_at: control.received_at(&self.stamps, &mut self.counters),
                 source,
-                flow: listener.flow(&control),
+                flow: listener.flow(source, &control),
                 // What was dropped just before was most likely as long as what came after it.
                 dropped_before: listener.dropped_before(&control).saturating_mul(datagrams as u32),
             });

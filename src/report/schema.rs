@@ -3,6 +3,7 @@
 use super::json;
 use crate::model::compared::Comparison;
 use crate::model::event::{Event, Happening};
+use crate::model::group::{AnySource, SharedMac};
 use crate::model::merged::MergedReport;
 use crate::model::report::{InvalidReason, RunReport, StreamEnd, Warning};
 use crate::model::sample;
@@ -160,6 +161,12 @@ fn everything() -> RunReport {
         Warning::SenderMissedLoad { session: session.clone(), intended: 2, offered: 1 },
         Warning::ClocksMoved { streams: 1, step_max_ns: -1 },
         Warning::TailUnknown { streams: 1 },
+        Warning::SharedMac(SharedMac {
+            first: "239.128.0.5".parse().unwrap(),
+            second: "224.0.0.5".parse().unwrap(),
+            groups: 1,
+        }),
+        Warning::AnySource(AnySource { group: "232.1.1.1".parse().unwrap(), groups: 1 }),
         Warning::Hiccup { worker: worker.clone(), length_ns },
     ]);
     report.trial.events = [

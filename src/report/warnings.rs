@@ -2,10 +2,12 @@
 
 use super::blame;
 use crate::model::drops::Place;
+use crate::model::group::{AnySource, SharedMac, mac};
 use crate::model::report::{InvalidReason, RunReport, TrialReport, Warning};
 use crate::units::Nanos;
 use crate::units::human::grouped;
 use crate::units::text::{bytes, count, percent};
+use std::net::IpAddr;
 
 /// Something that a person is to understand and to act on.
 pub trait Explained<T = RunReport> {
@@ -133,6 +135,17 @@ impl Explained for Warning {
                  heard is not known and not counted",
                 count(*streams as u64, "stream")
             ),
+            Self::SharedMac(SharedMac { first, second, groups }) => format!(
+                "{first} and {second} share the Ethernet address {}, as do {} in all: what goes by \
+                 that alone, a network card or a switch, cannot tell them apart",
+                mac_text(*first),
+                count(*groups as u64, "group")
+            ),
+            Self::AnySource(AnySource { group, groups }) => format!(
+                "{group} is for joins with a source (RFC 4607) and is joined without one, as are {} \
+                 in all: most routers forward nothing to such members",
+                count(*groups as u64, "group")
+            ),
             Self::Hiccup { worker, length_ns } => {
                 format!("the {worker} stood still for {length_ns}, too short to spoil the trial")
             }
@@ -178,12 +191,22 @@ impl Explained for Warning {
                 "let the sender end before the receiver, and check that its last datagrams can arrive"
                     .into()
             }
+            Self::SharedMac(_) => {
+                "take groups that differ in their low 23 bits, IPv6 in their low 32, and IPv4 not \
+                 x.0.0.y nor x.128.0.y"
+                    .into()
+            }
+            Self::AnySource(AnySource { group, .. }) => format!("name the source: -g SOURCE@{group}"),
             Self::Hiccup { .. } => {
                 "keep other work off its core, or pin it with --cpu; the longest delays may be its doing"
                     .into()
             }
         }
     }
+}
+
+fn mac_text(group: IpAddr) -> String {
+    mac(group).map(|byte| format!("{byte:02x}")).join(":")
 }
 
 /// What an errno of a send means, and what to do.
