@@ -1,6 +1,7 @@
 //! Flags as typed. What they mean together is decided in `spec`.
 
 use super::doctor_args::{DOCTOR_EXAMPLES, DoctorArgs, describe_doctor};
+use super::interfaces::{INTERFACES_EXAMPLES, InterfacesArgs};
 use super::load_args::LoadArgs;
 use super::network_args::{GroupWord, ListenArgs, SourceArgs, parse_groups};
 use super::ping_args::{ECHO_EXAMPLES, PING_EXAMPLES};
@@ -101,6 +102,9 @@ pub(super) enum Verb {
     #[command(after_help = DOCTOR_EXAMPLES)]
     #[command(mut_args(describe_doctor))]
     Doctor(DoctorArgs),
+    /// List the interfaces of this host, and the groups joined on each
+    #[command(after_help = INTERFACES_EXAMPLES)]
+    Interfaces(InterfacesArgs),
     /// Show, merge or compare saved results
     Report(ReportArgs),
 }

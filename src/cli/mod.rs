@@ -4,6 +4,7 @@ mod args;
 mod doctor;
 mod doctor_args;
 mod echo;
+mod interfaces;
 mod exit;
 mod ping;
 mod ping_args;
@@ -41,6 +42,7 @@ pub fn main() -> ExitCode {
         Verb::Ping(args) => ping::run(args),
         Verb::Echo(args) => echo::run(args),
         Verb::Doctor(args) => doctor::run(args),
+        Verb::Interfaces(args) => interfaces::run(&args),
         Verb::Report(args) => report::run(args),
     };
     result

@@ -4,7 +4,7 @@ use crate::model::environment::Interface;
 use crate::model::group::{any_source, shared_mac};
 use crate::model::report::Warning;
 use crate::model::spec::{Role, TrialSpec};
-use crate::net::interface::addresses_of;
+use crate::net::interface::{addresses_of, is_loopback};
 use crate::net::socket::{Launch, SenderOptions, chosen_source};
 use crate::report::warnings::Explained;
 use crate::sys::netdev::interface_name;
@@ -13,7 +13,7 @@ use std::net::IpAddr;
 
 /// What a reader should know of the groups of a trial, whatever came of it.
 pub(super) fn of_groups(spec: &TrialSpec, interface: &Interface) -> Vec<Warning> {
-    let has_ethernet = spec.interface > 0 && !interface.flags.iter().any(|flag| flag == "LOOPBACK");
+    let has_ethernet = spec.interface > 0 && !is_loopback(&interface.name);
     let shared = has_ethernet.then(|| shared_mac(&spec.groups)).flatten();
     let joins = spec.role != Role::Send;
     let without_source = joins.then(|| any_source(&spec.groups)).flatten();
@@ -25,25 +25,24 @@ pub(super) fn of_groups(spec: &TrialSpec, interface: &Interface) -> Vec<Warning>
 pub(super) fn say(spec: &TrialSpec, interface: &Interface, is_default: bool) {
     let mut err = io::stderr();
     if spec.interface > 0 {
-        let mut parts = Vec::new();
-        if spec.load.is_some() {
-            parts.push(format!("sending through {} from {}", interface.name, sources(spec)));
-        }
-        if spec.bind.is_some() {
+        let name = &interface.name;
+        let default = format!("no --iface: using {name}, so all traffic stays on this host");
+        let sending = spec.load.is_some().then(|| sources(spec)).flatten();
+        let sending = sending.map(|sources| format!("sending through {name} from {sources}"));
+        let receiving = spec.bind.map(|_| {
             let on: Vec<_> = spec.interfaces().map(|index| place(spec, index)).collect();
-            parts.push(format!("receiving on {}", on.join(" and ")));
-        }
-        let all_stays =
-            if is_default { "no --iface, so all traffic stays on this host: " } else { "" };
-        let _ = writeln!(err, "{all_stays}{}", parts.join(", "));
+            format!("receiving on {}", on.join(" and "))
+        });
+        let parts = is_default.then_some(default).into_iter().chain(sending).chain(receiving);
+        let _ = writeln!(err, "{}", parts.collect::<Vec<_>>().join("; "));
     }
     for warning in of_groups(spec, interface) {
         let _ = writeln!(err, "warning: {}", warning.sentence());
     }
 }
 
-/// The source address of each family, as the kernel chooses it; where it finds none, why.
-fn sources(spec: &TrialSpec) -> String {
+/// The source address of each family, as the kernel chooses it. Where it finds none, the trial will say why.
+fn sources(spec: &TrialSpec) -> Option<String> {
     let of_family = |v6: bool| {
         let group = spec.groups.iter().find(|group| group.group.is_ipv6() == v6)?;
         let options = SenderOptions {
@@ -57,12 +56,11 @@ fn sources(spec: &TrialSpec) -> String {
             dscp: spec.dscp,
             launch: Launch::AtOnce,
         };
-        let source = chosen_source(&options, group);
-        Some(source.map_or_else(|error| error.reason(), |source| source.to_string()))
+        chosen_source(&options, group).ok().map(|source| source.to_string())
     };
-    let port = spec.source_port.map(|port| format!(", port {port}")).unwrap_or_default();
     let sources: Vec<_> = [false, true].into_iter().filter_map(of_family).collect();
-    sources.join(" and ") + &port
+    let port = spec.source_port.map(|port| format!(", port {port}")).unwrap_or_default();
+    (!sources.is_empty()).then(|| sources.join(" and ") + &port)
 }
 
 /// An interface and its first address of each family of the groups: the one from which it reports what it joined.

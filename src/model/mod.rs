@@ -18,6 +18,7 @@ pub mod roundtrip;
 pub mod ping;
 pub mod echo;
 pub mod checkup;
+pub mod interfaces;
 pub mod limit;
 pub mod verdict;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod parts;
 pub(crate) mod checkup;
+pub(crate) mod interfaces;
 pub(crate) mod roundtrip;
 mod patterns;
 

@@ -71,6 +71,13 @@ pub fn ipv4_address(index: u32) -> Option<Ipv4Addr> {
     })
 }
 
+/// Whether an interface is the loopback interface.
+pub fn is_loopback(name: &str) -> bool {
+    let flag = libc::IFF_LOOPBACK as u32;
+    addresses()
+        .is_ok_and(|all| all.iter().any(|entry| entry.name == name && entry.flags & flag != 0))
+}
+
 /// The addresses of the interface of a name, in the kernel's order.
 pub fn addresses_of(name: &str) -> Vec<IpAddr> {
     let all = interface_addresses().unwrap_or_default().into_iter();
@@ -82,7 +89,7 @@ fn addresses() -> Result<Vec<InterfaceAddress>> {
 }
 
 /// What the interface says of itself; what it does not say is left out.
-fn describe(name: &str) -> Interface {
+pub(super) fn describe(name: &str) -> Interface {
     let index = interface_index(name).unwrap_or_default();
     let device = ethtool::Device::open(name).ok();
     let offload = |offload| device.as_ref()?.offload(offload).ok();

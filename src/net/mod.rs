@@ -5,6 +5,7 @@ pub mod ethernet;
 pub mod hardware;
 pub mod host;
 pub mod interface;
+pub mod listing;
 pub mod membership;
 pub mod phc;
 pub mod socket;

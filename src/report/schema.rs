@@ -21,6 +21,7 @@ const COMPARED: &str = include_str!("compared.schema.json");
 const PING: &str = include_str!("ping.schema.json");
 const ECHO: &str = include_str!("echo.schema.json");
 const DOCTOR: &str = include_str!("doctor.schema.json");
+const INTERFACES: &str = include_str!("interfaces.schema.json");
 
 /// What it knows; another word in the schema would go unchecked.
 const KEYWORDS: &[&str] = &[
@@ -270,6 +271,11 @@ fn findings_keep_to_their_schema() {
 }
 
 #[test]
+fn interfaces_keep_to_their_schema() {
+    check_summary(INTERFACES, &sample::interfaces::interfaces());
+}
+
+#[test]
 fn a_broken_report_is_refused() {
     let check = |pointer: &str, value: Value, complaint: &str| {
         let mut report = as_json(&everything());
@@ -314,7 +320,7 @@ fn every_object_of_the_schema_is_closed() {
             }
         }
     }
-    for schema in [SCHEMA, MERGED, COMPARED, PING, ECHO, DOCTOR] {
+    for schema in [SCHEMA, MERGED, COMPARED, PING, ECHO, DOCTOR, INTERFACES] {
         visit(&Validator::of(schema).schema, "");
     }
 }

@@ -136,15 +136,15 @@ impl Explained for Warning {
                 count(*streams as u64, "stream")
             ),
             Self::SharedMac(SharedMac { first, second, groups }) => format!(
-                "{first} and {second} share the Ethernet address {}, as do {} in all: what goes by \
-                 that alone, a network card or a switch, cannot tell them apart",
+                "{first} and {second} share the Ethernet address {}: what goes by that alone, a network \
+                 card or a switch, cannot tell them apart (groups concerned: {})",
                 mac_text(*first),
-                count(*groups as u64, "group")
+                grouped(*groups as u64)
             ),
             Self::AnySource(AnySource { group, groups }) => format!(
-                "{group} is for joins with a source (RFC 4607) and is joined without one, as are {} \
-                 in all: most routers forward nothing to such members",
-                count(*groups as u64, "group")
+                "{group} is for joins with a source (RFC 4607) and is joined without one: most routers \
+                 forward nothing to such members (groups concerned: {})",
+                grouped(*groups as u64)
             ),
             Self::Hiccup { worker, length_ns } => {
                 format!("the {worker} stood still for {length_ns}, too short to spoil the trial")

@@ -3,6 +3,7 @@
 mod compared;
 mod merged;
 mod delay;
+pub mod interfaces;
 mod lost;
 mod origin;
 mod page;
