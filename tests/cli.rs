@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 mod codes;
 mod doctor;
+mod groups;
 mod help;
 mod privileges;
 mod refusals;

@@ -145,15 +145,11 @@ fn explain(error: io::Error, interface: u32, group: &Membership) -> Error {
     }
 }
 
-/// Which limit it was that even one group goes beyond, and the command that raises it.
+/// Which limit it was that even one group goes beyond, and the command that raises it. One source is always allowed
+/// (ip_mc_source, net/ipv4/igmp.c).
 fn limit_hint(group: &Membership) -> String {
-    let v6 = group.group.is_ipv6();
-    let limits = Limits::read(v6);
-    let msf = if v6 { "net.ipv6.mld_max_msf" } else { "net.ipv4.igmp_max_msf" };
-    let (limit, now, better) = if limits.groups == 0 {
+    let (limit, now, better) = if Limits::read(group.group.is_ipv6()).groups == 0 {
         ("net.ipv4.igmp_max_memberships", 0, MOST_GROUPS)
-    } else if group.source.is_some() && limits.sources == 0 {
-        (msf, 0, 10)
     } else {
         let now = sysctl("net/core/optmem_max").unwrap_or(0);
         ("net.core.optmem_max", now, now.max(1 << 16) * 2)

@@ -252,7 +252,6 @@ fn limits_of_a_socket_are_met_with_more_sockets() {
         for (limit, groups, sockets) in [
             ("net.ipv4.igmp_max_memberships=5", "-g 239.1.2.1+30", 7),
             ("net.ipv4.igmp_max_msf=1", "-g 10.99.1.1,10.99.1.7,10.99.1.8@232.1.2.3", 3),
-            ("net.ipv6.mld_max_msf=1", "-g fd00:99::1,fd00:99::7@[ff3e::8000:3]", 2),
         ] {
             let trial = Trial::new(Lab::direct());
             run(trial.receiver(), "sysctl", &format!("-qw {limit}"));
@@ -264,6 +263,20 @@ fn limits_of_a_socket_are_met_with_more_sockets() {
             assert_eq!(received.totals(), Counts::of(COUNT, COUNT), "{limit}");
             assert_eq!(received.number("/receiver/sockets"), sockets, "{limit}");
         }
+    });
+}
+
+/// The limit of sources, `net.ipv6.mld_max_msf`, is one of the whole machine, and 64 unless it was changed.
+#[test]
+fn many_ipv6_sources_take_more_sockets() {
+    with_privileges(|| {
+        let trial = Trial::new(Lab::direct());
+        let others: String = (2..=130).map(|last| format!("fd00:99::1:{last:x},")).collect();
+        let receiver = trial.recv(&format!("-g {others}fd00:99::1@[ff3e::8000:3] {PROMPT}"));
+        Report::of(trial.send(&format!("-g [ff3e::8000:3] {LOAD}")));
+        let received = Report::of(receiver);
+        assert_eq!(received.totals(), Counts::of(COUNT, COUNT));
+        assert!(received.number("/receiver/sockets") > 1, "{}", received.json["receiver"]);
     });
 }
 
@@ -289,7 +302,6 @@ fn a_limit_that_no_socket_meets_is_explained() {
     with_privileges(|| {
         for (limit, group, joined) in [
             ("net.ipv4.igmp_max_memberships=0", "239.1.2.3", "239.1.2.3"),
-            ("net.ipv4.igmp_max_msf=0", "10.99.1.1@232.1.2.3", "10.99.1.1@232.1.2.3"),
             ("net.core.optmem_max=8", "239.1.2.3", "239.1.2.3"),
             ("net.core.optmem_max=8", "[ff15::1:2]", "ff15::1:2"),
         ] {
@@ -313,7 +325,6 @@ fn joins_that_partly_fail_leave_nothing_behind() {
     with_privileges(|| {
         let lab = Lab::direct();
         let host = lab.receiver();
-        run(host, "sysctl", "-qw net.ipv6.conf.eth0.disable_ipv6=1");
         let groups: Vec<Membership> = ["239.1.2.1+29", "[ff15::1:2]"]
             .iter()
             .flat_map(|word| word.parse::<GroupSpec>().unwrap().expand(PORT).unwrap())
@@ -325,6 +336,13 @@ fn joins_that_partly_fail_leave_nothing_behind() {
         };
         let (before, error, after, kept) = host.run(|| {
             let (index, before) = memberships();
+            // IPv6 takes more bytes to remember a group: there is a limit between the two.
+            let is_enough = |groups: &[Membership]| membership::keep_joined(groups, index).is_ok();
+            let between = (8..200).rev().step_by(4).find(|bytes| {
+                fs::write("/proc/sys/net/core/optmem_max", bytes.to_string()).unwrap();
+                is_enough(&groups[..1]) && !is_enough(&groups[30..])
+            });
+            assert!(between.is_some());
             let error = membership::keep_joined(&groups, index).unwrap_err().to_string();
             let after = memberships().1;
             let _kept = membership::keep_joined(&groups[..30], index).unwrap();
