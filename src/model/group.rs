@@ -4,6 +4,7 @@ mod ethernet;
 
 pub use ethernet::{SharedMac, mac, shared_mac};
 
+use crate::units::human::grouped;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fmt;
@@ -160,6 +161,18 @@ pub struct AnySource {
     pub group: IpAddr,
     /// How many.
     pub groups: usize,
+}
+
+impl fmt::Display for AnySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} is for joins with a source (RFC 4607) and is joined without one: most routers forward nothing to such \
+             members (groups concerned: {})",
+            self.group,
+            grouped(self.groups as u64)
+        )
+    }
 }
 
 /// Which of `groups` lack the source that they are meant to be joined with; `None` if none do.

@@ -2,12 +2,11 @@
 
 use super::blame;
 use crate::model::drops::Place;
-use crate::model::group::{AnySource, SharedMac, mac};
+use crate::model::group::AnySource;
 use crate::model::report::{InvalidReason, RunReport, TrialReport, Warning};
 use crate::units::Nanos;
 use crate::units::human::grouped;
 use crate::units::text::{bytes, count, percent};
-use std::net::IpAddr;
 
 /// Something that a person is to understand and to act on.
 pub trait Explained<T = RunReport> {
@@ -135,17 +134,8 @@ impl Explained for Warning {
                  heard is not known and not counted",
                 count(*streams as u64, "stream")
             ),
-            Self::SharedMac(SharedMac { first, second, groups }) => format!(
-                "{first} and {second} share the Ethernet address {}: what goes by that alone, a network \
-                 card or a switch, cannot tell them apart (groups concerned: {})",
-                mac_text(*first),
-                grouped(*groups as u64)
-            ),
-            Self::AnySource(AnySource { group, groups }) => format!(
-                "{group} is for joins with a source (RFC 4607) and is joined without one: most routers \
-                 forward nothing to such members (groups concerned: {})",
-                grouped(*groups as u64)
-            ),
+            Self::SharedMac(shared) => shared.to_string(),
+            Self::AnySource(joined) => joined.to_string(),
             Self::Hiccup { worker, length_ns } => {
                 format!("the {worker} stood still for {length_ns}, too short to spoil the trial")
             }
@@ -203,10 +193,6 @@ impl Explained for Warning {
             }
         }
     }
-}
-
-fn mac_text(group: IpAddr) -> String {
-    mac(group).map(|byte| format!("{byte:02x}")).join(":")
 }
 
 /// What an errno of a send means, and what to do.

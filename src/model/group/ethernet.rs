@@ -1,8 +1,10 @@
 //! The Ethernet addresses of groups, which are fewer than the groups.
 
 use super::Membership;
+use crate::units::human::grouped;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The Ethernet address of a group: the low 23 bits of an IPv4 group (RFC 1112 section 6.4), so that 32 groups share
@@ -46,6 +48,19 @@ pub fn shared_mac(groups: &[Membership]) -> Option<SharedMac> {
     let other = by_mac[&mac(first)].iter().copied().find(|other| *other != first);
     let second = shadowed(first).or(other)?;
     Some(SharedMac { first, second, groups: ours.iter().filter(sharing).count() })
+}
+
+impl fmt::Display for SharedMac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { first, second, groups } = self;
+        let mac = mac(*first).map(|byte| format!("{byte:02x}")).join(":");
+        write!(
+            f,
+            "{first} and {second} share the Ethernet address {mac}: what goes by that alone, a network card or a \
+             switch, cannot tell them apart (groups concerned: {})",
+            grouped(*groups as u64)
+        )
+    }
 }
 
 /// The group of 224.0.0.0/24 with the Ethernet address of `group`, which is none of them.
