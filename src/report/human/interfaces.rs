@@ -78,9 +78,9 @@ mod tests {
                groups       224.0.0.1, ff02::1\n\n\
              eth1           index 3, up, MULTICAST, MTU 1500, driver ixgbe, 10.0 Gbit/s\n  \
                addresses    192.0.2.7, fe80::7\n  \
-               groups       239.1.1.1, 239.1.1.2, 239.1.1.3, 239.1.1.4, 239.1.1.5,\n               \
-                            239.1.1.6, 239.1.1.7, 239.1.1.8, 239.1.1.9, 239.1.1.10,\n               \
-                            239.1.1.11, 239.1.1.12, and 8 more\n\n\
+               groups       239.1.1.1, 239.1.1.2, 239.1.1.3, 239.1.1.4, 239.1.1.5, 239.1.1.6,\n               \
+                            239.1.1.7, 239.1.1.8, 239.1.1.9, 239.1.1.10, 239.1.1.11,\n               \
+                            239.1.1.12, and 8 more\n\n\
              wlan0          index 4, down, no MULTICAST flag\n  \
                addresses    none\n  \
                groups       none\n"
