@@ -1,5 +1,5 @@
 //! The whole report as one JSON object; `schema.json` beside this file describes that of a run, and
-//! `merged.schema.json`, `compared.schema.json`, `ping.schema.json` `echo.schema.json`, `doctor.schema.json` and
+//! `merged.schema.json`, `compared.schema.json`, `ping.schema.json`, `echo.schema.json`, `doctor.schema.json` and
 //! `interfaces.schema.json` the others.
 
 use super::{AtEnd, ReportFormat, ReportWriter, Subject};
