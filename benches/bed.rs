@@ -4,6 +4,7 @@ use mcast_bench::engine::memory::Memory;
 use mcast_bench::engine::{Departure, Engine, RxEngine, RxPlan, TxEngine, TxPlan};
 use mcast_bench::model::group::{GroupSpec, Membership, expand_all};
 use mcast_bench::model::snapshot::{ReceiverInterval, SenderInterval};
+use mcast_bench::model::spec::Bind;
 use mcast_bench::model::spec::Pace;
 use mcast_bench::net::host::own_clock;
 use mcast_bench::net::socket::Launch;
@@ -56,6 +57,7 @@ impl Bed {
         let tx = TxPlan {
             flows: flows.clone(),
             interface: 0,
+            source_port: 0,
             ttl: 1,
             loopback: true,
             dscp: 0,
@@ -67,6 +69,7 @@ impl Bed {
         let rx = RxPlan {
             flows,
             interface: 0,
+            bind: Bind::Group,
             receive_buffer: 0,
             batch: BATCH,
             stamps: Stamps::Kernel,

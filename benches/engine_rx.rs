@@ -8,8 +8,10 @@ mod bare;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use mcast_bench::engine::{Departure, ENGINES, RxPlan, Support, TxEngine, TxPlan};
 use mcast_bench::model::group::Membership;
+use mcast_bench::model::spec::Bind;
 use mcast_bench::net::interface;
-use mcast_bench::net::socket::{Launch, join, open_receiver};
+use mcast_bench::net::membership::join;
+use mcast_bench::net::socket::{Launch, open_receiver};
 use mcast_bench::net::timestamp::{Stamps, Timestamps};
 use std::time::{Duration, Instant};
 
@@ -48,6 +50,7 @@ fn receive(criterion: &mut Criterion) {
     let tx_plan = TxPlan {
         flows: vec![flow],
         interface,
+        source_port: 0,
         ttl: 1,
         loopback: true,
         dscp: 0,
@@ -58,6 +61,7 @@ fn receive(criterion: &mut Criterion) {
     let rx_plan = RxPlan {
         flows: vec![flow],
         interface,
+        bind: Bind::Group,
         receive_buffer: BUFFER,
         batch: 64,
         stamps: Stamps::Kernel,

@@ -42,7 +42,9 @@ fn bare_loops(group: &mut Group<'_>, interface: &Interface, flow: Membership, ba
     let socket = open_sender(&SenderOptions {
         interface: interface.index,
         source: None,
+        source_port: 0,
         v6: false,
+        both: false,
         ttl: 1,
         loopback: true,
         dscp: 0,
@@ -86,6 +88,7 @@ fn engines(group: &mut Group<'_>, interface: &Interface, flow: Membership, batch
         let plan = TxPlan {
             flows: vec![flow],
             interface: interface.index,
+            source_port: 0,
             ttl: 1,
             loopback: true,
             dscp: 0,

@@ -10,6 +10,7 @@ use mcast_bench::engine::{
 };
 use mcast_bench::error::Error;
 use mcast_bench::model::group::{GroupSpec, Membership, expand_all};
+use mcast_bench::model::spec::Bind;
 use mcast_bench::net::interface;
 use mcast_bench::net::socket::Launch;
 use mcast_bench::net::timestamp::{Stamps, Timestamps};
@@ -33,6 +34,7 @@ fn tx_plan(flows: &[Membership], interface: u32) -> TxPlan {
     TxPlan {
         flows: flows.to_vec(),
         interface,
+        source_port: 0,
         ttl: 1,
         loopback: true,
         dscp: 0,
@@ -46,6 +48,7 @@ fn rx_plan(flows: &[Membership], interface: u32) -> RxPlan {
     RxPlan {
         flows: flows.to_vec(),
         interface,
+        bind: Bind::Group,
         receive_buffer: 4 << 20,
         batch: BATCH,
         stamps: Stamps::Kernel,

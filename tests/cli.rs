@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 mod codes;
 mod doctor;
 mod dump;
+mod groups;
 mod help;
 mod joins;
 mod live;

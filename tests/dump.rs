@@ -209,8 +209,18 @@ fn what_comes_over_another_interface_is_not_shown() {
             let sender = lab.sender().run(|| {
                 let (interface, v6) = (index(), group.group.is_ipv6());
                 let (source, launch) = (None, Launch::AtOnce);
-                let (ttl, loopback, dscp) = (1, true, 0);
-                open_sender(&SenderOptions { interface, source, v6, ttl, loopback, dscp, launch })
+                let (source_port, both, ttl, loopback, dscp) = (0, false, 1, true, 0);
+                open_sender(&SenderOptions {
+                    interface,
+                    source,
+                    source_port,
+                    v6,
+                    both,
+                    ttl,
+                    loopback,
+                    dscp,
+                    launch,
+                })
             });
             let sender = sender.expect("hosts have addresses");
             sender.send_to(b"once", &group.destination().into()).expect("the link is up");

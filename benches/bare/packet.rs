@@ -36,7 +36,9 @@ impl Ring {
         let options = SenderOptions {
             interface: interface.index,
             source: None,
+            source_port: 0,
             v6: false,
+            both: false,
             ttl: 1,
             loopback: true,
             dscp: 0,

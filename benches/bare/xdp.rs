@@ -35,7 +35,9 @@ impl Queue {
         let options = SenderOptions {
             interface: interface.index,
             source: None,
+            source_port: 0,
             v6: false,
+            both: false,
             ttl: 1,
             loopback: true,
             dscp: 0,

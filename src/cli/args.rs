@@ -3,27 +3,21 @@
 use super::doctor_args::{DOCTOR_EXAMPLES, DoctorArgs, describe_doctor};
 use super::dump_args::{DUMP_EXAMPLES, DumpArgs, describe_dump};
 use super::generate_args::{COMPLETIONS_EXAMPLES, CompletionsArgs, MAN_EXAMPLES, ManArgs};
+use super::interfaces::{INTERFACES_EXAMPLES, InterfacesArgs};
 use super::join_args::{JOIN_EXAMPLES, JoinArgs, describe_join};
-use super::live::LiveArgs;
 use super::load_args::LoadArgs;
-use super::metrics_args::MetricsArgs;
+use super::network_args::{GroupWord, ListenArgs, SourceArgs, parse_groups};
+use super::output_args::{LaunchArgs, OutputArgs, StartArgs};
 use super::ping_args::{ECHO_EXAMPLES, PING_EXAMPLES};
 use super::ping_args::{EchoArgs, PingArgs, describe_echo, describe_ping};
 use super::report_args::ReportArgs;
-use crate::model::group::GroupSpec;
-use crate::model::limit::Limit;
-use crate::model::report::RunReport;
 use crate::model::spec::Timestamps;
-use crate::report::Subject;
-use crate::report::output::Target;
 use crate::units::Nanos;
 use crate::units::count::parse_count;
 use crate::units::duration::parse_duration;
 use crate::units::rate::Rate;
 use crate::units::size::Bytes;
 use clap::{Arg, ArgAction, Args, Parser, Subcommand};
-use std::path::PathBuf;
-use std::time::SystemTime;
 
 const ABOUT: &str = "Multicast benchmark and load generator: how much a path or a host can take, what it loses, \
                      and how late it is";
@@ -114,6 +108,9 @@ pub(super) enum Verb {
     #[command(after_help = DUMP_EXAMPLES, after_long_help = with_exit_codes(DUMP_EXAMPLES))]
     #[command(mut_args(describe_dump))]
     Dump(DumpArgs),
+    /// List the interfaces of this host, and the groups joined on each
+    #[command(after_help = INTERFACES_EXAMPLES)]
+    Interfaces(InterfacesArgs),
     /// Show, merge or compare saved results
     Report(ReportArgs),
     /// Write completions for a shell
@@ -150,7 +147,11 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) sending: SendingArgs,
     #[command(flatten)]
+    pub(super) source: SourceArgs,
+    #[command(flatten)]
     pub(super) receiving: ReceivingArgs,
+    #[command(flatten)]
+    pub(super) listening: ListenArgs,
     #[command(flatten)]
     pub(super) engine: EngineArgs,
     #[command(flatten)]
@@ -173,6 +174,8 @@ pub(super) struct SendArgs {
     #[command(flatten)]
     pub(super) sending: SendingArgs,
     #[command(flatten)]
+    pub(super) source: SourceArgs,
+    #[command(flatten)]
     pub(super) engine: EngineArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
@@ -194,6 +197,8 @@ pub(super) struct RecvArgs {
     #[command(flatten)]
     pub(super) receiving: ReceivingArgs,
     #[command(flatten)]
+    pub(super) listening: ListenArgs,
+    #[command(flatten)]
     pub(super) engine: EngineArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
@@ -208,9 +213,10 @@ pub(super) struct GroupArgs {
     /// Multicast group; may be repeated [default: 239.255.77.77]
     ///
     /// `239.1.1.1`, with a port `239.1.1.1:5000`, a range of 100 `239.1.1.1+99`, source-specific
-    /// `192.0.2.1@232.1.1.1:5000`, IPv6 `[ff15::1]:5000`.
-    #[arg(short, long = "group", value_name = "GROUP")]
-    pub(super) groups: Vec<GroupSpec>,
+    /// `192.0.2.1@232.1.1.1:5000` or from several `192.0.2.1,192.0.2.2@232.1.1.1`, IPv6 `[ff15::1]:5000`; `@FILE` has
+    /// one of these a line.
+    #[arg(short, long = "group", value_name = "GROUP", value_parser = parse_groups)]
+    pub(super) groups: Vec<GroupWord>,
     /// UDP port of groups that name none
     #[arg(short, long, value_name = "PORT", default_value = "5777")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
@@ -218,9 +224,10 @@ pub(super) struct GroupArgs {
     /// Interface by name, index or address [default: loopback]
     #[arg(short = 'I', long, value_name = "IFACE", env = "MCAST_BENCH_IFACE", hide_env = true)]
     #[arg(long_help = "Interface by name, index or address [default: loopback]\n\n\
-                       Without it all traffic stays on this host.\n\n\
+                       Without it all traffic stays on this host. `recv` takes several, joins the groups on each, \
+                       and counts them apart.\n\n\
                        [env: MCAST_BENCH_IFACE]")]
-    pub(super) iface: Option<String>,
+    pub(super) iface: Vec<String>,
 }
 
 /// How long.
@@ -353,56 +360,6 @@ pub(super) struct EngineArgs {
     pub(super) batch: Option<u16>,
 }
 
-/// What comes out.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Output")]
-pub(super) struct OutputArgs {
-    // Its help is made from the list of formats.
-    #[arg(long = "report", value_name = "FORMAT[:PATH]")]
-    #[arg(help = report_help::<RunReport>(), long_help = report_long_help::<RunReport>())]
-    pub(super) reports: Vec<Target>,
-    /// The same as --report json
-    #[arg(short = 'J', long)]
-    pub(super) json: bool,
-    /// Time between two lines, from 10ms; 0 prints none
-    #[arg(short, long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
-    #[arg(allow_negative_numbers = true)]
-    pub(super) interval: Nanos,
-    /// Exit code 3 if this is so: 'loss>0.01%', 'p99>200us'; repeatable
-    ///
-    /// `loss>0`, `loss>0.01%`, `p99>200us`, `max>5ms`, `reordered>0`, `duplicates>0`, `corrupt>0`,
-    /// `offered<99%`, `refused>0`, `late-p99>100us`. Lost datagrams count as infinitely late.
-    #[arg(long = "fail-if", value_name = "EXPR")]
-    pub(super) limits: Vec<Limit>,
-    /// No interval lines and no notices; only reports and errors
-    #[arg(short, long)]
-    pub(super) quiet: bool,
-    #[command(flatten)]
-    pub(super) live: LiveArgs,
-    #[command(flatten)]
-    pub(super) metrics: MetricsArgs,
-}
-
-/// For those who start several.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Launching")]
-pub(super) struct LaunchArgs {
-    /// File to write when everything is open and joined
-    ///
-    /// A file that an earlier trial left there is removed first, so that waiting for it is enough.
-    #[arg(long, value_name = "PATH")]
-    pub(super) ready_file: Option<PathBuf>,
-}
-
-/// When to start.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Launching")]
-pub(super) struct StartArgs {
-    /// Wall clock time at which to start, such as 2026-01-31T12:00:00Z
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub(super) start_at: Option<SystemTime>,
-}
-
 /// Cores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CpuList(pub(super) Vec<usize>);
@@ -441,33 +398,12 @@ pub(super) fn parse_cpus(text: &str) -> Result<CpuList, String> {
     Ok(CpuList(cpus))
 }
 
-fn parse_time(text: &str) -> Result<SystemTime, String> {
-    humantime::parse_rfc3339(text)
-        .map_err(|error| format!("{error}; times look like `2026-01-31T12:00:00Z`"))
-}
-
 fn engine_help() -> String {
     let lines = crate::engine::ENGINES
         .iter()
         .map(|engine| format!("\n  {:8} {}", engine.name(), engine.about()));
     let auto = "\n  auto     gso where datagrams are too many to leave one by one, and to receive; else mmsg";
     format!("Way to move datagrams\n{}{auto}", lines.collect::<String>())
-}
-
-pub(super) fn report_help<T: Subject>() -> String {
-    let names: Vec<_> = T::formats().iter().map(|format| format.name()).collect();
-    format!("{} [default: human]", names.join(", "))
-}
-
-pub(super) fn report_long_help<T: Subject>() -> String {
-    let formats = T::formats().iter();
-    let lines = formats.map(|format| format!("\n  {:8} {}", format.name(), format.about()));
-    format!(
-        "Report to write, FORMAT or FORMAT:PATH; may be repeated [default: human]\n\n\
-         Without a path it goes to standard output. Files are opened before the trial and get their name when \
-         they are whole.\n{}",
-        lines.collect::<String>()
-    )
 }
 
 #[cfg(test)]

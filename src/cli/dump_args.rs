@@ -1,6 +1,7 @@
 //! Flags of `dump` as typed.
 
-use super::args::{GroupArgs, LaunchArgs, StopArgs, with_default};
+use super::args::{GroupArgs, StopArgs, with_default};
+use super::output_args::LaunchArgs;
 use crate::units::size::Bytes;
 use clap::{Arg, Args};
 use std::path::PathBuf;

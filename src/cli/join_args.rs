@@ -1,6 +1,7 @@
 //! Flags of `join` as typed.
 
-use super::args::{GroupArgs, LaunchArgs, StopArgs, with_default};
+use super::args::{GroupArgs, StopArgs, with_default};
+use super::output_args::LaunchArgs;
 use super::ping_args::RoundTripOutput;
 use crate::model::join::JoinReport;
 use crate::units::Nanos;

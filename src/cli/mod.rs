@@ -6,6 +6,7 @@ mod doctor_args;
 mod dump;
 mod dump_args;
 mod echo;
+mod interfaces;
 mod exit;
 mod join;
 mod join_args;
@@ -20,6 +21,9 @@ mod generate;
 mod generate_args;
 mod load_args;
 mod metrics_args;
+mod network_args;
+mod notices;
+mod output_args;
 mod report_args;
 mod run;
 mod send;
@@ -50,6 +54,7 @@ pub fn main() -> ExitCode {
         Verb::Join(args) => join::run(args),
         Verb::Doctor(args) => doctor::run(args),
         Verb::Dump(args) => dump::run(args),
+        Verb::Interfaces(args) => interfaces::run(&args),
         Verb::Report(args) => report::run(args),
         Verb::Completions(args) => generate::completions(&args),
         Verb::Man(args) => generate::man(&args),

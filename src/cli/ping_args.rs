@@ -1,9 +1,8 @@
 //! Flags of `ping` and `echo` as typed.
 
-use super::args::{
-    GroupArgs, LaunchArgs, SendingArgs, StopArgs, report_help, report_long_help, with_default,
-};
+use super::args::{GroupArgs, SendingArgs, StopArgs, with_default};
 use super::live::LiveArgs;
+use super::output_args::{LaunchArgs, report_help, report_long_help};
 use crate::model::echo::{EchoReport, ReplyTo};
 use crate::model::limit::Limit;
 use crate::model::ping::{AnsweredBy, PingReport};

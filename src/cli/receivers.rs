@@ -1,10 +1,11 @@
 //! `mcast-bench recv --receivers N`: several receivers of the same groups, each for itself, and one answer.
 
-use super::args::{OutputArgs, RecvArgs};
+use super::args::RecvArgs;
 use super::exit::Exit;
+use super::output_args::OutputArgs;
 use super::preflight::{self, Silence};
-use super::session;
 use super::spec::Meant;
+use super::{notices, session};
 use crate::doctor::environment;
 use crate::error::{Error, Result};
 use crate::live::Fanout;
@@ -32,8 +33,9 @@ pub(super) fn run((spec, interface): Meant, args: &RecvArgs) -> Result<Exit> {
     let mut outputs = Outputs::open(&targets(&args.output)?, Box::new(io::stdout()))?;
     args.launch.remove_stale()?;
     let interrupt = session::interrupt()?;
-    let environment = environment::read(interface);
+    let environment = environment::read(interface.clone());
     if !args.output.quiet {
+        notices::say(&spec, &interface, args.groups.iface.is_empty());
         let _ = writeln!(io::stderr(), "{count} receivers; the lines are those of the first");
         preflight::warn(&spec);
     }

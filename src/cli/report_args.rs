@@ -1,6 +1,6 @@
 //! Flags of `report` as typed.
 
-use super::args::{report_help, report_long_help};
+use super::output_args::{report_help, report_long_help};
 use crate::model::compared::Comparison;
 use crate::model::merged::MergedReport;
 use crate::model::report::RunReport;

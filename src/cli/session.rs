@@ -1,7 +1,9 @@
 //! What all verbs that carry out a trial have in common: outputs, Ctrl-C, the report, the verdict.
 
-use super::args::{GroupArgs, LaunchArgs, OutputArgs};
+use super::args::GroupArgs;
 use super::exit::Exit;
+use super::notices;
+use super::output_args::{LaunchArgs, OutputArgs};
 use super::preflight::{self, Silence};
 use super::spec::Meant;
 use crate::doctor::environment;
@@ -42,8 +44,8 @@ pub(super) fn run(
     let interrupt = interrupt()?;
     // Read before the trial, which keeps this thread off the senders' cores.
     let environment = environment::read(interface.clone());
-    if !output.quiet && spec.interface > 0 {
-        say_if_loopback(groups, &interface);
+    if !output.quiet {
+        notices::say(&spec, &interface, groups.iface.is_empty());
     }
     if !output.quiet {
         preflight::warn(&spec);
@@ -94,7 +96,7 @@ pub(super) fn run(
 
 /// Who names no interface should know which one it is.
 pub(super) fn say_if_loopback(groups: &GroupArgs, interface: &Interface) {
-    if groups.iface.is_none() {
+    if groups.iface.is_empty() {
         let name = &interface.name;
         let _ =
             writeln!(io::stderr(), "no --iface: using {name}, so all traffic stays on this host");
@@ -102,7 +104,12 @@ pub(super) fn say_if_loopback(groups: &GroupArgs, interface: &Interface) {
 }
 
 /// A trial with all that explains it.
-pub(super) fn report(trial: TrialReport, environment: Environment, limits: &[Limit]) -> RunReport {
+pub(super) fn report(
+    mut trial: TrialReport,
+    environment: Environment,
+    limits: &[Limit],
+) -> RunReport {
+    trial.warnings.extend(notices::of_groups(&trial.spec, &environment.interface));
     RunReport {
         schema: SCHEMA.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

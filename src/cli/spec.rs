@@ -3,19 +3,19 @@
 pub(super) mod doctor;
 pub(super) mod dump;
 pub(super) mod join;
+pub(super) mod network;
 pub(super) mod roundtrip;
 mod watching;
 
-use super::args::{EngineArgs, GroupArgs, RecvArgs, RunArgs, SendArgs, StopArgs};
+use super::args::{EngineArgs, RecvArgs, RunArgs, SendArgs, StopArgs};
 use super::engine::{Choice, choose};
 use super::load_args::{LoadArgs, Shape, SizeList};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::model::environment::Interface;
-use crate::model::group::{GroupSpec, Membership, expand_all};
+use crate::model::group::Membership;
 use crate::model::limit::{Limit, Quantity};
 use crate::model::spec::{Load, Role, StopWhen, Timestamps, Timing, TrialSpec};
-use crate::net::interface;
 use crate::sys::{clock, sched};
 use crate::units::Nanos;
 use crate::units::duration::format_duration;
@@ -23,6 +23,7 @@ use crate::units::rate::Rate;
 use crate::units::size::Bytes;
 use crate::units::size_mix::{SizeMix, SizeShare};
 use crate::wire::probe;
+use network::{check_families, check_sources, groups, interface, interfaces, timestamps};
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -55,10 +56,14 @@ pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
     let stop = stop(&args.stop, time_of(&args.load))?;
     let load = load(&args.load, &args.stop, stop, RUN_RATE)?;
     let Choice { engine, reason } = choose(&args.engine.engine, Role::Run, Some(&load), threads)?;
+    check_families(&groups, engine)?;
     let interface = interface(&args.groups, engine)?;
     let spec = TrialSpec {
         role: Role::Run,
         interface: interface.index,
+        further_interfaces: Vec::new(),
+        bind: Some(args.listening.bind),
+        source_port: args.source.source_port,
         load: Some(load),
         stop,
         ttl: args.sending.ttl,
@@ -108,11 +113,15 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
     let stop = stop(&args.stop, time_of(&args.load))?;
     let load = load(&args.load, &args.stop, stop, SEND_RATE)?;
     let Choice { engine, reason } = choose(&args.engine.engine, Role::Send, Some(&load), threads)?;
+    check_families(&groups, engine)?;
     let interface = interface(&args.groups, engine)?;
     let spec = TrialSpec {
         role: Role::Send,
         groups,
         interface: interface.index,
+        further_interfaces: Vec::new(),
+        bind: None,
+        source_port: args.source.source_port,
         load: Some(load),
         stop,
         ttl: args.sending.ttl,
@@ -155,24 +164,32 @@ pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
     }
     check_limits(&args.output.limits, Role::Recv)?;
     let Choice { engine, reason } = choose(&args.engine.engine, Role::Recv, None, threads)?;
-    let interface = interface(&args.groups, engine)?;
+    check_families(&groups, engine)?;
+    let (interface, further_interfaces) = interfaces(&args.groups)?;
+    if args.many.receivers > 1 && !further_interfaces.is_empty() {
+        return Err(Error::usage("--receivers on several interfaces")
+            .hint("start one `recv --receivers` for each interface"));
+    }
     let spec = TrialSpec {
         role: Role::Recv,
         groups,
         interface: interface.index,
+        timestamps: timestamps(args.receiving.timestamps, &further_interfaces)?,
+        receiver_threads: threads * (1 + further_interfaces.len()),
+        further_interfaces,
+        bind: Some(args.listening.bind),
+        source_port: None,
         load: None,
         stop: StopWhen { with_senders: args.stop.time.is_none(), ..stop(&args.stop, None)? },
         ttl: 0,
         loopback: true,
         dscp: 0,
         sender_threads: 0,
-        receiver_threads: threads,
         cpus: cpus(&args.engine)?,
         engine: engine.name().to_owned(),
         engine_reason: reason,
         batch: batch(&args.engine, engine),
         receive_buffer: receive_buffer(args.receiving.rcvbuf.0)?,
-        timestamps: args.receiving.timestamps,
         interval_ns: interval(args.output.interval)?,
         loss_threshold_ns: bounded("--loss-threshold", args.receiving.loss_threshold, Nanos(0))?,
         idle_timeout_ns: bounded(
@@ -191,30 +208,6 @@ pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
         start_at_ns: None,
     };
     Ok((spec, interface))
-}
-
-fn groups(args: &GroupArgs) -> Result<Vec<Membership>> {
-    let default = [GroupSpec { source: None, first: DEFAULT_GROUP, count: 1, port: None }];
-    let specs = if args.groups.is_empty() { &default } else { args.groups.as_slice() };
-    let groups = expand_all(specs, args.port).map_err(Error::usage)?;
-    let is_v6 = |group: &Membership| group.group.is_ipv6();
-    if groups.iter().any(is_v6) && !groups.iter().all(is_v6) {
-        return Err(Error::usage("IPv4 and IPv6 groups in one trial")
-            .hint("start one for each, their results can be told apart"));
-    }
-    Ok(groups)
-}
-
-/// All groups leave through one socket a thread, which has one source address.
-fn check_sources(groups: &[Membership]) -> Result<()> {
-    match groups.iter().find(|group| group.source != groups[0].source) {
-        None => Ok(()),
-        Some(other) => Err(Error::usage(format!(
-            "{} and {other} cannot be sent to by one sender: their source addresses differ",
-            groups[0]
-        ))
-        .hint("start one `send` for each source")),
-    }
 }
 
 fn check_streams(groups: &[Membership], threads: usize) -> Result<()> {
@@ -244,15 +237,6 @@ fn check_limits(limits: &[Limit], role: Role) -> Result<()> {
             limit.quantity
         ))
         .hint(format!("give it to `{other}`, or to `run`"))),
-    }
-}
-
-/// Nameless, with index 0, for an engine that needs none.
-fn interface(args: &GroupArgs, engine: &dyn Engine) -> Result<Interface> {
-    match &args.iface {
-        _ if !engine.has_network() => Ok(Interface::default()),
-        Some(text) => interface::resolve(text),
-        None => interface::loopback(),
     }
 }
 

@@ -6,7 +6,7 @@ use super::firewall::{self, Dropped};
 use crate::model::drops::HostDrops;
 use crate::model::group::{MAX_GROUPS, Membership};
 use crate::net::counters::{Counters, Scope, Side};
-use crate::net::socket;
+use crate::net::membership;
 use crate::sys::clock;
 use crate::sys::packet::{self, FilterStep, LEAVE, step};
 use crate::units::Nanos;
@@ -140,7 +140,7 @@ fn listen(asked: &Asked, listening: &Listening) -> Option<Heard> {
     let v6 = asked.is_v6();
     let scope = Scope { interface: asked.interface.index, v4: !v6, v6 };
     // A group that cannot be joined is the finding of another check.
-    let joined = socket::keep_joined(&asked.groups, asked.interface.index).ok()?;
+    let joined = membership::keep_joined(&asked.groups, asked.interface.index).ok()?;
     let rules = firewall::dropped();
     let before = Counters::read(&scope, Side::Receiving);
     let started = clock::monotonic();

@@ -2,7 +2,7 @@
 
 use super::{Asked, sysctl};
 use crate::model::checkup::Finding;
-use crate::net::socket::{self, MEMBERSHIPS_PER_SOCKET};
+use crate::net::{membership, socket};
 use crate::units::text::count;
 use std::collections::BTreeSet;
 use std::fs;
@@ -92,22 +92,16 @@ pub(super) fn memberships(check: &'static str, asked: &Asked) -> Vec<Finding> {
         return Vec::new();
     }
     let (name, index) = (&asked.interface.name, asked.interface.index);
-    let joined = match socket::keep_joined(&asked.groups, index) {
+    let joined = match membership::keep_joined(&asked.groups, index) {
         Ok(joined) => joined,
         Err(error) => {
-            let most = sysctl("net/ipv4/igmp_max_memberships");
-            let limit = most.filter(|most| !asked.is_v6() && *most < MEMBERSHIPS_PER_SOCKET as u64);
-            let what = match limit {
-                Some(most) => format!("{}; igmp_max_memberships is {most}", error.reason()),
-                None => error.reason(),
-            };
-            let fix = match limit {
-                Some(_) => {
-                    format!("sysctl -w net.ipv4.igmp_max_memberships={MEMBERSHIPS_PER_SOCKET}")
-                }
-                None => error.advice().unwrap_or_default().to_owned(),
-            };
-            return vec![Finding::problem(check, what, "receivers cannot join all groups", fix)];
+            let fix = error.advice().unwrap_or_default();
+            return vec![Finding::problem(
+                check,
+                error.reason(),
+                "receivers cannot join all groups",
+                fix,
+            )];
         }
     };
     let groups: BTreeSet<_> = asked.groups.iter().map(|group| group.group).collect();

@@ -3,7 +3,7 @@
 use super::interface::own_addresses;
 use super::{Asked, sysctl};
 use crate::model::checkup::Finding;
-use crate::net::socket::{Launch, SenderOptions, open_sender};
+use crate::net::socket::{self, Launch, SenderOptions};
 use crate::sys::netdev::interface_addresses;
 use std::collections::BTreeSet;
 use std::fs;
@@ -66,17 +66,15 @@ fn chosen_source(asked: &Asked) -> Result<IpAddr, String> {
     let options = SenderOptions {
         interface: asked.interface.index,
         source: None,
+        source_port: 0,
         v6: asked.is_v6(),
+        both: false,
         ttl: 1,
         loopback: true,
         dscp: 0,
         launch: Launch::AtOnce,
     };
-    let socket = open_sender(&options).map_err(|error| error.reason())?;
-    let target = asked.groups[0].destination();
-    socket.connect(&target.into()).map_err(|error| error.to_string())?;
-    let local = socket.local_addr().map_err(|error| error.to_string())?;
-    local.as_socket().map(|local| local.ip()).ok_or_else(|| "no address".to_owned())
+    socket::chosen_source(&options, &asked.groups[0]).map_err(|error| error.reason())
 }
 
 /// The filter of net.ipv4.conf.*.rp_filter (RFC 3704): the stricter of "all" and the interface's own holds

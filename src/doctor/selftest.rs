@@ -4,6 +4,7 @@ use super::Asked;
 use crate::error::{Error, Result};
 use crate::model::checkup::Finding;
 use crate::model::group::Membership;
+use crate::net::membership;
 use crate::net::socket::{self, Launch, SenderOptions};
 use crate::sys::clock;
 use crate::sys::packet::{self, KEEP, LEAVE, step};
@@ -79,7 +80,9 @@ fn exchange(asked: &Asked) -> Result<Seen> {
     let sender = socket::open_sender(&SenderOptions {
         interface: index,
         source: None,
+        source_port: 0,
         v6: asked.is_v6(),
+        both: false,
         ttl: 1,
         loopback: true,
         dscp: 0,
@@ -97,7 +100,7 @@ fn exchange(asked: &Asked) -> Result<Seen> {
     // To hear nobody else: the group may be busy.
     receiver.connect(&source).map_err(|error| cannot("hear oneself on", error))?;
     // Whoever sends to a source-specific group is this host, not its source.
-    socket::join(&receiver, index, &Membership { source: None, ..group })?;
+    membership::join(&receiver, index, &Membership { source: None, ..group })?;
     // Without the privilege nobody sees them leave.
     let mut tap = open_tap(index).ok();
     // Nobody else's, and of no protocol of ours.

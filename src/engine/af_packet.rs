@@ -61,6 +61,11 @@ impl Engine for AfPacket {
         }
     }
 
+    /// All its frames have headers of one length.
+    fn has_both_families(&self) -> bool {
+        false
+    }
+
     fn has_loopback(&self) -> bool {
         false
     }

@@ -22,6 +22,7 @@ use crate::sys::xsk;
 use crate::units::text::bytes;
 use filter::Filter;
 use rx::XdpRx;
+use std::collections::BTreeSet;
 use std::io;
 use tx::XdpTx;
 
@@ -61,6 +62,11 @@ impl Engine for AfXdp {
         }
     }
 
+    /// All its frames have headers of one length.
+    fn has_both_families(&self) -> bool {
+        false
+    }
+
     fn has_loopback(&self) -> bool {
         false
     }
@@ -74,7 +80,8 @@ impl Engine for AfXdp {
     }
 
     fn open(&self, tx: &[TxPlan], rx: &[RxPlan]) -> Result<Halves> {
-        if rx.len() > 1 {
+        let interfaces: BTreeSet<_> = rx.iter().map(|plan| plan.interface).collect();
+        if interfaces.len() < rx.len() {
             return Err(Error::usage(format!("{} receivers for engine {NAME}", rx.len()))
                 .hint("it takes all queues of the interface for one receiver: --threads 1"));
         }

@@ -33,14 +33,14 @@ impl Entry {
 }
 
 impl Directory {
-    pub(super) fn new(flows: &[Membership]) -> Self {
-        let entry = |(flow, membership): (FlowIndex, &Membership)| {
-            let Membership { source, group, port } = *membership;
+    pub(super) fn new(flows: impl Iterator<Item = (Membership, FlowIndex)>) -> Self {
+        let entry = |(membership, flow): (Membership, FlowIndex)| {
+            let Membership { source, group, port } = membership;
             Entry { group, port, source, flow }
         };
-        let mut entries: Box<[_]> = (0..).zip(flows).map(entry).collect();
+        let mut entries: Box<[_]> = flows.map(entry).collect();
         entries.sort_unstable();
-        let mut ports: Vec<_> = flows.iter().map(|flow| flow.port).collect();
+        let mut ports: Vec<_> = entries.iter().map(|entry| entry.port).collect();
         ports.sort_unstable();
         ports.dedup();
         Self { entries, ports: ports.into(), last: 0 }
@@ -87,13 +87,14 @@ mod tests {
 
     #[test]
     fn datagrams_find_their_flow_or_none() {
-        let mut directory = Directory::new(&[
+        let flows = [
             membership("239.1.1.9:5000"),
             membership("239.1.1.1:5000"),
             membership("10.0.0.2@232.1.1.1:5001"),
             membership("10.0.0.1@232.1.1.1:5001"),
             membership("[ff15::1]:5000"),
-        ]);
+        ];
+        let mut directory = Directory::new(flows.into_iter().zip(0..));
         let cases = [
             ("10.0.0.7", "239.1.1.9:5000", Some(Some(0))),
             ("10.0.0.7", "239.1.1.1:5000", Some(Some(1))),

@@ -94,7 +94,7 @@ struct GsoTx {
 
 impl GsoTx {
     fn open(plan: &TxPlan, most_segments: usize) -> Result<Self> {
-        let v6 = plan.flows.first().is_some_and(|flow| flow.group.is_ipv6());
+        let v6 = plan.flows.iter().any(|flow| flow.group.is_ipv6());
         let socket = socket::open_sender(&plan.socket_options())?;
         let mtu = interface_name(plan.interface).and_then(|name| link(&name)).map_err(|error| {
             Error::os(format!("cannot ask interface {} for its MTU", plan.interface), error)
@@ -103,7 +103,7 @@ impl GsoTx {
         let capacity = plan.batch.clamp(1, MAX_BATCH);
         Ok(Self {
             socket,
-            destinations: plan.flows.iter().map(|flow| flow.destination().into()).collect(),
+            destinations: plan.targets(),
             batch: SendBatch::new(capacity),
             arena: vec![0; capacity * plan.payload_len.max(1)].into(),
             payload_len: plan.payload_len,

@@ -111,7 +111,7 @@ impl UringTx {
         let socket = socket::open_sender(&plan.socket_options())?;
         Ok(Self {
             ring: ring("commits", capacity, SendRing::new(socket.as_fd(), capacity))?,
-            destinations: plan.flows.iter().map(|flow| flow.destination().into()).collect(),
+            destinations: plan.targets(),
             arena: vec![0; capacity * plan.payload_len.max(1)].into(),
             payload_len: plan.payload_len,
             capacity,
@@ -183,7 +183,7 @@ impl RxEngine for UringRx {
                 segment_len: 0,
                 received_at: control.received_at(&self.stamps, &mut self.counters),
                 source,
-                flow: listener.flow(&control),
+                flow: listener.flow(source, &control),
                 dropped_before: listener.dropped_before(&control),
             });
         }

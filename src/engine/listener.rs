@@ -1,26 +1,38 @@
 //! The sockets of a receiver, and what it knows of each beyond a datagram.
 
 use super::control::Control;
+use super::directory::Directory;
 use super::{FlowIndex, RxCounters, RxPlan};
 use crate::error::{Error, Result};
 use crate::model::group::Membership;
 use crate::model::report::BufferGrant;
-use crate::net::socket::{self, MEMBERSHIPS_PER_SOCKET};
+use crate::model::spec::Bind;
+use crate::net::{membership, socket};
 use crate::sys::sockopt;
 use socket2::Socket;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// A socket and the groups that it joined.
 pub(super) struct Listener {
     socket: Socket,
-    flows: Vec<(IpAddr, FlowIndex)>,
+    whose: Whose,
     grant: BufferGrant,
     /// Drops as last read; the kernel counts in 32 bits.
     drops: u32,
     /// Drops as last told beside a datagram.
     overflow: u32,
+}
+
+/// Which flows the datagrams of a socket belong to.
+enum Whose {
+    /// It is bound to its group, has one source of it or any, and gets nothing else.
+    Only(FlowIndex),
+    /// Bound to a group of which it has several sources.
+    OfGroup(SocketAddr, Directory),
+    /// To be found by the destination, which is of this port.
+    OfPort(u16, Directory),
 }
 
 /// Opens the sockets of a receiver, as few as the limit of memberships allows, and joins its groups. `segments`:
@@ -29,15 +41,20 @@ pub(super) struct Listener {
 /// # Errors
 /// What the kernel refuses, by option and by group.
 pub(super) fn open_all(plan: &RxPlan, segments: bool) -> Result<Box<[Listener]>> {
-    let mut by_port: BTreeMap<u16, Vec<(Membership, FlowIndex)>> = BTreeMap::new();
+    let mut by_port: BTreeMap<(u16, bool), Vec<(Membership, FlowIndex)>> = BTreeMap::new();
     for (index, flow) in (0..).zip(&plan.flows) {
-        by_port.entry(flow.port).or_default().push((*flow, index));
+        by_port.entry((flow.port, flow.group.is_ipv6())).or_default().push((*flow, index));
     }
-    by_port
-        .values()
-        .flat_map(|flows| flows.chunks(MEMBERSHIPS_PER_SOCKET))
-        .map(|flows| Listener::open(flows, plan, segments))
-        .collect()
+    let mut listeners = Vec::new();
+    for flows in by_port.values().flat_map(|flows| membership::per_socket(flows, |flow| flow.0)) {
+        let mut rest = flows.as_slice();
+        while !rest.is_empty() {
+            let (listener, joined) = Listener::open(rest, plan, segments)?;
+            listeners.push(listener);
+            rest = &rest[joined..];
+        }
+    }
+    Ok(listeners.into())
 }
 
 /// Adds what the sockets dropped since this was last asked.
@@ -59,12 +76,22 @@ pub(super) fn receive_buffer(listeners: &[Listener]) -> (BufferGrant, usize) {
 }
 
 impl Listener {
-    /// Opens a socket for groups of one port and joins them.
-    fn open(flows: &[(Membership, FlowIndex)], plan: &RxPlan, segments: bool) -> Result<Self> {
+    /// Opens a socket for groups of one port and one family, and joins as many of them as it may have. Says how many.
+    fn open(
+        flows: &[(Membership, FlowIndex)],
+        plan: &RxPlan,
+        segments: bool,
+    ) -> Result<(Self, usize)> {
         let groups: Vec<_> = flows.iter().map(|(flow, _)| *flow).collect();
-        let bind = socket::bind_address(&groups, plan.interface);
+        let bind = match plan.bind {
+            Bind::Group => socket::bind_address(&groups, plan.interface),
+            Bind::Any => socket::any_address(&groups[0]),
+        };
         let (socket, grant) =
             socket::open_receiver(bind, plan.receive_buffer, plan.stamps.are_hardware())?;
+        if bind.is_ipv6() {
+            socket::keep_to_interface(&socket, plan.interface)?;
+        }
         if let Some(micros) = plan.busy_poll_us {
             socket::set_busy_poll(&socket, micros)?;
         }
@@ -73,11 +100,9 @@ impl Listener {
                 Error::os("cannot set UDP_GRO of a UDP socket", error).hint("take another --engine")
             })?;
         }
-        for group in &groups {
-            socket::join(&socket, plan.interface, group)?;
-        }
-        let flows = flows.iter().map(|(flow, index)| (flow.group, *index)).collect();
-        Ok(Self { socket, flows, grant, drops: 0, overflow: 0 })
+        let joined = membership::join_some(&socket, plan.interface, &groups)?;
+        let whose = Whose::new(&flows[..joined], bind);
+        Ok((Self { socket, whose, grant, drops: 0, overflow: 0 }, joined))
     }
 
     /// The socket.
@@ -85,15 +110,15 @@ impl Listener {
         self.socket.as_fd()
     }
 
-    /// The group that a datagram was sent to; `None` if it was none of ours.
+    /// The flow of a datagram; `None` if it is none of ours.
     #[inline]
-    pub(super) fn flow(&self, control: &Control) -> Option<FlowIndex> {
-        match self.flows.as_slice() {
-            // Bound to its group, the socket gets nothing else.
-            [(_, only)] => Some(*only),
-            flows => {
-                let to = control.destination?;
-                flows.iter().find(|(group, _)| *group == to).map(|(_, flow)| *flow)
+    pub(super) fn flow(&mut self, source: SocketAddr, control: &Control) -> Option<FlowIndex> {
+        match &mut self.whose {
+            Whose::Only(only) => Some(*only),
+            Whose::OfGroup(group, flows) => flows.find(source.ip(), *group).flatten(),
+            Whose::OfPort(port, flows) => {
+                let to = SocketAddr::new(control.destination?, *port);
+                flows.find(source.ip(), to).flatten()
             }
         }
     }
@@ -104,5 +129,19 @@ impl Listener {
         let dropped = control.overflow.map_or(0, |now| now.wrapping_sub(self.overflow));
         self.overflow = self.overflow.wrapping_add(dropped);
         dropped
+    }
+}
+
+impl Whose {
+    fn new(flows: &[(Membership, FlowIndex)], bind: SocketAddr) -> Self {
+        match flows {
+            [(_, only)] if bind.ip().is_multicast() => Self::Only(*only),
+            // The directory knows no scope, which a group of link scope is bound with.
+            _ if bind.ip().is_multicast() => Self::OfGroup(
+                SocketAddr::new(bind.ip(), bind.port()),
+                Directory::new(flows.iter().copied()),
+            ),
+            _ => Self::OfPort(bind.port(), Directory::new(flows.iter().copied())),
+        }
     }
 }

@@ -75,7 +75,7 @@ impl MmsgTx {
         let socket = socket::open_sender(&plan.socket_options())?;
         Ok(Self {
             socket,
-            destinations: plan.flows.iter().map(|flow| flow.destination().into()).collect(),
+            destinations: plan.targets(),
             batch: SendBatch::new(capacity),
             arena: vec![0; capacity * plan.payload_len.max(1)].into(),
             payload_len: plan.payload_len,
@@ -167,11 +167,13 @@ impl MmsgRx {
         })
     }
 
-    /// Reads the first socket that has something. Says whether one had.
-    fn receive(&mut self, only_ready: bool) -> io::Result<bool> {
+    /// Reads the first socket that has something. Says whether one had. A socket alone is simply read; of several, those
+    /// that the last wait found are, each once: to try them all costs a call to the kernel each.
+    fn receive(&mut self) -> io::Result<bool> {
+        let is_alone = self.sockets.len() == 1;
         for step in 0..self.sockets.len() {
             let index = (self.turn + step) % self.sockets.len();
-            if only_ready && !self.poll.is_ready(index) {
+            if !is_alone && !self.poll.take_ready(index) {
                 continue;
             }
             let listener = &self.sockets[index];
@@ -211,7 +213,7 @@ impl MmsgRx {
                 segment_len,
                 received_at: control.received_at(&self.stamps, &mut self.counters),
                 source,
-                flow: listener.flow(&control),
+                flow: listener.flow(source, &control),
                 // What was dropped just before was most likely as long as what came after it.
                 dropped_before: listener.dropped_before(&control).saturating_mul(datagrams as u32),
             });
@@ -222,9 +224,9 @@ impl MmsgRx {
 impl RxEngine for MmsgRx {
     fn poll(&mut self, wait: Duration) -> io::Result<RxBatch<'_>> {
         self.metas.clear();
-        if !self.receive(false)? && !wait.is_zero() {
+        if !self.receive()? && (self.sockets.len() > 1 || !wait.is_zero()) {
             self.poll.wait(wait)?;
-            self.receive(true)?;
+            self.receive()?;
         }
         Ok(RxBatch { arena: &self.arena, metas: &self.metas })
     }

@@ -19,9 +19,11 @@ use crate::model::drops::{OwnDrops, PacketSize};
 use crate::model::event::Happening;
 use crate::model::group::Membership;
 use crate::model::report::BufferGrant;
-use crate::net::socket::{Launch, SenderOptions};
+use crate::model::spec::Bind;
+use crate::net::socket::{self, Launch, SenderOptions};
 use crate::net::timestamp::Stamps;
 use crate::units::Nanos;
+use socket2::SockAddr;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -65,6 +67,10 @@ pub trait Engine: Sync {
     }
     /// Whether it carries datagrams that are longer than the MTU, as IP fragments.
     fn has_fragments(&self) -> bool {
+        true
+    }
+    /// Whether it carries groups of IPv4 and of IPv6 at once.
+    fn has_both_families(&self) -> bool {
         true
     }
     /// Whether a receiver takes the interface for itself, so that there can be no second one.
@@ -118,6 +124,8 @@ pub struct TxPlan {
     pub flows: Vec<Membership>,
     /// Index of the interface.
     pub interface: u32,
+    /// Port to send from; 0 lets the kernel choose.
+    pub source_port: u16,
     /// Time to live, or hop limit.
     pub ttl: u8,
     /// Whether this host's own members get a copy.
@@ -136,15 +144,24 @@ impl TxPlan {
     /// How its datagrams are to leave a socket.
     fn socket_options(&self) -> SenderOptions {
         let first = self.flows.first();
+        let v6 = first.is_some_and(|flow| flow.group.is_ipv6());
         SenderOptions {
             interface: self.interface,
             source: first.and_then(|flow| flow.source),
-            v6: first.is_some_and(|flow| flow.group.is_ipv6()),
+            source_port: self.source_port,
+            v6,
+            both: self.flows.iter().any(|flow| flow.group.is_ipv6() != v6),
             ttl: self.ttl,
             loopback: self.loopback,
             dscp: self.dscp,
             launch: self.launch,
         }
+    }
+
+    /// Where its socket sends the datagrams of each flow.
+    fn targets(&self) -> Box<[SockAddr]> {
+        let both = self.socket_options().both;
+        self.flows.iter().map(|flow| socket::target(flow, both)).collect()
     }
 }
 
@@ -155,6 +172,8 @@ pub struct RxPlan {
     pub flows: Vec<Membership>,
     /// Index of the interface.
     pub interface: u32,
+    /// What its sockets listen on.
+    pub bind: Bind,
     /// Receive buffer of each socket, bytes.
     pub receive_buffer: usize,
     /// Most datagrams a poll.

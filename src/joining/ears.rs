@@ -5,7 +5,7 @@ use crate::engine::control::Control;
 use crate::error::{Error, Result};
 use crate::model::group::Membership;
 use crate::model::report::BufferGrant;
-use crate::net::socket::{self, MEMBERSHIPS_PER_SOCKET};
+use crate::net::{membership, socket};
 use crate::sys::mmsg::ReceiveBatch;
 use crate::sys::{clock, sockopt};
 use crate::units::Nanos;
@@ -52,12 +52,12 @@ impl Ears {
         let mut joiners = HashMap::new();
         let mut grant = BufferGrant::default();
         for of_one_port in by_port.chunk_by(|a, b| a.port == b.port) {
-            for some in of_one_port.chunks(MEMBERSHIPS_PER_SOCKET) {
-                let bind = socket::bind_address(some, interface);
+            for some in membership::per_socket(of_one_port, |it| *it) {
+                let bind = socket::bind_address(&some, interface);
                 let (socket, granted) = socket::open_receiver(bind, buffer, false)?;
                 grant = granted;
                 joiners.extend(some.iter().map(|one| (one.group, ears.len())));
-                let only = if let [one] = some { Some(one.group) } else { None };
+                let only = if let [one] = some[..] { Some(one.group) } else { None };
                 ears.push(Ear { socket, only });
             }
         }
@@ -73,22 +73,22 @@ impl Ears {
     /// Joins a group, and says when.
     ///
     /// # Errors
-    /// Those of [`socket::join`].
+    /// Those of [`membership::join`].
     pub(super) fn join(&self, group: &Membership) -> Result<Call> {
         let socket = self.joiner(group);
         let at = clock::realtime();
-        socket::join(socket, self.interface, group)?;
+        membership::join(socket, self.interface, group)?;
         Ok(Call { at, done: clock::realtime() })
     }
 
     /// Leaves a group, and says when.
     ///
     /// # Errors
-    /// Those of [`socket::leave`].
+    /// Those of [`membership::leave`].
     pub(super) fn leave(&self, group: &Membership) -> Result<Call> {
         let socket = self.joiner(group);
         let at = clock::realtime();
-        socket::leave(socket, self.interface, group)?;
+        membership::leave(socket, self.interface, group)?;
         Ok(Call { at, done: clock::realtime() })
     }
 

@@ -1,5 +1,10 @@
 //! Multicast groups as people type them: `239.1.1.1`, `239.1.1.1+99`, `192.0.2.1@232.1.1.1:5000`, `[ff15::1]:5000`.
 
+mod ethernet;
+
+pub use ethernet::{SharedMac, mac, shared_mac};
+
+use crate::units::human::grouped;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fmt;
@@ -18,14 +23,14 @@ pub struct Membership {
     pub port: u16,
 }
 
-/// What one `-g` word means: `[SOURCE@]GROUP[+MORE][:PORT]`.
+/// What one `-g` word means: `[SOURCE[,SOURCE...]@]GROUP[+MORE][:PORT]`.
 ///
 /// `+MORE` adds the groups that follow the first: `239.1.1.1+99` is 100 groups. An IPv6 group stands in brackets when
 /// a port or a number of groups follows it: `[ff15::1]+9:5000`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupSpec {
-    /// Only datagrams from this source are wanted; `None` is any-source.
-    pub source: Option<IpAddr>,
+    /// Only datagrams from these sources are wanted; none is any-source.
+    pub sources: Vec<IpAddr>,
     /// The first group; each further one is the address above.
     pub first: IpAddr,
     /// How many groups, 1 to [`MAX_GROUPS`].
@@ -67,16 +72,24 @@ impl FromStr for Membership {
     /// One group with its port: `239.1.1.1:5000`, `192.0.2.1@232.1.1.1:5000`, `[ff15::1]:5000`.
     fn from_str(text: &str) -> Result<Self, String> {
         let spec: GroupSpec = text.parse()?;
-        match (spec.count, spec.port) {
-            (1, Some(port)) => Ok(Self { source: spec.source, group: spec.first, port }),
-            (1, None) => Err(format!("`{text}` names no port; it looks like `239.1.1.1:5000`")),
-            (count, _) => Err(format!("`{text}` is {count} groups, and one is wanted")),
+        match (spec.count, &spec.sources[..], spec.port) {
+            (1, [] | [_], Some(port)) => {
+                Ok(Self { source: spec.sources.first().copied(), group: spec.first, port })
+            }
+            (1, [] | [_], None) => {
+                Err(format!("`{text}` names no port; it looks like `239.1.1.1:5000`"))
+            }
+            (1, sources, _) => {
+                Err(format!("`{text}` has {} sources, and one is wanted", sources.len()))
+            }
+            (count, ..) => Err(format!("`{text}` is {count} groups, and one is wanted")),
         }
     }
 }
 
 impl GroupSpec {
-    /// The groups that are meant, in ascending order; those that name no port get `default_port`.
+    /// The groups that are meant, in ascending order, each with each source; those that name no port get
+    /// `default_port`.
     ///
     /// # Errors
     /// Says why the groups cannot be used. What was parsed fails only for a `default_port` of 0.
@@ -86,14 +99,18 @@ impl GroupSpec {
         if port == 0 {
             return Err("port 0 is no port to send to; take one from 1 to 65535".into());
         }
-        Ok((0..self.count)
-            .filter_map(|more| nth(self.first, more))
-            .map(|group| Membership { source: self.source, group, port })
+        let groups = (0..self.count).filter_map(|more| nth(self.first, more));
+        Ok(groups
+            .flat_map(|group| {
+                let of = move |source| Membership { source, group, port };
+                let any = self.sources.is_empty().then(|| of(None));
+                any.into_iter().chain(self.sources.iter().map(move |source| of(Some(*source))))
+            })
             .collect())
     }
 
     fn check(&self) -> Result<(), String> {
-        let Self { source, first, count, .. } = *self;
+        let Self { ref sources, first, count, .. } = *self;
         if !first.is_multicast() {
             return Err(format!("{first} is not a multicast group (224.0.0.0/4 or ff00::/8)"));
         }
@@ -104,7 +121,7 @@ impl GroupSpec {
             .filter(IpAddr::is_multicast)
             .ok_or_else(|| format!("{count} groups from {first} leave the multicast addresses"))?;
         check_reserved(first, last)?;
-        source.map_or(Ok(()), |source| check_source(source, first))
+        sources.iter().try_for_each(|source| check_source(*source, first))
     }
 }
 
@@ -124,7 +141,8 @@ impl FromStr for GroupSpec {
 /// All groups of all words, in their order.
 ///
 /// # Errors
-/// Names a group that is meant twice; it would be counted twice. Refuses more than [`MAX_GROUPS`] in all.
+/// Names a group that is meant twice, or both with and without a source; it would be counted twice. Refuses more than
+/// [`MAX_GROUPS`] in all.
 pub fn expand_all(specs: &[GroupSpec], default_port: u16) -> Result<Vec<Membership>, String> {
     let mut all = Vec::new();
     for spec in specs {
@@ -134,24 +152,18 @@ pub fn expand_all(specs: &[GroupSpec], default_port: u16) -> Result<Vec<Membersh
         return Err(format!("{} groups are too many; take at most {MAX_GROUPS}", all.len()));
     }
     let mut seen = HashSet::with_capacity(all.len());
-    match all.iter().find(|membership| !seen.insert(**membership)) {
-        Some(twice) => Err(format!("group {twice} is named twice; name it once")),
-        None => Ok(all),
+    if let Some(twice) = all.iter().find(|membership| !seen.insert(**membership)) {
+        return Err(format!("group {twice} is named twice; name it once"));
     }
-}
-
-/// The Ethernet address of a group: the low 23 bits of an IPv4 group (RFC 1112 section 6.4), so that 32 groups share
-/// each; the low 32 bits of an IPv6 group (RFC 2464 section 7).
-pub fn mac(group: IpAddr) -> [u8; 6] {
-    match group {
-        IpAddr::V4(group) => {
-            let [_, b, c, d] = group.octets();
-            [0x01, 0x00, 0x5e, b & 0x7f, c, d]
-        }
-        IpAddr::V6(group) => {
-            let [.., a, b, c, d] = group.octets();
-            [0x33, 0x33, a, b, c, d]
-        }
+    let from_any = |membership: &Membership| Membership { source: None, ..*membership };
+    let both = |one: &&Membership| one.source.is_some() && seen.contains(&from_any(one));
+    match all.iter().find(both) {
+        Some(one) => Err(format!(
+            "group {} is named with source {} and without one; without one it has them all",
+            one.destination(),
+            one.source.unwrap_or(one.group)
+        )),
+        None => Ok(all),
     }
 }
 
@@ -161,6 +173,36 @@ pub fn is_source_specific_range(group: IpAddr) -> bool {
         IpAddr::V4(group) => group.octets()[0] == 232,
         IpAddr::V6(group) => group.segments()[0] & 0xfff0 == 0xff30 && group.segments()[1] == 0,
     }
+}
+
+/// Groups that are meant to be joined with a source only, and are joined without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnySource {
+    /// The first of them.
+    pub group: IpAddr,
+    /// How many.
+    pub groups: usize,
+}
+
+impl fmt::Display for AnySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} is for joins with a source (RFC 4607) and is joined without one: most routers forward nothing to such \
+             members (groups concerned: {})",
+            self.group,
+            grouped(self.groups as u64)
+        )
+    }
+}
+
+/// Which of `groups` lack the source that they are meant to be joined with; `None` if none do.
+pub fn any_source(groups: &[Membership]) -> Option<AnySource> {
+    let is_meant =
+        |member: &&Membership| member.source.is_none() && is_source_specific_range(member.group);
+    let mut meant = groups.iter().filter(is_meant);
+    let group = meant.next()?.group;
+    Some(AnySource { group, groups: 1 + meant.count() })
 }
 
 fn nth(first: IpAddr, more: u32) -> Option<IpAddr> {
@@ -208,9 +250,11 @@ fn check_source(source: IpAddr, group: IpAddr) -> Result<(), String> {
 }
 
 fn parse(text: &str) -> Result<GroupSpec, String> {
-    let (source, rest) = match text.split_once('@') {
-        Some((source, rest)) => (Some(parse_source(source)?), rest),
-        None => (None, text),
+    let (sources, rest) = match text.split_once('@') {
+        Some((sources, rest)) => {
+            (sources.split(',').map(parse_source).collect::<Result<_, _>>()?, rest)
+        }
+        None => (Vec::new(), text),
     };
     let (first, rest) = split_group(rest)?;
     let (rest, port) = match rest.split_once(':') {
@@ -218,7 +262,7 @@ fn parse(text: &str) -> Result<GroupSpec, String> {
         None => (rest, None),
     };
     let count = if rest.is_empty() { 1 } else { parse_more(rest)? };
-    Ok(GroupSpec { source, first, count, port })
+    Ok(GroupSpec { sources, first, count, port })
 }
 
 fn parse_source(text: &str) -> Result<IpAddr, String> {

@@ -21,6 +21,7 @@ pub mod echo;
 pub mod join;
 pub mod checkup;
 pub mod heard;
+pub mod interfaces;
 pub mod limit;
 pub mod verdict;
 #[cfg(test)]

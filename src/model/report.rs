@@ -4,6 +4,7 @@ use super::delay::{Distribution, OneWayDelay};
 use super::drops::{HostDrops, LostBy};
 use super::environment::Environment;
 use super::event::Event;
+use super::group::{AnySource, SharedMac};
 use super::limit::Limit;
 use super::metrics::{
     Buckets, ClockReport, CopiesReport, DensityReport, LossReport, MediaReport, OrderReport,
@@ -228,6 +229,8 @@ pub struct StreamReport {
     pub group: String,
     /// Port it was sent to.
     pub port: u16,
+    /// Name of the interface that it came in by; `null` where there is no network.
+    pub interface: Option<String>,
     /// Datagrams sent since `first_seq`; `null` when the sender never said how many it sent in all.
     pub sent: Option<u64>,
     /// Lowest sequence number that counts: 0, or where a late receiver came in.
@@ -466,6 +469,10 @@ pub enum Warning {
         /// How many streams.
         streams: usize,
     },
+    /// Groups share an Ethernet address.
+    SharedMac(SharedMac),
+    /// Groups for joins with a source are joined without one.
+    AnySource(AnySource),
     /// A worker stood still for a moment, too short to spoil the trial.
     Hiccup {
         /// `sender`, `receiver`.

@@ -4,6 +4,7 @@ mod parts;
 pub(crate) mod join;
 pub(crate) mod checkup;
 pub(crate) mod heard;
+pub(crate) mod interfaces;
 pub(crate) mod roundtrip;
 mod patterns;
 
@@ -15,7 +16,7 @@ use super::metrics::{ClockRelation, ClockReport};
 use super::report::*;
 use super::senders::SendersReport;
 use super::snapshot::Snapshot;
-use super::spec::{Load, Role, StopWhen, Timestamps, TrialSpec};
+use super::spec::{Bind, Load, Role, StopWhen, Timestamps, TrialSpec};
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use crate::units::rate::Rate;
@@ -352,6 +353,9 @@ pub(crate) fn spec(role: Role) -> TrialSpec {
         role,
         groups: vec![group(77)],
         interface: 1,
+        further_interfaces: vec![],
+        bind: (role != Role::Send).then_some(Bind::Group),
+        source_port: None,
         load: (role != Role::Recv).then(load),
         stop: StopWhen { time_ns: Some(Nanos(10_000_000_000)), count: None, with_senders: false },
         ttl: 1,

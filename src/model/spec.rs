@@ -16,8 +16,15 @@ pub struct TrialSpec {
     pub role: Role,
     /// Groups to send to and to join.
     pub groups: Vec<Membership>,
-    /// Index of the interface; 0 for engines without a network.
+    /// Index of the interface, the first of several; 0 for engines without a network.
     pub interface: u32,
+    /// Indices of the others on which a receiver joins the same groups.
+    #[serde(default)]
+    pub further_interfaces: Vec<u32>,
+    /// What receivers listen on; `None` for a sender alone.
+    pub bind: Option<Bind>,
+    /// Port that senders send from, where the kernel does not choose it.
+    pub source_port: Option<u16>,
     /// What the senders offer; `None` for a receiver alone.
     pub load: Option<Load>,
     /// When it is over.
@@ -68,6 +75,23 @@ pub struct TrialSpec {
     pub lock_memory: bool,
     /// Start at this time of the wall clock (since the Unix epoch).
     pub start_at_ns: Option<Nanos>,
+}
+
+impl TrialSpec {
+    /// Indices of all interfaces.
+    pub fn interfaces(&self) -> impl Iterator<Item = u32> {
+        std::iter::once(self.interface).chain(self.further_interfaces.iter().copied())
+    }
+}
+
+/// What a receiver's sockets listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bind {
+    /// The group, where a socket has only one; the others go by the destination of each datagram.
+    Group,
+    /// All addresses: what comes to the port for this host alone counts as foreign.
+    Any,
 }
 
 /// Whose receive timestamps are wanted.

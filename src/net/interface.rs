@@ -65,11 +65,23 @@ pub fn loopback() -> Result<Interface> {
 /// The first IPv4 address of the interface of an index.
 pub fn ipv4_address(index: u32) -> Option<Ipv4Addr> {
     let name = interface_name(index).ok()?;
-    let all = interface_addresses().ok()?;
-    all.iter().filter(|entry| entry.name == name).find_map(|entry| match entry.address {
-        Some(IpAddr::V4(address)) => Some(address),
-        _ => None,
+    addresses_of(&name).iter().find_map(|address| match address {
+        IpAddr::V4(address) => Some(*address),
+        IpAddr::V6(_) => None,
     })
+}
+
+/// Whether an interface is the loopback interface.
+pub fn is_loopback(name: &str) -> bool {
+    let flag = libc::IFF_LOOPBACK as u32;
+    addresses()
+        .is_ok_and(|all| all.iter().any(|entry| entry.name == name && entry.flags & flag != 0))
+}
+
+/// The addresses of the interface of a name, in the kernel's order.
+pub fn addresses_of(name: &str) -> Vec<IpAddr> {
+    let all = interface_addresses().unwrap_or_default().into_iter();
+    all.filter(|entry| entry.name == name).filter_map(|entry| entry.address).collect()
 }
 
 fn addresses() -> Result<Vec<InterfaceAddress>> {
@@ -77,7 +89,7 @@ fn addresses() -> Result<Vec<InterfaceAddress>> {
 }
 
 /// What the interface says of itself; what it does not say is left out.
-fn describe(name: &str) -> Interface {
+pub(super) fn describe(name: &str) -> Interface {
     let index = interface_index(name).unwrap_or_default();
     let device = ethtool::Device::open(name).ok();
     let offload = |offload| device.as_ref()?.offload(offload).ok();

@@ -14,7 +14,9 @@
 //! let mut receiver = MulticastReceiver::new(1 << 20)?; // bytes of receive buffer
 //! receiver.join(&lo, &["233.252.0.1:5811".parse()?, "233.252.0.2:5811".parse()?])?;
 //! # let (source, v6, launch) = (None, false, Launch::AtOnce);
-//! # let options = SenderOptions { interface: lo.index, source, v6, ttl: 1, loopback: true, dscp: 0, launch };
+//! # let (source_port, both, ttl, loopback, dscp) = (0, false, 1, true, 0);
+//! # let interface = lo.index;
+//! # let options = SenderOptions { interface, source, source_port, v6, both, ttl, loopback, dscp, launch };
 //! # open_sender(&options)?.send_to(b"hello", &"233.252.0.2:5811".parse::<std::net::SocketAddr>()?.into())?;
 //! # let mut heard = 0;
 //! while let Some(datagram) = receiver.recv(Duration::from_millis(200))? {
@@ -42,9 +44,17 @@
 //! let interface = interface::resolve("lo")?.index;
 //! # let mut receiver = MulticastReceiver::new(1 << 20)?;
 //! # receiver.join(&interface::resolve("lo")?, &[group])?;
-//! let (source, v6, launch) = (None, group.group.is_ipv6(), Launch::AtOnce);
-//! let options = SenderOptions { interface, source, v6, ttl: 1, loopback: true, dscp: 0, launch };
-//! let sender = open_sender(&options)?;
+//! let sender = open_sender(&SenderOptions {
+//!     interface,
+//!     source: None,
+//!     source_port: 0,
+//!     v6: group.group.is_ipv6(),
+//!     both: false,
+//!     ttl: 1,
+//!     loopback: true,
+//!     dscp: 0,
+//!     launch: Launch::AtOnce,
+//! })?;
 //! for number in 0..3u32 {
 //!     sender.send_to(&number.to_be_bytes(), &group.destination().into())?;
 //! }
@@ -61,6 +71,8 @@ pub mod ethernet;
 pub mod hardware;
 pub mod host;
 pub mod interface;
+pub mod listing;
+pub mod membership;
 pub mod phc;
 pub mod receiver;
 pub mod socket;

@@ -2,8 +2,8 @@
 //!
 //! For those who want to see datagrams, one system call each. Those who count millions have an engine.
 
-use super::socket::{self, MEMBERSHIPS_PER_SOCKET};
 use super::timestamp::Timestamps;
+use super::{membership, socket};
 use crate::error::{Error, Result};
 use crate::model::environment::Interface;
 use crate::model::group::Membership;
@@ -97,12 +97,17 @@ impl MulticastReceiver {
         for group in groups {
             by_socket.entry((group.port, group.group.is_ipv6())).or_default().push(*group);
         }
-        let joined: Vec<_> = by_socket
-            .values()
-            .flat_map(|groups| groups.chunks(MEMBERSHIPS_PER_SOCKET))
-            .map(|groups| Joined::open(interface.index, groups, self.receive_buffer))
-            .collect::<Result<_>>()?;
-        self.sockets.extend(joined);
+        let mut sockets = Vec::new();
+        for groups in by_socket.values().flat_map(|groups| membership::per_socket(groups, |it| *it))
+        {
+            let mut rest = groups.as_slice();
+            while !rest.is_empty() {
+                let joined = Joined::open(interface.index, rest, self.receive_buffer)?;
+                rest = &rest[joined.groups.len()..];
+                sockets.push(joined);
+            }
+        }
+        self.sockets.append(&mut sockets);
         self.watch();
         Ok(())
     }
@@ -116,7 +121,7 @@ impl MulticastReceiver {
             return Err(Error::usage(format!("{group} was not joined on {}", interface.name)));
         };
         let joined = &mut self.sockets[index];
-        socket::leave(&joined.socket, interface.index, group)?;
+        membership::leave(&joined.socket, interface.index, group)?;
         joined.groups.retain(|joined| joined != group);
         if joined.groups.is_empty() {
             self.drops += joined.drops();
@@ -234,6 +239,7 @@ struct Arrival {
 }
 
 impl Joined {
+    /// Joins the first of `groups`, and as many of the others as a socket may.
     fn open(interface: u32, groups: &[Membership], receive_buffer: usize) -> Result<Self> {
         let bind = socket::bind_address(groups, interface);
         let (socket, grant) = socket::open_receiver(bind, receive_buffer, false)?;
@@ -242,8 +248,8 @@ impl Joined {
         sockopt::set_receive_destination(socket.as_fd(), v6)
             .and_then(|()| sockopt::set_receive_ttl(socket.as_fd(), v6))
             .map_err(|error| Error::os("cannot ask a UDP socket where datagrams go", error))?;
-        groups.iter().try_for_each(|group| socket::join(&socket, interface, group))?;
-        Ok(Self { socket, grant, interface, groups: groups.to_vec(), overflow: 0 })
+        let joined = membership::join_some(&socket, interface, groups)?;
+        Ok(Self { socket, grant, interface, groups: groups[..joined].to_vec(), overflow: 0 })
     }
 
     fn drops(&self) -> u64 {

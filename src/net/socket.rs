@@ -4,17 +4,14 @@ use crate::error::{Error, Result};
 use crate::model::group::Membership;
 use crate::model::report::BufferGrant;
 use crate::net::interface;
+use crate::sys::netdev::interface_name;
 use crate::sys::sockopt;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockAddr, Socket, Type};
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::AsFd;
 use std::time::Duration;
-
-/// Memberships that a socket may have without asking an administrator: `net.ipv4.igmp_max_memberships` is 20
-/// unless it was changed. The limit is one of the socket, so more groups take more sockets.
-pub const MEMBERSHIPS_PER_SOCKET: usize = 20;
 
 /// How a sender wants its datagrams to leave.
 #[derive(Clone, Copy, Debug)]
@@ -23,8 +20,13 @@ pub struct SenderOptions {
     pub interface: u32,
     /// Address to send from; `None` lets the kernel choose.
     pub source: Option<IpAddr>,
+    /// Port to send from; 0 lets the kernel choose.
+    pub source_port: u16,
     /// Whether the groups are IPv6.
     pub v6: bool,
+    /// Whether there are groups of the other family too: an IPv6 socket then sends to IPv4 groups in their mapped form
+    /// (RFC 3493 section 3.7).
+    pub both: bool,
     /// Time to live, or hop limit.
     pub ttl: u8,
     /// Whether this host's own members get a copy.
@@ -57,16 +59,75 @@ pub enum Launch {
 /// # Errors
 /// What the kernel refuses, by option.
 pub fn open_sender(options: &SenderOptions) -> Result<Socket> {
-    let socket = open(options.v6)?;
-    set_sending(&socket, options)?;
-    if let Some(source) = options.source {
-        let local = SocketAddr::new(source, 0);
-        socket.bind(&local.into()).map_err(|error| {
-            Error::os(format!("cannot send from {source}"), error)
-                .hint("the source of a group that is sent to must be an address of this host")
+    let SenderOptions { source, source_port, v6, both, .. } = *options;
+    let socket = open(v6 || both)?;
+    if both {
+        set("IPV6_V6ONLY", socket.set_only_v6(false))?;
+        set_sending(&socket, &SenderOptions { v6: false, ..*options })?;
+        set_sending(&socket, &SenderOptions { v6: true, ..*options })?;
+    } else {
+        set_sending(&socket, options)?;
+    }
+    if source_port > 0 {
+        // Sender threads share it, with receivers of this host too; and as only they read, it is given nothing.
+        set("SO_REUSEADDR", socket.set_reuse_address(true))?;
+        set("IP_MULTICAST_ALL", only_own_groups(&socket, v6 || both, both))?;
+    }
+    if source.is_some() || source_port > 0 {
+        let local = SocketAddr::new(source.unwrap_or(unspecified(v6 || both)), source_port);
+        socket.bind(&local.into()).map_err(|error| match error.raw_os_error() {
+            Some(libc::EADDRINUSE) => {
+                Error::os(format!("cannot send from port {source_port}"), error).hint(
+                    "another program has the port for itself: `ss -lunp` names it; or take another --source-port",
+                )
+            }
+            Some(libc::EACCES) => Error::os(format!("cannot send from port {source_port}"), error)
+                .hint("ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE"),
+            _ => Error::os(format!("cannot send from {}", local.ip()), error)
+                .hint("the source of a group that is sent to must be an address of this host"),
         })?;
     }
     Ok(socket)
+}
+
+/// Keeps datagrams away from a socket that other programs' memberships bring to this host.
+fn only_own_groups(socket: &Socket, v6: bool, both: bool) -> io::Result<()> {
+    if v6 {
+        socket.set_multicast_all_v6(false)?;
+    }
+    if !v6 || both { socket.set_multicast_all_v4(false) } else { Ok(()) }
+}
+
+fn unspecified(v6: bool) -> IpAddr {
+    match v6 {
+        true => Ipv6Addr::UNSPECIFIED.into(),
+        false => Ipv4Addr::UNSPECIFIED.into(),
+    }
+}
+
+/// Where a sender sends to for a group: its mapped form if the sender sends to groups of both families.
+pub fn target(group: &Membership, both: bool) -> SockAddr {
+    match group.group {
+        IpAddr::V4(address) if both => {
+            SocketAddr::new(address.to_ipv6_mapped().into(), group.port).into()
+        }
+        _ => group.destination().into(),
+    }
+}
+
+/// The source address that a sender's datagrams to a group get: the kernel's own choice, which it makes for a connected
+/// socket as it does for each datagram.
+///
+/// # Errors
+/// Those of [`open_sender`]; no way to the group.
+pub fn chosen_source(options: &SenderOptions, group: &Membership) -> Result<IpAddr> {
+    let socket = open_sender(options)?;
+    let no_way = |error| Error::os(format!("no way to {group}"), error);
+    socket.connect(&target(group, options.both)).map_err(no_way)?;
+    let local = socket.local_addr().map_err(no_way)?.as_socket();
+    local
+        .map(|local| local.ip().to_canonical())
+        .ok_or_else(|| no_way(io::Error::from_raw_os_error(libc::EAFNOSUPPORT)))
 }
 
 /// Makes an open socket send to groups through one interface, and hear of every refusal. The source is not its business.
@@ -209,13 +270,10 @@ fn open_bound(
     let socket = open(v6)?;
     // Several programs on a host may listen to one group.
     set("SO_REUSEADDR", socket.set_reuse_address(true))?;
-    let only_own_groups = if v6 {
+    if v6 {
         set("IPV6_V6ONLY", socket.set_only_v6(true))?;
-        socket.set_multicast_all_v6(false)
-    } else {
-        socket.set_multicast_all_v4(false)
-    };
-    set("IP_MULTICAST_ALL", only_own_groups)?;
+    }
+    set("IP_MULTICAST_ALL", only_own_groups(&socket, v6, false))?;
     match stamped {
         Stamped::ByHardware => {
             set("SO_TIMESTAMPING", sockopt::set_hardware_timestamps(socket.as_fd()))?;
@@ -244,72 +302,31 @@ fn open_bound(
     Ok((socket, grant))
 }
 
-/// Where to listen for `groups`, all of one port: on the group itself if it is the only one. IPv6 groups of link
-/// scope mean something on an interface only.
+/// Where to listen for `groups`, all of one port: on the group itself if it is the only one, from however many sources.
+/// IPv6 groups of link scope mean something on an interface only.
 pub fn bind_address(groups: &[Membership], interface: u32) -> SocketAddr {
-    match groups {
-        [Membership { group: IpAddr::V6(group), port, .. }] => {
-            SocketAddrV6::new(*group, *port, 0, interface).into()
-        }
-        [only] => only.destination(),
-        _ => {
-            let any = match groups[0].group {
-                IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-                IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-            };
-            SocketAddr::new(any, groups[0].port)
-        }
+    let Membership { group, port, .. } = groups[0];
+    match group {
+        _ if groups.iter().any(|other| other.group != group) => any_address(&groups[0]),
+        IpAddr::V6(group) => SocketAddrV6::new(group, port, 0, interface).into(),
+        IpAddr::V4(_) => SocketAddr::new(group, port),
     }
 }
 
-/// Joins a group on an interface.
-///
-/// # Errors
-/// Names the group, the interface and the limit that was hit.
-pub fn join(socket: &Socket, interface: u32, membership: &Membership) -> Result<()> {
-    let Membership { group, source, .. } = *membership;
-    sockopt::join_group(socket.as_fd(), interface, group, source).map_err(|error| {
-        let errno = error.raw_os_error();
-        let error = Error::os(format!("cannot join {membership} on interface {interface}"), error);
-        match errno {
-            Some(libc::ENOBUFS) => error.hint(
-                "raise net.ipv4.igmp_max_memberships (groups a socket) or net.ipv4.igmp_max_msf (sources a group)",
-            ),
-            Some(libc::ENOMEM) => error.hint("raise net.core.optmem_max"),
-            Some(libc::ENODEV) => error.hint("the interface may have gone, or have no address"),
-            _ => error,
-        }
-    })
+/// All addresses of this host and all groups, on the port of a group.
+pub fn any_address(group: &Membership) -> SocketAddr {
+    SocketAddr::new(unspecified(group.group.is_ipv6()), group.port)
 }
 
-/// Leaves a group that [`join`] joined.
+/// Lets a socket receive through one interface only. IPv4 sees to that by the membership; IPv6 takes a datagram of a
+/// joined group from any interface (inet6_mc_check, net/ipv6/mcast.c).
 ///
 /// # Errors
-/// Names the group and the interface.
-pub fn leave(socket: &Socket, interface: u32, membership: &Membership) -> Result<()> {
-    let Membership { group, source, .. } = *membership;
-    sockopt::leave_group(socket.as_fd(), interface, group, source).map_err(|error| {
-        Error::os(format!("cannot leave {membership} on interface {interface}"), error)
-            .hint("the interface may have gone, and the membership with it")
-    })
-}
-
-/// Joins groups on an interface for as long as the sockets live, and receives nothing: they have no port. For those
-/// who receive by other means; the host reports its membership, and the network card lets the groups in.
-///
-/// # Errors
-/// Those of [`join`].
-pub fn keep_joined(groups: &[Membership], interface: u32) -> Result<Vec<Socket>> {
-    let join_some = |groups: &[Membership]| {
-        let socket = open(groups[0].group.is_ipv6())?;
-        groups.iter().try_for_each(|group| join(&socket, interface, group))?;
-        Ok(socket)
-    };
-    // One socket joins a group once, whatever its port.
-    let mut groups: Vec<_> = groups.iter().map(|group| Membership { port: 0, ..*group }).collect();
-    groups.sort_unstable();
-    groups.dedup();
-    groups.chunks(MEMBERSHIPS_PER_SOCKET).map(join_some).collect()
+/// `EPERM` before Linux 5.7 without `CAP_NET_RAW`.
+pub fn keep_to_interface(socket: &Socket, interface: u32) -> Result<()> {
+    let bound =
+        interface_name(interface).and_then(|name| socket.bind_device(Some(name.as_bytes())));
+    set("SO_BINDTODEVICE", bound)
 }
 
 /// Asks by force, then politely, and says what came of it.
@@ -325,7 +342,11 @@ fn grow_receive_buffer(socket: &Socket, asked: usize) -> Result<BufferGrant> {
     Ok(BufferGrant { asked, granted, forced: forced && allowed.is_some_and(|max| asked > max) })
 }
 
-fn open(v6: bool) -> Result<Socket> {
+/// Opens a UDP socket.
+///
+/// # Errors
+/// What the kernel refuses.
+pub(super) fn open(v6: bool) -> Result<Socket> {
     let domain = if v6 { Domain::IPV6 } else { Domain::IPV4 };
     Socket::new(domain, Type::DGRAM.cloexec(), None).map_err(|error| {
         let is_limit = error.raw_os_error() == Some(libc::EMFILE);

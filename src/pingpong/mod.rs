@@ -167,7 +167,17 @@ fn core(asked: Option<usize>, from_last: usize) -> Result<usize> {
 
 fn sending(group: &Membership, interface: u32, ttl: u8, loopback: bool, dscp: u8) -> SenderOptions {
     let (v6, launch) = (group.group.is_ipv6(), Launch::AtOnce);
-    SenderOptions { interface, source: group.source, v6, ttl, loopback, dscp, launch }
+    SenderOptions {
+        interface,
+        source: group.source,
+        source_port: 0,
+        v6,
+        both: false,
+        ttl,
+        loopback,
+        dscp,
+        launch,
+    }
 }
 
 /// 32 bits that nobody else is likely to draw.

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::model::group::Membership;
 use crate::model::report::BufferGrant;
+use crate::net::membership;
 use crate::net::socket::{self, SenderOptions};
 use crate::sys::cmsg::{control_messages, timespec_nanos};
 use crate::sys::message::Message;
@@ -96,7 +97,7 @@ impl Port {
         socket::set_sending(&socket, sending)?;
         // Replies to a source-specific group would each have a source of their own, and nobody knows them.
         if group.source.is_none() {
-            socket::join(&socket, sending.interface, group)?;
+            membership::join(&socket, sending.interface, group)?;
         }
         Self::new(socket, None, grant, options)
     }
@@ -107,7 +108,7 @@ impl Port {
         let bind = socket::bind_address(&[*group], sending.interface);
         let (socket, grant) =
             socket::open_plain_receiver(bind, options.receive_buffer, options.stamped)?;
-        socket::join(&socket, sending.interface, group)?;
+        membership::join(&socket, sending.interface, group)?;
         let outlet = socket::open_sender(sending)?;
         socket::set_unicast_reach(&outlet, sending.v6, sending.ttl)?;
         Self::new(socket, Some(outlet), grant, options)

@@ -1,6 +1,6 @@
 //! The whole report as one JSON object; `schema.json` beside this file describes that of a run, and
 //! `merged.schema.json`, `compared.schema.json`, `ping.schema.json`, `echo.schema.json`, `join.schema.json`,
-//! `doctor.schema.json` and `dump.schema.json` the others.
+//! `doctor.schema.json`, `dump.schema.json` and `interfaces.schema.json` the others.
 
 use super::{AtEnd, ReportFormat, ReportWriter, Subject};
 use serde::Serialize;

@@ -3,6 +3,7 @@
 use super::json;
 use crate::model::compared::Comparison;
 use crate::model::event::{Event, Happening};
+use crate::model::group::{AnySource, SharedMac};
 use crate::model::merged::MergedReport;
 use crate::model::report::{InvalidReason, RunReport, StreamEnd, Warning};
 use crate::model::sample;
@@ -22,6 +23,7 @@ const ECHO: &str = include_str!("echo.schema.json");
 const JOIN: &str = include_str!("join.schema.json");
 const DOCTOR: &str = include_str!("doctor.schema.json");
 const DUMP: &str = include_str!("dump.schema.json");
+const INTERFACES: &str = include_str!("interfaces.schema.json");
 
 /// What it knows; another word in the schema would go unchecked.
 const KEYWORDS: &[&str] = &[
@@ -162,6 +164,12 @@ fn everything() -> RunReport {
         Warning::SenderMissedLoad { session: session.clone(), intended: 2, offered: 1 },
         Warning::ClocksMoved { streams: 1, step_max_ns: -1 },
         Warning::TailUnknown { streams: 1 },
+        Warning::SharedMac(SharedMac {
+            first: "239.128.0.5".parse().unwrap(),
+            second: "224.0.0.5".parse().unwrap(),
+            groups: 1,
+        }),
+        Warning::AnySource(AnySource { group: "232.1.1.1".parse().unwrap(), groups: 1 }),
         Warning::Hiccup { worker: worker.clone(), length_ns },
     ]);
     report.trial.events = [
@@ -280,6 +288,11 @@ fn datagrams_keep_to_their_schema() {
 }
 
 #[test]
+fn interfaces_keep_to_their_schema() {
+    check_summary(INTERFACES, &sample::interfaces::interfaces());
+}
+
+#[test]
 fn a_broken_report_is_refused() {
     let check = |pointer: &str, value: Value, complaint: &str| {
         let mut report = as_json(&everything());
@@ -324,7 +337,7 @@ fn every_object_of_the_schema_is_closed() {
             }
         }
     }
-    for schema in [SCHEMA, MERGED, COMPARED, PING, ECHO, JOIN, DOCTOR, DUMP] {
+    for schema in [SCHEMA, MERGED, COMPARED, PING, ECHO, JOIN, DOCTOR, DUMP, INTERFACES] {
         visit(&Validator::of(schema).schema, "");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::blame;
 use crate::model::drops::Place;
+use crate::model::group::AnySource;
 use crate::model::report::{InvalidReason, RunReport, TrialReport, Warning};
 use crate::units::Nanos;
 use crate::units::human::grouped;
@@ -133,6 +134,8 @@ impl Explained for Warning {
                  heard is not known and not counted",
                 count(*streams as u64, "stream")
             ),
+            Self::SharedMac(shared) => shared.to_string(),
+            Self::AnySource(joined) => joined.to_string(),
             Self::Hiccup { worker, length_ns } => {
                 format!("the {worker} stood still for {length_ns}, too short to spoil the trial")
             }
@@ -178,6 +181,12 @@ impl Explained for Warning {
                 "let the sender end before the receiver, and check that its last datagrams can arrive"
                     .into()
             }
+            Self::SharedMac(_) => {
+                "take groups that differ in their low 23 bits, IPv6 in their low 32, and IPv4 not \
+                 x.0.0.y nor x.128.0.y"
+                    .into()
+            }
+            Self::AnySource(AnySource { group, .. }) => format!("name the source: -g SOURCE@{group}"),
             Self::Hiccup { .. } => {
                 "keep other work off its core, or pin it with --cpu; the longest delays may be its doing"
                     .into()

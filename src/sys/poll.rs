@@ -36,6 +36,11 @@ impl PollSet {
     pub fn is_ready(&self, index: usize) -> bool {
         self.entries[index].revents != 0
     }
+
+    /// The same; from then on, until the next wait, it counts as having none.
+    pub fn take_ready(&mut self, index: usize) -> bool {
+        std::mem::take(&mut self.entries[index].revents) != 0
+    }
 }
 
 /// Waits until a socket takes output or has an error, at most `timeout`. A signal ends it early.

@@ -8,6 +8,8 @@ use crate::sys::qdisc;
 /// The host's counters while a trial runs.
 pub(super) struct Watched {
     scope: Scope,
+    /// Indices of the other interfaces of a receiver.
+    further: Vec<u32>,
     sending: Option<Series>,
     receiving: Option<Series>,
 }
@@ -39,18 +41,20 @@ impl Watched {
             v4: spec.groups.iter().any(|member| member.group.is_ipv4()),
             v6: spec.groups.iter().any(|member| member.group.is_ipv6()),
         };
-        let begin = |side| Series::begin(&scope, side);
+        let further = spec.further_interfaces.clone();
+        let begin = |side| Series::begin(read(&scope, &further, side), side);
         Self {
             sending: (spec.role != Role::Recv).then(|| begin(Side::Sending)),
             receiving: (spec.role != Role::Send).then(|| begin(Side::Receiving)),
             scope,
+            further,
         }
     }
 
     /// Reads them. What that takes, the thread of the collector has to give.
     pub(super) fn look(&mut self) {
         for series in self.sending.iter_mut().chain(&mut self.receiving) {
-            series.seen = Counters::read(&self.scope, series.side);
+            series.seen = read(&self.scope, &self.further, series.side);
         }
     }
 
@@ -83,9 +87,15 @@ impl Watched {
     }
 }
 
+/// Those of several interfaces are added up.
+fn read(scope: &Scope, further: &[u32], side: Side) -> Counters {
+    let mut counters = Counters::read(scope, side);
+    further.iter().for_each(|index| counters.add_device(*index, side));
+    counters
+}
+
 impl Series {
-    fn begin(scope: &Scope, side: Side) -> Self {
-        let first = Counters::read(scope, side);
+    fn begin(first: Counters, side: Side) -> Self {
         Self { side, told: first.clone(), seen: first.clone(), first }
     }
 }

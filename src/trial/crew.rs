@@ -11,6 +11,7 @@ use crate::engine::{RxEngine, TxEngine};
 use crate::error::{Error, Result};
 use crate::model::snapshot::{ReceiverInterval, SenderInterval};
 use crate::model::spec::{Role, TrialSpec};
+use crate::sys::netdev::interface_name;
 use crate::sys::sched;
 use core_affinity::CoreId;
 use crossbeam_channel::Sender;
@@ -98,7 +99,7 @@ impl<'a> Crew<'a> {
             let (handover, give_back) =
                 Handover::new(senders + number, interval, empty, to_collector);
             self.give_back_rx.push(give_back);
-            let flows = plan.engine.flows;
+            let place = (plan.engine.flows, interface_name(plan.engine.interface).ok());
             let patience = Patience {
                 loss_threshold: self.spec.loss_threshold_ns,
                 idle_timeout: self.spec.idle_timeout_ns,
@@ -112,7 +113,7 @@ impl<'a> Crew<'a> {
                 variation: self.spec.variation,
             };
             let named = (name.clone(), number);
-            let work = RxWorker::new(named, flows, patience, options, engine, self.trial, handover);
+            let work = RxWorker::new(named, place, patience, options, engine, self.trial, handover);
             Hand { name, cpu: plan.cpu, realtime: self.realtime, work }
         });
         hands.collect()

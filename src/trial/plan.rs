@@ -4,7 +4,6 @@ use super::granted::Granted;
 use super::lengths::Lengths;
 use super::replay::Trace;
 use crate::engine::{RxPlan, TxPlan};
-use crate::model::group::Membership;
 use crate::model::spec::{Load, Role, Timing, TrialSpec};
 use crate::net::timestamp::Stamps;
 use crate::stats::schedule::{
@@ -67,6 +66,7 @@ pub(super) fn senders(
             engine: TxPlan {
                 flows: spec.groups.clone(),
                 interface: spec.interface,
+                source_port: spec.source_port.unwrap_or(0),
                 ttl: spec.ttl,
                 loopback: spec.loopback,
                 dscp: spec.dscp,
@@ -90,26 +90,25 @@ pub(super) fn senders(
         .collect()
 }
 
-/// The receivers of a spec. The kernel gives every socket every datagram of its groups, so each receiver has
-/// groups of its own.
+/// The receivers of a spec, as many on each interface. The kernel gives every socket every datagram of its groups, so
+/// each receiver of an interface has groups of its own.
 pub(super) fn receivers(
     spec: &TrialSpec,
     granted: &Granted,
     cpus: &[usize],
     stamps: &Stamps,
 ) -> Vec<ReceiverPlan> {
-    let of = spec.receiver_threads;
-    (0..of)
-        .map(|index| ReceiverPlan {
+    let Some(bind) = spec.bind else { return Vec::new() };
+    let interfaces: Vec<_> = spec.interfaces().collect();
+    let of = spec.receiver_threads / interfaces.len();
+    let places = interfaces.into_iter().flat_map(|interface| (0..of).map(move |n| (interface, n)));
+    places
+        .enumerate()
+        .map(|(index, (interface, first))| ReceiverPlan {
             engine: RxPlan {
-                flows: spec
-                    .groups
-                    .iter()
-                    .skip(index)
-                    .step_by(of)
-                    .copied()
-                    .collect::<Vec<Membership>>(),
-                interface: spec.interface,
+                flows: spec.groups.iter().skip(first).step_by(of).copied().collect(),
+                interface,
+                bind,
                 receive_buffer: spec.receive_buffer,
                 batch: spec.batch,
                 stamps: stamps.clone(),

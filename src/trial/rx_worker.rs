@@ -33,6 +33,8 @@ pub(super) struct RxWorker {
     trial: TrialClock,
     handover: Handover<ReceiverInterval>,
     flows: Vec<Membership>,
+    /// Name of the interface that it listens on.
+    interface: Option<String>,
     patience: Patience,
     ledger: Ledger,
     /// As of the last interval that ended.
@@ -90,7 +92,7 @@ impl Interval for ReceiverInterval {
 impl RxWorker {
     pub(super) fn new(
         (name, number): (String, usize),
-        flows: Vec<Membership>,
+        (flows, interface): (Vec<Membership>, Option<String>),
         patience: Patience,
         options: Options,
         engine: Box<dyn RxEngine>,
@@ -105,6 +107,7 @@ impl RxWorker {
             trial,
             handover,
             flows,
+            interface,
             patience,
             ledger: Ledger::new(options, host::own_clock()),
             told: Told::default(),
@@ -214,7 +217,8 @@ impl RxWorker {
         let received_between = self.ledger.received_between();
         let buffer = self.engine.receive_buffer();
         self.handover.finish(now);
-        let closed = self.ledger.close(&self.flows);
+        let mut closed = self.ledger.close(&self.flows);
+        closed.streams.iter_mut().for_each(|row| row.interface.clone_from(&self.interface));
         RxResult {
             closed,
             foreign: counts.foreign,

@@ -300,6 +300,7 @@ impl Stream {
             source: self.key.source.to_string(),
             group: flow.group.to_string(),
             port: flow.port,
+            interface: None,
             sent: self.sent.map(|sent| sent.saturating_sub(first_seq)),
             first_seq,
             highest_seq: self.tracker.highest(),

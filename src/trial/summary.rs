@@ -203,7 +203,8 @@ impl Gathered<'_> {
     fn streams(&mut self, stamped_by: &TimestampReport) -> Vec<StreamReport> {
         let rows = self.rx.iter_mut().map(|rx| std::mem::take(&mut rx.result.closed.streams));
         let mut rows: Vec<_> = rows.flatten().collect();
-        rows.sort_by(|a, b| (&a.session, a.stream).cmp(&(&b.session, b.stream)));
+        let key = |row: &StreamReport| (row.session.clone(), row.stream, row.interface.clone());
+        rows.sort_by_cached_key(key);
         if stamped_by.kind == TimestampKind::Hardware {
             // Stamps of another clock are wrong by what their conversion is, too.
             for clock in rows.iter_mut().map(|row| &mut row.clock) {

@@ -5,6 +5,9 @@ use serde_json::Value;
 use std::fs::OpenOptions;
 use std::process::{Command, Stdio};
 
+const NOTICE: &str = "no --iface: using lo, so all traffic stays on this host; \
+                      sending through lo from 127.0.0.1; receiving on lo (127.0.0.1)";
+
 #[test]
 fn a_good_run_ends_with_0_and_results_are_all_there_is_on_stdout() {
     let bench = Bench::new();
@@ -15,7 +18,7 @@ fn a_good_run_ends_with_0_and_results_are_all_there_is_on_stdout() {
     assert!(ran.stdout.starts_with(verdict), "{ran:?}");
     assert!(matches!(ran.code, Some(0 | 3)), "{ran:?}");
     let mut notices = ran.stderr.lines();
-    assert_eq!(notices.next(), Some("no --iface: using lo, so all traffic stays on this host"));
+    assert_eq!(notices.next(), Some(NOTICE));
     assert!(notices.next().unwrap().starts_with("    time       sent"), "{}", ran.stderr);
     assert_eq!(bench.files(), [""; 0]);
 }
@@ -33,7 +36,7 @@ fn without_intervals_there_is_only_the_notice() {
     let port = port();
     let ran = Bench::new().run(&["run", "-J", "-i", "0", "-c", "200", "-r", "1k", "-p", &port]);
     ran.fine();
-    assert_eq!(ran.stderr, "no --iface: using lo, so all traffic stays on this host\n");
+    assert_eq!(ran.stderr, format!("{NOTICE}\n"));
     let ran = Bench::new().run(&["run", "-J", "-i", "0", "-c", "200", "-r", "1k", "-e", "memory"]);
     ran.fine();
     assert_eq!(ran.stderr, "", "memory uses no interface");

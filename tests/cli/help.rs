@@ -76,6 +76,11 @@ fn of_what_installing_wants() {
 }
 
 #[test]
+fn of_interfaces() {
+    check("help_interfaces", &["interfaces", "--help"]);
+}
+
+#[test]
 fn a_flag_takes_one_line_of_the_short_help() {
     for verb in ["run", "send", "recv", "ping", "echo", "join", "doctor", "dump"] {
         let help = Bench::new().run(&[verb, "-h"]).stdout;

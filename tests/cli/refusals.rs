@@ -242,11 +242,6 @@ fn combinations() {
         );
     }
     check(
-        "run -g 239.1.1.1 -g [ff15::1]:5000",
-        2,
-        "error: IPv4 and IPv6 groups in one trial\nhint: start one for each, their results can be told apart",
-    );
-    check(
         "send -g 127.0.0.1@232.1.1.1 -g 127.0.0.2@232.1.1.2",
         2,
         "error: 127.0.0.1@232.1.1.1:5777 and 127.0.0.2@232.1.1.2:5777 cannot be sent to by one sender: their \

@@ -134,6 +134,11 @@ impl Host {
         Ipv6Addr::new(0xfd00, 0x99, 0, network, 0, 0, 0, self.number.into())
     }
 
+    /// The path by which `ip` finds its namespace.
+    pub(crate) fn netns(&self) -> String {
+        self.namespace.to_string()
+    }
+
     /// A command that runs on this host; its pid is the program's own.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         self.namespace.command(program)

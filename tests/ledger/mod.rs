@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod apparatus;
+mod binding;
 mod clocks;
 mod composite;
 mod crowd;
@@ -364,6 +365,7 @@ struct Stream {
     source: String,
     group: String,
     port: u16,
+    interface: Option<String>,
     first_seq: u64,
     highest_seq: Option<u64>,
     before_join: u64,

@@ -1,7 +1,8 @@
 //! What `doctor` is to look at.
 
 use super::super::doctor_args::DoctorArgs;
-use super::{MAX_PAYLOAD, Nanos, bounded, groups, receive_buffer};
+use super::network::{groups_of_one_family, only_interface};
+use super::{MAX_PAYLOAD, Nanos, bounded, receive_buffer};
 use crate::doctor::{Asked, Listening};
 use crate::engine::{self, ENGINES, Engine};
 use crate::error::{Error, Result};
@@ -13,7 +14,7 @@ use std::sync::Arc;
 /// What `doctor` means.
 pub(in crate::cli) fn of_doctor(args: &DoctorArgs) -> Result<Asked> {
     let fitness = &args.fitness;
-    let groups = groups(&args.groups)?;
+    let groups = groups_of_one_family(&args.groups)?;
     let payload_len = u16::try_from(fitness.size.0).ok();
     let payload_len = payload_len.filter(|len| (1..=MAX_PAYLOAD).contains(&u64::from(*len)));
     let Some(payload_len) = payload_len else {
@@ -26,7 +27,7 @@ pub(in crate::cli) fn of_doctor(args: &DoctorArgs) -> Result<Asked> {
     let receive_buffer = receive_buffer(fitness.rcvbuf.0)?;
     // Found before anything is looked at, but after all that could be wrong with the words.
     let listen = listen.transpose()?;
-    let (interface, flags) = match &args.groups.iface {
+    let (interface, flags) = match only_interface(&args.groups)? {
         Some(text) => interface::find(text)?,
         None => interface::find(&interface::loopback()?.name)?,
     };

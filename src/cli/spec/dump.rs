@@ -1,7 +1,8 @@
 //! What `dump` is to show.
 
 use super::super::dump_args::DumpArgs;
-use super::{groups, receive_buffer, stop};
+use super::network::groups;
+use super::{receive_buffer, stop};
 use crate::error::{Error, Result};
 use crate::model::environment::Interface;
 use crate::model::group::Membership;

@@ -1,6 +1,7 @@
 //! Flags of `join` become what they mean.
 
-use super::{bounded, groups, interval, receive_buffer};
+use super::network::{groups_of_one_family, only_interface};
+use super::{bounded, interval, receive_buffer};
 use crate::cli::args::StopArgs;
 use crate::cli::join_args::JoinArgs;
 use crate::error::{Error, Result};
@@ -24,7 +25,7 @@ const MOST_ROUNDS: u64 = 10_000_000;
 
 /// What `join` means.
 pub(in crate::cli) fn of_join(args: &JoinArgs) -> Result<(JoinSpec, Interface)> {
-    let groups = groups(&args.groups)?;
+    let groups = groups_of_one_family(&args.groups)?;
     check_groups(&groups)?;
     let joining = &args.joining;
     let order = if joining.zap { Order::Zap } else { Order::AtOnce };
@@ -48,7 +49,7 @@ pub(in crate::cli) fn of_join(args: &JoinArgs) -> Result<(JoinSpec, Interface)> 
             .hint("--hold is shorter than a round of --churn"));
     }
     let interface =
-        args.groups.iface.as_ref().map_or_else(interface::loopback, |it| interface::resolve(it))?;
+        only_interface(&args.groups)?.map_or_else(interface::loopback, interface::resolve)?;
     let quiet = joining.quiet_time.unwrap_or(default_quiet);
     let spec = JoinSpec {
         groups,

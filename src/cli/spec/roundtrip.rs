@@ -1,7 +1,8 @@
 //! Flags of `ping` and `echo` become what they mean.
 
+use super::network::{groups, only_interface};
 use super::watching::needs_intervals;
-use super::{DEFAULT_TIME, MAX_PAYLOAD, bounded, check_cpus, groups, interval, receive_buffer};
+use super::{DEFAULT_TIME, MAX_PAYLOAD, bounded, check_cpus, interval, receive_buffer};
 use crate::cli::args::{GroupArgs, StopArgs};
 use crate::cli::ping_args::{EchoArgs, PingArgs};
 use crate::error::{Error, Result};
@@ -100,7 +101,7 @@ fn group(args: &GroupArgs) -> Result<Membership> {
 }
 
 fn network(args: &GroupArgs) -> Result<Interface> {
-    args.iface.as_ref().map_or_else(interface::loopback, |text| interface::resolve(text))
+    only_interface(args)?.map_or_else(interface::loopback, interface::resolve)
 }
 
 /// `otherwise`: how long it takes if nothing is said.

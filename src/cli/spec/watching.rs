@@ -1,7 +1,7 @@
 //! What is refused of flags for those who watch: the live view, and Prometheus.
 
-use super::super::args::OutputArgs;
 use super::super::metrics_args::MetricsArgs;
+use super::super::output_args::OutputArgs;
 use crate::error::{Error, Result};
 use crate::units::Nanos;
 

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::model::drops::PacketSize;
 use crate::model::report::BufferGrant;
 use crate::net::ethernet::Ethernet;
-use crate::net::socket::keep_joined;
+use crate::net::membership::keep_joined;
 use crate::net::timestamp::Stamps;
 use crate::sys::packet;
 use crate::sys::packet_ring::{RxFrame, RxRing};
@@ -58,7 +58,7 @@ impl PacketRx {
         Ok(Self {
             poll: PollSet::new([socket.as_fd()].into_iter()),
             _members: members,
-            directory: Directory::new(&plan.flows),
+            directory: Directory::new(plan.flows.iter().copied().zip(0..)),
             interface: plan.interface,
             metas: Vec::with_capacity(plan.batch),
             capacity: plan.batch,

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::model::event::Happening;
 use crate::model::report::BufferGrant;
 use crate::net::ethernet::Ethernet;
-use crate::net::socket::keep_joined;
+use crate::net::membership::keep_joined;
 use crate::net::timestamp::Stamps;
 use crate::sys::bpf::{Attachment, Hook};
 use crate::sys::clock;
@@ -90,7 +90,7 @@ impl XdpRx {
             poll: PollSet::new(queues.iter().map(AsFd::as_fd)),
             queues: queues.into(),
             turn: 0,
-            directory: Directory::new(&plan.flows),
+            directory: Directory::new(plan.flows.iter().copied().zip(0..)),
             metas: Vec::with_capacity(capacity),
             capacity,
             stamps: plan.stamps.clone(),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::group::{GroupSpec, expand_all};
+use crate::model::spec::Bind;
 use crate::net::interface;
 use crate::net::phc::stamps_without_offset;
 use crate::net::timestamp::Timestamps;
@@ -18,6 +19,7 @@ fn where_no_card_stamps_the_kernel_does() {
     let tx = TxPlan {
         flows: flows.clone(),
         interface,
+        source_port: 0,
         ttl: 1,
         loopback: true,
         dscp: 0,
@@ -26,8 +28,15 @@ fn where_no_card_stamps_the_kernel_does() {
         launch: Launch::AtOnce,
     };
     let stamps = stamps_without_offset();
-    let rx =
-        RxPlan { flows, interface, receive_buffer: 1 << 16, batch: 8, stamps, busy_poll_us: None };
+    let rx = RxPlan {
+        flows,
+        interface,
+        bind: Bind::Group,
+        receive_buffer: 1 << 16,
+        batch: 8,
+        stamps,
+        busy_poll_us: None,
+    };
     let Halves { mut tx, mut rx, .. } = Mmsg.open(&[tx], &[rx]).unwrap();
     for _ in 0..COUNT {
         tx[0].reserve(1, 8);

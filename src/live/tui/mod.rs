@@ -157,10 +157,7 @@ fn show(mut screen: Screen, heard: &Receiver<News>, mut state: State, every: Dur
             return;
         }
         let is_due = drawn.is_none_or(|drawn| drawn.elapsed() >= every);
-        let is_asked = match answer(&mut state, &screen) {
-            Ok(is_asked) => is_asked,
-            Err(_) => return,
-        };
+        let Ok(is_asked) = answer(&mut state, &screen) else { return };
         if is_due || is_asked {
             drawn = Some(Instant::now());
             if screen.terminal.draw(|frame| panes::draw(&state, frame)).is_err() {

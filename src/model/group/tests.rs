@@ -27,6 +27,19 @@ fn words_and_the_groups_they_mean() {
     check("[ff15::ffff]+1:5000", &["[ff15::ffff]:5000", "[ff15::1:0]:5000"]);
     check("2001:db8::5@[ff3e::8000:1]:5000", &["2001:db8::5@[ff3e::8000:1]:5000"]);
     check("[fe80::1]@ff3e::8000:1", &["fe80::1@[ff3e::8000:1]:5777"]);
+    check(
+        "10.0.0.1,10.0.0.2@232.1.1.1+1",
+        &[
+            "10.0.0.1@232.1.1.1:5777",
+            "10.0.0.2@232.1.1.1:5777",
+            "10.0.0.1@232.1.1.2:5777",
+            "10.0.0.2@232.1.1.2:5777",
+        ],
+    );
+    check(
+        "[fe80::1],2001:db8::5@[ff3e::8000:1]:5000",
+        &["fe80::1@[ff3e::8000:1]:5000", "2001:db8::5@[ff3e::8000:1]:5000"],
+    );
     // Interface-local groups are what a loopback test on one host may want.
     check("ff01::1", &["[ff01::1]:5777"]);
     check("ff02::100", &["[ff02::100]:5777"]);
@@ -76,6 +89,11 @@ fn refusals_say_why() {
         ("[ff15::1", "`]` is missing"),
         ("ff15::1+9", "an IPv6 group before `+` needs brackets"),
         ("@239.1.1.1", "`` is not an IP address"),
+        ("10.0.0.1,@232.1.1.1", "`` is not an IP address"),
+        (
+            "10.0.0.1,fe80::1@232.1.1.1",
+            "source fe80::1 and group 232.1.1.1 are not of one address family",
+        ),
         ("239.9.9.9@232.1.1.1", "source 239.9.9.9 is not the address of a host"),
         ("0.0.0.0@232.1.1.1", "source 0.0.0.0 is not the address of a host"),
         ("255.255.255.255@232.1.1.1", "source 255.255.255.255 is not the address of a host"),
@@ -103,7 +121,16 @@ fn a_group_counts_once() {
     };
     assert_eq!(expand(&[]), Ok(0));
     assert_eq!(expand(&["239.1.1.1+9", "239.1.1.1+9:5000", "239.1.1.11"]), Ok(21));
-    assert_eq!(expand(&["192.0.2.1@232.1.1.1", "192.0.2.2@232.1.1.1", "232.1.1.1"]), Ok(3));
+    assert_eq!(expand(&["192.0.2.1@232.1.1.1", "192.0.2.2@232.1.1.1"]), Ok(2));
+    assert_eq!(expand(&["192.0.2.1@232.1.1.1:5000", "232.1.1.1"]), Ok(2));
+    assert_eq!(
+        expand(&["192.0.2.1@232.1.1.1", "232.1.1.1"]),
+        Err("group 232.1.1.1:5777 is named with source 192.0.2.1 and without one; without one it has them all".into())
+    );
+    assert_eq!(
+        expand(&["10.0.0.1,10.0.0.1@232.1.1.1"]),
+        Err("group 10.0.0.1@232.1.1.1:5777 is named twice; name it once".into())
+    );
     assert_eq!(
         expand(&["239.1.1.1+9", "239.1.1.5:5777"]),
         Err("group 239.1.1.5:5777 is named twice; name it once".into())
@@ -118,9 +145,9 @@ fn a_group_counts_once() {
 #[test]
 fn a_spec_built_by_hand_is_checked_too() {
     let good: GroupSpec = "239.255.255.255".parse().unwrap();
-    assert!(GroupSpec { count: 0, ..good }.expand(1).is_err());
-    assert!(GroupSpec { count: 2, ..good }.expand(1).is_err());
-    assert!(GroupSpec { count: u32::MAX, ..good }.expand(1).is_err());
+    assert!(GroupSpec { count: 0, ..good.clone() }.expand(1).is_err());
+    assert!(GroupSpec { count: 2, ..good.clone() }.expand(1).is_err());
+    assert!(GroupSpec { count: u32::MAX, ..good.clone() }.expand(1).is_err());
 }
 
 #[test]

@@ -124,6 +124,7 @@ pub(super) fn stream(number: u16, sent: u64, lost: u64) -> StreamReport {
         source: "192.0.2.1:40000".into(),
         group: format!("239.255.77.{}", 77 + number),
         port: 5777,
+        interface: Some("eth1".to_owned()),
         sent: Some(sent),
         first_seq: 0,
         highest_seq: sent.checked_sub(1),

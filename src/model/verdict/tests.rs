@@ -7,7 +7,7 @@ use crate::model::metrics::{Buckets, ClockRelation};
 use crate::model::report::{ReceiverReport, SenderReport, Totals, TxLedger};
 use crate::model::sample;
 use crate::model::snapshot::RxCounts;
-use crate::model::spec::{Role, StopWhen, Timestamps, TrialSpec};
+use crate::model::spec::{Bind, Role, StopWhen, Timestamps, TrialSpec};
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use std::collections::BTreeMap;
@@ -102,6 +102,9 @@ fn spec() -> TrialSpec {
         role: Role::Run,
         groups: Vec::new(),
         interface: 0,
+        further_interfaces: vec![],
+        bind: Some(Bind::Group),
+        source_port: None,
         load: None,
         stop: StopWhen { time_ns: None, count: None, with_senders: false },
         ttl: 1,

@@ -36,14 +36,19 @@ impl Counters {
     pub fn read(scope: &Scope, side: Side) -> Self {
         let mut counters = Self::default();
         kernel::read(scope, side, &mut counters);
-        if let Ok(name) = interface_name(scope.interface) {
-            device::read(&name, scope.interface, side, &mut counters);
-        }
+        counters.add_device(scope.interface, side);
         counters
     }
 
+    /// Adds those of an interface, by its index, to those of others.
+    pub fn add_device(&mut self, index: u32, side: Side) {
+        if let Ok(name) = interface_name(index) {
+            device::read(&name, index, side, self);
+        }
+    }
+
     fn add(&mut self, name: String, count: u64) {
-        self.0.insert(name, count);
+        *self.0.entry(name).or_default() += count;
     }
 
     /// How far they rose since `earlier`.

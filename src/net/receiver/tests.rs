@@ -10,7 +10,9 @@ fn sender() -> Socket {
     open_sender(&SenderOptions {
         interface: interface::loopback().unwrap().index,
         source: None,
+        source_port: 0,
         v6: false,
+        both: false,
         ttl: 7,
         loopback: true,
         dscp: 0,
@@ -139,10 +141,7 @@ fn a_group_that_cannot_be_joined_leaves_none_behind() {
     let nowhere = Interface { index: u32::MAX, name: "nowhere".into(), ..Interface::default() };
     let mut receiver = MulticastReceiver::new(4096).unwrap();
     let error = receiver.join(&nowhere, &groups(&["233.252.0.65:5866"])).unwrap_err().to_string();
-    assert!(
-        error.starts_with("cannot join 233.252.0.65:5866 on interface 4294967295: "),
-        "{error}"
-    );
+    assert!(error.starts_with("cannot join 233.252.0.65 on interface 4294967295: "), "{error}");
     assert!(receiver.sockets.is_empty());
 }
 

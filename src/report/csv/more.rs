@@ -148,4 +148,5 @@ const COLUMNS: &[Column] = &[
     ("inter_departure_p50_ns", "/receiver/patterns/inter_departure_ns/p50", "", At("/patterns/inter_departure_ns/p50")),
     ("inter_departure_p99_ns", "/receiver/patterns/inter_departure_ns/p99", "", At("/patterns/inter_departure_ns/p99")),
     ("inter_departure_max_ns", "/receiver/patterns/inter_departure_ns/max", "", At("/patterns/inter_departure_ns/max")),
+    ("interface", "", "/interface", Unknown),
 ];

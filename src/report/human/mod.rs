@@ -3,6 +3,7 @@
 pub(super) mod compared;
 mod merged;
 pub(super) mod delay;
+pub mod interfaces;
 mod lost;
 pub(super) mod origin;
 mod page;
@@ -85,7 +86,7 @@ fn write_receiver(
     let unknown = trial.streams.iter().filter(|stream| stream.sent.is_none()).count();
     match (totals.sent, count(trial.streams.len() as u64, "stream")) {
         _ if trial.streams.is_empty() => page.text("sent", "not known", "no sender was heard")?,
-        (Some(sent), _) => page.number("sent", sent, "as the senders say")?,
+        (Some(sent), _) => page.number("sent", sent, &sent_note(trial))?,
         (None, all) => {
             page.text("sent", "not known", &format!("{unknown} of {all} never said it"))?
         }
@@ -102,6 +103,14 @@ fn write_receiver(
     page.number("too late", counts.too_late, noted(counts.too_late, "to be told from duplicates"))?;
     page.number("corrupt", counts.corrupt, noted(counts.corrupt, "counted as lost"))?;
     page.number("foreign", counts.foreign, noted(counts.foreign, "not ours"))
+}
+
+/// What is received on several interfaces was sent once, and is to come on each.
+fn sent_note(trial: &TrialReport) -> String {
+    match trial.spec.interfaces().count() {
+        1 => "as the senders say".into(),
+        several => format!("as the senders say, once for each of {several} interfaces"),
+    }
 }
 
 /// Whose receive times, by which clock, how wrong at most.

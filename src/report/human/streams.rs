@@ -4,9 +4,9 @@ use super::page::{Page, WIDTH};
 use crate::model::report::StreamReport;
 use crate::units::human::grouped;
 use crate::units::text::percent;
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 /// Most rows; whoever wants more reads them by machine.
@@ -37,7 +37,7 @@ pub(super) fn write(streams: &[StreamReport], page: &mut Page<'_>) -> io::Result
 }
 
 fn table(streams: &[&StreamReport]) -> Table {
-    const TEXTS: [&str; 2] = ["stream", "group"];
+    const TEXTS: [&str; 3] = ["stream", "group", "on"];
     const NUMBERS: [&str; 6] = ["sent", "unique", "lost", "share", "dup.", "reord."];
     let mut table = Table::new();
     table
@@ -50,6 +50,7 @@ fn table(streams: &[&StreamReport]) -> Table {
         table.add_row([
             format!("{}/{}", stream.session, stream.stream),
             stream.group.clone(),
+            stream.interface.clone().unwrap_or_default(),
             stream.sent.map_or("?".into(), grouped),
             grouped(counts.unique),
             grouped(stream.lost),
@@ -60,6 +61,10 @@ fn table(streams: &[&StreamReport]) -> Table {
     }
     for column in table.column_iter_mut().skip(TEXTS.len()) {
         column.set_cell_alignment(CellAlignment::Right);
+    }
+    let on: BTreeSet<_> = streams.iter().map(|stream| &stream.interface).collect();
+    if let Some(column) = table.column_mut(2).filter(|_| on.len() < 2) {
+        column.set_constraint(ColumnConstraint::Hidden);
     }
     table
 }

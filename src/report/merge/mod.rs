@@ -78,6 +78,12 @@ impl Merge {
         if trial.sender.is_none() && trial.totals.is_none() {
             return Err(Error::environment(format!("{file} has neither a sender nor a receiver")));
         }
+        if !trial.spec.further_interfaces.is_empty() {
+            return Err(Error::environment(format!(
+                "{file} is of one receiver on several interfaces"
+            ))
+            .hint("receivers are compared one by one: start a `recv` for each interface"));
+        }
         let delay = trial.one_way_delay_ns.as_ref().map(|delay| &delay.distribution);
         let delay = delay.map(|delay| self.delay.accept(&file, delay)).transpose()?;
         let lateness = trial.sender.as_ref().map(|sender| &sender.lateness_ns);
