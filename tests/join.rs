@@ -229,10 +229,16 @@ fn a_limit_of_memberships_is_named_and_the_report_is_written() {
             .run(|| std::fs::write("/proc/sys/net/ipv4/igmp_max_memberships", "5"))
             .expect("the limit is one of the namespace");
         let (json, code) = join(&lab, "-g 239.7.4.1+9:5000 -c 1");
+        assert_eq!(code, Some(4), "more sockets join them, and nobody sends: {json}");
+        assert_eq!(number(&json, "/totals/joins"), 10, "{json}");
+        lab.receiver()
+            .run(|| std::fs::write("/proc/sys/net/ipv4/igmp_max_memberships", "0"))
+            .expect("the limit is one of the namespace");
+        let (json, code) = join(&lab, "-g 239.7.4.1+9:5000 -c 1");
         assert_eq!(code, Some(3), "{json}");
         let cause = json["invalid_reasons"][0]["cause"].as_str().expect("it says why");
-        assert!(cause.starts_with("cannot join 239.7.4.6:5000 on interface "), "{cause}");
-        assert!(cause.contains("; hint: raise net.ipv4.igmp_max_memberships"), "{cause}");
+        assert!(cause.starts_with(&format!("cannot join 239.7.4.1 on {DEVICE}: ")), "{cause}");
+        assert!(cause.contains("sysctl -w net.ipv4.igmp_max_memberships=20"), "{cause}");
     });
 }
 
