@@ -59,9 +59,10 @@ impl PollSet {
 
 impl Epoll {
     fn new(entries: &[libc::pollfd]) -> io::Result<Self> {
-        // SAFETY: epoll_create1(2) takes no pointer; what it returns is a descriptor that nobody else has.
-        let descriptor =
-            unsafe { OwnedFd::from_raw_fd(check(libc::epoll_create1(libc::EPOLL_CLOEXEC))?) };
+        // SAFETY: epoll_create1(2) takes no pointer.
+        let descriptor = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        // SAFETY: it is open, and nobody else has it.
+        let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
         for (index, entry) in entries.iter().enumerate() {
             let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: index as u64 };
             // SAFETY: the kernel copies the event, which outlives the call; both descriptors are open.
