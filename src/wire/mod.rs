@@ -4,6 +4,7 @@
 pub mod announcement;
 pub mod capture;
 pub mod frame;
+pub mod ip;
 pub mod mpegts;
 pub mod packet;
 pub mod probe;

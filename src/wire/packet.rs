@@ -1,11 +1,11 @@
 //! What an IP packet that somebody else sent is: a datagram to a group, or a query who listens.
 //!
-//! IPv4 (RFC 791), IPv6 with its extension headers (RFC 8200), UDP (RFC 768); queries of IGMP (RFC 3376 section 7.1
-//! tells the versions apart) and of MLD (RFC 3810 section 8.1).
+//! UDP (RFC 768); queries of IGMP (RFC 3376 section 7.1 tells the versions apart) and of MLD (RFC 3810 section 8.1).
 
+use super::ip::{ICMPV6, IGMP, Ip, UDP};
 use super::probe;
 use crate::units::Nanos;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 /// A packet that says something about multicast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,80 +43,34 @@ pub struct Query {
 impl Packet {
     /// Reads a packet from its IP header on; its end may be cut off. `None` is of no interest, or damaged.
     pub fn parse(packet: &[u8]) -> Option<Self> {
-        match packet.first()? >> 4 {
-            4 => parse_v4(packet),
-            6 => parse_v6(packet),
-            _ => None,
-        }
-    }
-}
-
-fn parse_v4(packet: &[u8]) -> Option<Packet> {
-    let header: &[u8; 20] = packet.first_chunk()?;
-    let header_len = usize::from(header[0] & 0xf) * 4;
-    let total = usize::from(u16::from_be_bytes([header[2], header[3]]));
-    let offset = u16::from_be_bytes([header[6], header[7]]) & 0x1fff;
-    // Only the first fragment has the header of what it carries.
-    if header_len < header.len() || total < header_len || offset > 0 {
-        return None;
-    }
-    let source = Ipv4Addr::from(*header[12..].first_chunk::<4>()?).into();
-    let group = Ipv4Addr::from(*header[16..].first_chunk::<4>()?).into();
-    let body = packet.get(header_len..)?;
-    match header[9] {
-        UDP => datagram(source, group, header[8], body),
-        IGMP if body.first() == Some(&IGMP_QUERY) => {
+        let ip = Ip::read(packet)?;
+        let Ip { source, body, body_len, .. } = ip;
+        let version = match (ip.protocol, body.first()) {
+            (UDP, _) => return datagram(&ip),
             // Version 1 left the response time at zero, version 3 made the query longer.
-            let version = match (total - header_len, body.get(1)?) {
+            (IGMP, Some(&IGMP_QUERY)) => match (body_len, body.get(1)?) {
                 (12.., _) => 3,
                 (_, 0) => 1,
                 _ => 2,
-            };
-            Some(Packet::Query(Query { source, version }))
-        }
-        _ => None,
+            },
+            (ICMPV6, Some(&MLD_QUERY)) => 1 + u8::from(body_len >= 28),
+            _ => return None,
+        };
+        Some(Self::Query(Query { source, version }))
     }
 }
 
-fn parse_v6(packet: &[u8]) -> Option<Packet> {
-    let header: &[u8; 40] = packet.first_chunk()?;
-    let source = Ipv6Addr::from(*header[8..].first_chunk::<16>()?).into();
-    let group = Ipv6Addr::from(*header[24..].first_chunk::<16>()?).into();
-    let mut left = usize::from(u16::from_be_bytes([header[4], header[5]]));
-    let (mut next, mut body) = (header[6], &packet[header.len()..]);
-    // MLD comes behind the router alert, which is such a header.
-    while matches!(next, HOP_BY_HOP | DESTINATION_OPTIONS) {
-        let len = (usize::from(*body.get(1)?) + 1) * 8;
-        next = body[0];
-        body = body.get(len..)?;
-        left = left.checked_sub(len)?;
-    }
-    match next {
-        UDP => datagram(source, group, header[7], body),
-        ICMPV6 if body.first() == Some(&MLD_QUERY) => {
-            Some(Packet::Query(Query { source, version: if left >= 28 { 2 } else { 1 } }))
-        }
-        _ => None,
-    }
-}
-
-fn datagram(source: IpAddr, group: IpAddr, ttl: u8, udp: &[u8]) -> Option<Packet> {
-    let header: &[u8; 8] = udp.first_chunk()?;
+fn datagram(ip: &Ip<'_>) -> Option<Packet> {
+    let Ip { source, destination: group, ttl, body, .. } = *ip;
+    let header: &[u8; 8] = body.first_chunk()?;
     if !group.is_multicast() {
         return None;
     }
     let port = u16::from_be_bytes([header[2], header[3]]);
     // Whatever its due time is.
-    let is_ours = probe::decode(&udp[header.len()..], Nanos(0)).is_some();
+    let is_ours = probe::decode(&body[header.len()..], Nanos(0)).is_some();
     Some(Packet::Datagram(Datagram { source, group, port, ttl, is_ours }))
 }
-
-/// Protocol numbers, <https://www.iana.org/assignments/protocol-numbers>.
-const HOP_BY_HOP: u8 = 0;
-const IGMP: u8 = 2;
-const UDP: u8 = 17;
-const ICMPV6: u8 = 58;
-const DESTINATION_OPTIONS: u8 = 60;
 
 const IGMP_QUERY: u8 = 0x11;
 const MLD_QUERY: u8 = 130;
@@ -202,13 +156,14 @@ mod tests {
         let of = |len: u8, kind: u8| {
             let mut packet = vec![0; 48 + usize::from(len)];
             packet[0] = 0x60;
-            (packet[5], packet[6]) = (8 + len, HOP_BY_HOP);
+            packet[5] = 8 + len;
             packet[40] = ICMPV6;
             packet[48] = kind;
             Packet::parse(&packet)
         };
-        let query =
-            |version| Some(Packet::Query(Query { source: Ipv6Addr::UNSPECIFIED.into(), version }));
+        let query = |version| {
+            Some(Packet::Query(Query { source: std::net::Ipv6Addr::UNSPECIFIED.into(), version }))
+        };
         assert_eq!((of(24, MLD_QUERY), of(28, MLD_QUERY)), (query(1), query(2)));
         assert_eq!(of(28, 143), None);
     }

@@ -1,21 +1,14 @@
 //! What a watcher of an interface makes of a frame: a datagram that comes to a group, or a report that a host has joined
 //! or left one: IGMP (RFC 2236, RFC 3376), MLD (RFC 2710, RFC 3810).
 //!
-//! The beginning of a frame with a datagram is enough; a report is wanted whole. Lengths and checksums are not looked
-//! at: this is for what the kernel has taken or made.
+//! The beginning of a frame with a datagram is enough; a report is wanted whole.
 
 use super::frame::{ETHERNET_LEN, IPV4_TYPE, IPV6_TYPE, UDP_LEN};
+use super::ip::{ICMPV6, IGMP, Ip, UDP};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Bytes of a frame that show all there is to see of a datagram: Ethernet, the longest IPv4 header or that of IPv6, UDP.
 pub const DATAGRAM_LEN: usize = ETHERNET_LEN + 60 + UDP_LEN;
-
-/// Protocol numbers (IANA).
-const IGMP: u8 = 2;
-const UDP: u8 = 17;
-const ICMP_V6: u8 = 58;
-/// Header that MLD's Router Alert stands in (RFC 2711).
-const HOP_BY_HOP: u8 = 0;
 
 /// What was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,68 +53,39 @@ pub enum Changes<'a> {
 
 /// Reads an Ethernet frame. `None` is a frame that says nothing about groups.
 pub fn read(frame: &[u8]) -> Option<Sighting<'_>> {
-    let packet = frame.get(ETHERNET_LEN..)?;
-    match u16_at(frame, 12)? {
-        IPV4_TYPE => read_v4(packet),
-        IPV6_TYPE => read_v6(packet),
+    if !matches!(u16_at(frame, 12)?, IPV4_TYPE | IPV6_TYPE) {
+        return None;
+    }
+    let Ip { source, destination, protocol, body, .. } = Ip::read(frame.get(ETHERNET_LEN..)?)?;
+    match protocol {
+        UDP => Some(Sighting::Datagram { source, destination, port: u16_at(body, 2)? }),
+        IGMP => igmp(body).map(Sighting::Changes),
+        ICMPV6 => mld(body).map(Sighting::Changes),
         _ => None,
     }
 }
 
-fn read_v4(packet: &[u8]) -> Option<Sighting<'_>> {
-    let body = packet.get(usize::from(packet.first()? & 0x0f) * 4..)?;
-    let is_later_fragment = u16_at(packet, 6)? & 0x1fff != 0;
-    match *packet.get(9)? {
-        _ if is_later_fragment => None,
-        UDP => Some(Sighting::Datagram {
-            source: v4_at(packet, 12)?,
-            destination: v4_at(packet, 16)?,
-            port: u16_at(body, 2)?,
-        }),
-        IGMP => {
-            let one = |change| Some(Changes::One(Some((v4_at(body, 4)?, change))));
-            // RFC 2236 section 2; RFC 3376 section 4.
-            let changes = match body.first()? {
-                0x12 | 0x16 => one(Change::Joined),
-                0x17 => one(Change::Left),
-                0x22 => Some(Changes::Records {
-                    rest: body.get(8..)?,
-                    left: u16_at(body, 6)?,
-                    v6: false,
-                }),
-                _ => None,
-            };
-            changes.map(Sighting::Changes)
+/// RFC 2236 section 2; RFC 3376 section 4.
+fn igmp(message: &[u8]) -> Option<Changes<'_>> {
+    let one = |change| Some(Changes::One(Some((v4_at(message, 4)?, change))));
+    match message.first()? {
+        0x12 | 0x16 => one(Change::Joined),
+        0x17 => one(Change::Left),
+        0x22 => {
+            Some(Changes::Records { rest: message.get(8..)?, left: u16_at(message, 6)?, v6: false })
         }
         _ => None,
     }
 }
 
-fn read_v6(packet: &[u8]) -> Option<Sighting<'_>> {
-    let body = packet.get(40..)?;
-    match *packet.get(6)? {
-        UDP => Some(Sighting::Datagram {
-            source: v6_at(packet, 8)?,
-            destination: v6_at(packet, 24)?,
-            port: u16_at(body, 2)?,
-        }),
-        // "Hdr Ext Len: length of the Hop-by-Hop Options header in 8-octet units, not including the first 8 octets",
-        // RFC 8200 section 4.3.
-        HOP_BY_HOP if body.first() == Some(&ICMP_V6) => {
-            let message = body.get(8 + usize::from(*body.get(1)?) * 8..)?;
-            let one = |change| Some(Changes::One(Some((v6_at(message, 8)?, change))));
-            // RFC 2710 section 3; RFC 3810 section 5.2.
-            let changes = match message.first()? {
-                131 => one(Change::Joined),
-                132 => one(Change::Left),
-                143 => Some(Changes::Records {
-                    rest: message.get(8..)?,
-                    left: u16_at(message, 6)?,
-                    v6: true,
-                }),
-                _ => None,
-            };
-            changes.map(Sighting::Changes)
+/// RFC 2710 section 3; RFC 3810 section 5.2.
+fn mld(message: &[u8]) -> Option<Changes<'_>> {
+    let one = |change| Some(Changes::One(Some((v6_at(message, 8)?, change))));
+    match message.first()? {
+        131 => one(Change::Joined),
+        132 => one(Change::Left),
+        143 => {
+            Some(Changes::Records { rest: message.get(8..)?, left: u16_at(message, 6)?, v6: true })
         }
         _ => None,
     }
@@ -186,6 +150,7 @@ mod tests {
     fn igmp(message: &[u8]) -> Vec<u8> {
         let mut header = [0; 24];
         header[0] = 0x46;
+        header[2..4].copy_from_slice(&(24 + message.len() as u16).to_be_bytes());
         header[9] = IGMP;
         ethernet(IPV4_TYPE, &[&header, message])
     }
@@ -193,7 +158,8 @@ mod tests {
     fn mld(message: &[u8]) -> Vec<u8> {
         let mut header = [0; 40];
         header[0] = 0x60;
-        ethernet(IPV6_TYPE, &[&header, &[ICMP_V6, 0, 5, 2, 0, 0, 1, 0], message])
+        header[4..6].copy_from_slice(&(8 + message.len() as u16).to_be_bytes());
+        ethernet(IPV6_TYPE, &[&header, &[ICMPV6, 0, 5, 2, 0, 0, 1, 0], message])
     }
 
     fn changes(frame: &[u8]) -> Vec<(String, Change)> {
