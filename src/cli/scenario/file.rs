@@ -74,6 +74,11 @@ impl Document {
                     }
                 }
                 (FLOW, _) => return Err(document.not_tables(key.span().start)),
+                (name, value) if has_tables(value) => {
+                    let what = format!("there is no table `{name}` here");
+                    let error = document.error(key.span().start, what);
+                    return Err(error.hint(format!("tables are `[{RECV}]` and `[[{FLOW}]]`")));
+                }
                 _ => {
                     let entry = document.entry(key.get_ref(), key.span().start, value)?;
                     document.entries.push(entry);
@@ -194,6 +199,14 @@ impl Document {
         let line = self.lines.partition_point(|&begin| begin <= at);
         let column = at - self.lines[line - 1] + 1;
         Error::usage(format!("{}:{line}:{column}: {}", self.name, what.into()))
+    }
+}
+
+fn has_tables(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::Table(_) => true,
+        DeValue::Array(values) => values.iter().any(|value| has_tables(value.get_ref())),
+        _ => false,
     }
 }
 

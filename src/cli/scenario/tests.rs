@@ -107,7 +107,12 @@ fn what_is_wrong_and_where() {
         ("spin = 'yes'", "F:1:8: `spin` takes true or false"),
         ("fail-if = true", "F:1:11: `fail-if` takes text, a number, or a list of such"),
         ("group = [[1]]", "F:1:10: `group` takes text or numbers"),
-        ("[send]\nrate = 1", "F:1:2: `send` takes text, a number, true or false, or a list"),
+        (
+            "[send]\nrate = 1",
+            "F:1:2: there is no table `send` here\nhint: tables are `[recv]` and `[[flow]]`",
+        ),
+        ("[[flwo]]\nrate = 1", "F:1:3: there is no table `flwo` here"),
+        ("time = 2026-01-01", "F:1:8: `time` takes text, a number, true or false, or a list"),
         ("flow = 3", "F:1:1: flows are tables\nhint: each begins with a line `[[flow]]`"),
         (
             "[[flow]]\nttl = 3",
