@@ -6,7 +6,9 @@ use crate::cli::presets;
 use crate::cli::spec::Meant;
 use crate::error::Result;
 use crate::model::environment::Interface;
-use crate::model::spec::{Load, Role, Timing, TrialSpec};
+use crate::model::group::Membership;
+use crate::model::spec::{Flow, Load, Role, Timing, TrialSpec};
+use crate::units::duration::format_duration;
 use clap::{ArgAction, ArgMatches, Command};
 use std::fmt::Write;
 
@@ -21,14 +23,9 @@ pub(in crate::cli) fn print((spec, interface): &Meant) -> Result<Exit> {
 pub(super) fn text(matches: &ArgMatches, spec: &TrialSpec, interface: &Interface) -> String {
     let Some((verb, matches)) = matches.subcommand() else { return String::new() };
     let mut lines = said(&of_verb(verb), matches);
-    let decided = decided(spec, interface);
-    for line in &mut lines {
-        if let Some((_, value)) = decided.iter().find(|(key, _)| line.key == *key)
-            && (line.values.is_empty() || ["schedule", "engine"].contains(&&*line.key))
-        {
-            line.values = value.clone();
-        }
-    }
+    let has_flows = matches.get_raw("flows").is_some();
+    let decided = decided(spec, interface, has_flows);
+    lines.iter_mut().for_each(|line| line.complete(&decided));
     // Where a verb changes the help of a flag, that stands at the end.
     let headings: Vec<_> = lines.iter().map(|line| line.heading.clone()).collect();
     lines.sort_by_key(|line| headings.iter().position(|heading| *heading == line.heading));
@@ -52,25 +49,27 @@ pub(super) fn text(matches: &ArgMatches, spec: &TrialSpec, interface: &Interface
 }
 
 fn flows(matches: &ArgMatches, spec: &TrialSpec, text: &mut String) {
-    let of_flow = of_flow();
+    let (of_flow, offered) = (of_flow(), spec.offered());
     let words = matches.get_raw("flows").into_iter().flatten().map(|word| word.to_string_lossy());
     for (number, words) in words.enumerate() {
         let Ok(matches) = of_flow.clone().try_get_matches_from(words.split_whitespace()) else {
             continue;
         };
         let _ = write!(text, "\n[[{FLOW}]]\n");
-        for mut line in said(&of_flow, &matches).into_iter().filter(|line| !line.values.is_empty())
-        {
-            if let Some(flow) = spec.flows.get(number).filter(|_| line.key == "schedule") {
-                line.values = vec![flow.load.schedule.to_string()];
-            }
+        let offered = offered.get(number).map(decided_of).unwrap_or_default();
+        for mut line in said(&of_flow, &matches) {
+            line.complete(&offered);
             line.write(text);
         }
     }
 }
 
 /// What the command line leaves to this program, as it was decided.
-fn decided(spec: &TrialSpec, interface: &Interface) -> Vec<(&'static str, Vec<String>)> {
+fn decided(
+    spec: &TrialSpec,
+    interface: &Interface,
+    has_flows: bool,
+) -> Vec<(&'static str, Vec<String>)> {
     let mut decided = vec![
         ("iface", vec![interface.name.clone()]),
         ("engine", vec![spec.engine.clone()]),
@@ -78,19 +77,30 @@ fn decided(spec: &TrialSpec, interface: &Interface) -> Vec<(&'static str, Vec<St
     ];
     decided.retain(|(_, values)| values != &[""]);
     if let Some(time) = spec.stop.time_ns {
-        decided.push(("time", vec![crate::units::duration::format_duration(time)]));
+        decided.push(("time", vec![format_duration(time)]));
     }
-    if spec.flows.is_empty() {
-        decided.push(("group", spec.groups.iter().map(ToString::to_string).collect()));
-    }
-    if let Some(Load { rate, schedule, .. }) = spec.load.as_ref().filter(|_| spec.flows.is_empty())
-    {
-        decided.extend(rate.map(|rate| ("rate", vec![rate.to_string()])));
-        if !matches!(schedule, Timing::Replay { .. }) {
-            decided.push(("schedule", vec![schedule.to_string()]));
+    if !has_flows {
+        match &spec.offered()[..] {
+            [only] => decided.extend(decided_of(only)),
+            _ => decided.push(("group", named(&spec.groups))),
         }
     }
     decided
+}
+
+/// The same of one flow.
+fn decided_of(flow: &Flow) -> Vec<(&'static str, Vec<String>)> {
+    let Load { rate, schedule, .. } = &flow.load;
+    let mut decided = vec![("group", named(&flow.groups))];
+    decided.extend(rate.map(|rate| ("rate", vec![rate.to_string()])));
+    if !matches!(schedule, Timing::Constant | Timing::Replay { .. }) {
+        decided.push(("schedule", vec![schedule.to_string()]));
+    }
+    decided
+}
+
+fn named(groups: &[Membership]) -> Vec<String> {
+    groups.iter().map(ToString::to_string).collect()
 }
 
 /// A flag and its values as words; none where it was not given.
@@ -128,7 +138,19 @@ fn said(command: &Command, matches: &ArgMatches) -> Vec<Line> {
 }
 
 impl Line {
+    /// Takes what was decided where nothing was given, or nothing definite: a seed is drawn, an engine picked.
+    fn complete(&mut self, decided: &[(&str, Vec<String>)]) {
+        let decided = decided.iter().find(|(key, _)| self.key == *key);
+        let is_open = self.values.is_empty() || ["schedule", "engine"].contains(&&*self.key);
+        if let Some((_, values)) = decided.filter(|_| is_open) {
+            self.values.clone_from(values);
+        }
+    }
+
     fn write(&self, text: &mut String) {
+        if self.values.is_empty() {
+            return;
+        }
         let values: Vec<_> = self.values.iter().map(|value| literal(value)).collect();
         let value = match self.kind {
             Kind::Switch => "true".to_owned(),

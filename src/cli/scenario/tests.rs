@@ -171,6 +171,8 @@ fn what_is_printed_means_the_same() {
         "mcast-bench run -t 0 --schedule poisson -s 64:7,594:4 --fail-if loss>0.01% -e auto -g [ff15::1]:5000",
         "mcast-bench run --schedule ramp:1k..2k -P 2 --batch 7",
         "mcast-bench send --flow=-r5k --flow=--schedule=poisson --flow=--schedule=ramp:1..5",
+        "mcast-bench run --flow=--schedule=poisson",
+        "mcast-bench run -g 239.1.1.1 -r 7 --flow=-s100 --flow=-g239.1.1.2",
         "mcast-bench recv -g 239.1.1.1+3 -P 2 -t 3s --spin",
         "mcast-bench recv --flow=-g239.1.1.1+1 --flow=-g239.1.1.2+1",
         "mcast-bench run -e memory",
