@@ -13,8 +13,21 @@ use crate::lab::{Child, tool};
 
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 const PATIENCE: Duration = Duration::from_secs(120);
-const VERBS: [&str; 9] =
-    ["run", "send", "recv", "ping", "echo", "doctor", "report", "completions", "man"];
+const VERBS: [&str; 13] = [
+    "run",
+    "send",
+    "recv",
+    "ping",
+    "echo",
+    "join",
+    "dump",
+    "doctor",
+    "interfaces",
+    "presets",
+    "report",
+    "completions",
+    "man",
+];
 
 #[test]
 fn bash_completes_verbs_flags_and_values() {
@@ -68,8 +81,9 @@ fn each_verb_has_a_page_that_man_shows() {
         .collect();
     names.sort();
     let mut expected: Vec<_> = VERBS.map(|verb| format!("mcast-bench-{verb}.1")).into();
-    expected
-        .extend(["show", "merge", "compare"].map(|verb| format!("mcast-bench-report-{verb}.1")));
+    expected.extend(
+        ["show", "merge", "compare", "html"].map(|verb| format!("mcast-bench-report-{verb}.1")),
+    );
     expected.push("mcast-bench.1".into());
     expected.sort();
     assert_eq!(names, expected);
