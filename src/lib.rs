@@ -21,7 +21,7 @@
 //!
 //! # The way of one datagram
 //!
-//! 1. [`cli`] parses words into types and makes one spec of them, or one error with a hint. Report files are
+//! 1. [`cli`] makes flags of a scenario, if there is one, parses words into types and makes one spec of them, or one error with a hint. Report files are
 //!    opened now.
 //! 2. [`trial`] plans workers, cores and flows, and has an engine from [`engine::ENGINES`] opened. All memory is
 //!    taken here. Receive timestamps are chosen and warmed up before anything is joined.
@@ -77,6 +77,7 @@
 //! | a look at the host | a function in `doctor/` | [`doctor::CHECKS`] |
 //! | a live view | `live/foo.rs` | the watchers in `cli/session.rs` |
 //! | a metric | a line in `live/prometheus/page.rs`, and what it adds up in `totals.rs` | - |
+//! | a preset | `cli/presets/foo.toml` | the presets in `cli/presets.rs` |
 //! | a verb | `cli/foo.rs` | the verbs in `cli/args.rs` and `cli/mod.rs` |
 //!
 //! Conformance tests, help texts and tidy read the lists. When in doubt about style, do as `stats/seq.rs` does.

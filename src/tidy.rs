@@ -97,6 +97,7 @@ fn lists_are_complete() {
             "compare",
             "dump",
             "file",
+            "answer",
             "golden",
             "load",
             "merge",

@@ -21,6 +21,7 @@ mod privileges;
 mod refusals;
 mod reports;
 mod roundtrips;
+mod scenarios;
 mod schedules;
 mod trials;
 

@@ -13,16 +13,17 @@ use crate::lab::{Child, tool};
 
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 const PATIENCE: Duration = Duration::from_secs(120);
-const VERBS: [&str; 12] = [
+const VERBS: [&str; 13] = [
     "run",
     "send",
     "recv",
     "ping",
     "echo",
     "join",
-    "doctor",
     "dump",
+    "doctor",
     "interfaces",
+    "presets",
     "report",
     "completions",
     "man",

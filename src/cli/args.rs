@@ -10,7 +10,9 @@ use super::network_args::{GroupWord, ListenArgs, SourceArgs, parse_groups};
 use super::output_args::{LaunchArgs, OutputArgs, StartArgs};
 use super::ping_args::{ECHO_EXAMPLES, PING_EXAMPLES};
 use super::ping_args::{EchoArgs, PingArgs, describe_echo, describe_ping};
+use super::presets::{PRESETS_EXAMPLES, PresetsArgs};
 use super::report_args::ReportArgs;
+use super::scenario_args::ScenarioArgs;
 use crate::model::spec::Timestamps;
 use crate::units::Nanos;
 use crate::units::count::parse_count;
@@ -111,6 +113,9 @@ pub(super) enum Verb {
     /// List the interfaces of this host, and the groups joined on each
     #[command(after_help = INTERFACES_EXAMPLES)]
     Interfaces(InterfacesArgs),
+    /// List the scenarios that come with this program, or show one
+    #[command(after_help = PRESETS_EXAMPLES)]
+    Presets(PresetsArgs),
     /// Show, merge or compare saved results
     Report(ReportArgs),
     /// Write completions for a shell
@@ -139,6 +144,8 @@ pub(super) fn with_default(default: &'static str) -> impl FnOnce(Arg) -> Arg {
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     #[command(flatten)]
+    pub(super) scenario: ScenarioArgs,
+    #[command(flatten)]
     pub(super) groups: GroupArgs,
     #[command(flatten)]
     pub(super) load: LoadArgs,
@@ -166,6 +173,8 @@ pub(super) struct RunArgs {
 #[derive(Debug, Args)]
 pub(super) struct SendArgs {
     #[command(flatten)]
+    pub(super) scenario: ScenarioArgs,
+    #[command(flatten)]
     pub(super) groups: GroupArgs,
     #[command(flatten)]
     pub(super) load: LoadArgs,
@@ -188,6 +197,8 @@ pub(super) struct SendArgs {
 /// Flags of `recv`.
 #[derive(Debug, Args)]
 pub(super) struct RecvArgs {
+    #[command(flatten)]
+    pub(super) scenario: ScenarioArgs,
     #[command(flatten)]
     pub(super) groups: GroupArgs,
     #[command(flatten)]

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 /// How much.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Load")]
 pub(super) struct LoadArgs {
     /// Rate of all senders together: `100k`, `1.5Gbps`, `max`

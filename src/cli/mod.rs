@@ -1,6 +1,7 @@
 //! The door: words to a trial, a trial to an exit code.
 
 mod args;
+mod capacity;
 mod doctor;
 mod doctor_args;
 mod dump;
@@ -25,12 +26,16 @@ mod network_args;
 mod notices;
 mod output_args;
 mod report_args;
+mod presets;
+mod scenario;
+mod scenario_args;
 mod run;
 mod send;
 mod session;
 mod spec;
 mod engine;
 
+use crate::error::Error;
 use args::{Cli, Verb};
 use clap::Parser;
 use exit::Exit;
@@ -39,11 +44,11 @@ use std::process::ExitCode;
 
 /// The program.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            return answer(&error).into();
-        }
+    let words = scenario::expand(std::env::args_os().collect());
+    let cli = match words.map(Cli::try_parse_from) {
+        Ok(Ok(cli)) => cli,
+        Ok(Err(error)) => return answer(&error).into(),
+        Err(error) => return complain(&error).into(),
     };
     let result = match cli.verb {
         Verb::Run(args) => run::run(args),
@@ -55,16 +60,17 @@ pub fn main() -> ExitCode {
         Verb::Doctor(args) => doctor::run(args),
         Verb::Dump(args) => dump::run(args),
         Verb::Interfaces(args) => interfaces::run(&args),
+        Verb::Presets(args) => presets::run(&args),
         Verb::Report(args) => report::run(args),
         Verb::Completions(args) => generate::completions(&args),
         Verb::Man(args) => generate::man(&args),
     };
-    result
-        .unwrap_or_else(|error| {
-            let _ = writeln!(io::stderr(), "error: {error}");
-            Exit::of(&error)
-        })
-        .into()
+    result.unwrap_or_else(|error| complain(&error)).into()
+}
+
+fn complain(error: &Error) -> Exit {
+    let _ = writeln!(io::stderr(), "error: {error}");
+    Exit::of(error)
 }
 
 /// Help goes to standard output, complaints to standard error; a closed pipe is neither's fault.

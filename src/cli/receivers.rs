@@ -14,6 +14,7 @@ use crate::model::Observer;
 use crate::model::merged::MergedReport;
 use crate::model::report::{RunReport, TrialReport};
 use crate::model::spec::TrialSpec;
+use crate::report::answer::answer;
 use crate::report::load::Saved;
 use crate::report::merge::Merge;
 use crate::report::output::{Outputs, Target};
@@ -42,12 +43,21 @@ pub(super) fn run((spec, interface): Meant, args: &RecvArgs) -> Result<Exit> {
     let trials = receive(&specs(&spec, count)?, args, &interrupt)?;
     let mut merge = Merge::default();
     let mut exits = Vec::new();
+    let mut answers = Vec::new();
     for (number, trial) in trials.into_iter().enumerate() {
         let report = session::report(trial, environment.clone(), &args.output.limits);
         exits.push(Exit::of_report(&report));
+        let preset = args.scenario.preset;
+        answers.extend(preset.map(|preset| answer(preset.name, preset.purpose, &report)));
         merge.add(named(report, number))?;
     }
     outputs.finish(&merge.finish(session::command_line()));
+    // The report compares them; who asked by purpose is told of one that is not fit for it, if there is one.
+    let unfit = answers.iter().find(|answer| answer.fit != Some(true)).or(answers.first());
+    if let Some(answer) = unfit.filter(|_| !args.output.quiet) {
+        let _ =
+            writeln!(io::stderr(), "{}, one of {count} receivers: {}", answer.preset, answer.words);
+    }
     for failure in outputs.failures() {
         let _ = writeln!(io::stderr(), "error: {failure}");
     }

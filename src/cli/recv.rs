@@ -2,13 +2,16 @@
 
 use super::args::RecvArgs;
 use super::exit::Exit;
-use super::{receivers, session, spec};
+use super::{receivers, scenario, session, spec};
 use crate::error::Result;
 
 pub(super) fn run(args: RecvArgs) -> Result<Exit> {
     let meant = spec::of_recv(&args)?;
+    if args.scenario.dry_run {
+        return scenario::print(&meant);
+    }
     if args.many.receivers > 1 {
         return receivers::run(meant, &args);
     }
-    session::run(meant, &args.groups, &args.output, &args.launch)
+    session::run(meant, &args.groups, &args.scenario, &args.output, &args.launch)
 }

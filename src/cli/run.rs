@@ -2,10 +2,13 @@
 
 use super::args::RunArgs;
 use super::exit::Exit;
-use super::{session, spec};
+use super::{scenario, session, spec};
 use crate::error::Result;
 
 pub(super) fn run(args: RunArgs) -> Result<Exit> {
     let meant = spec::of_run(&args)?;
-    session::run(meant, &args.groups, &args.output, &args.launch)
+    if args.scenario.dry_run {
+        return scenario::print(&meant);
+    }
+    session::run(meant, &args.groups, &args.scenario, &args.output, &args.launch)
 }

@@ -2,10 +2,13 @@
 
 use super::args::SendArgs;
 use super::exit::Exit;
-use super::{session, spec};
+use super::{scenario, session, spec};
 use crate::error::Result;
 
 pub(super) fn run(args: SendArgs) -> Result<Exit> {
     let meant = spec::of_send(&args)?;
-    session::run(meant, &args.groups, &args.output, &args.launch)
+    if args.scenario.dry_run {
+        return scenario::print(&meant);
+    }
+    session::run(meant, &args.groups, &args.scenario, &args.output, &args.launch)
 }

@@ -1,10 +1,12 @@
 //! What all verbs that carry out a trial have in common: outputs, Ctrl-C, the report, the verdict.
 
 use super::args::GroupArgs;
+use super::capacity;
 use super::exit::Exit;
 use super::notices;
 use super::output_args::{LaunchArgs, OutputArgs};
 use super::preflight::{self, Silence};
+use super::scenario_args::ScenarioArgs;
 use super::spec::Meant;
 use crate::doctor::environment;
 use crate::error::{Error, Result};
@@ -17,6 +19,7 @@ use crate::model::event::{Event, Happening};
 use crate::model::limit::Limit;
 use crate::model::report::{RunReport, SCHEMA, TrialReport};
 use crate::model::verdict;
+use crate::report::answer::answer;
 use crate::report::output::{Outputs, Target};
 use crate::trial::{LocalRunner, TrialRunner};
 use crate::units::Nanos;
@@ -33,6 +36,7 @@ use std::sync::atomic::AtomicBool;
 pub(super) fn run(
     (spec, interface): Meant,
     groups: &GroupArgs,
+    scenario: &ScenarioArgs,
     output: &OutputArgs,
     launch: &LaunchArgs,
 ) -> Result<Exit> {
@@ -46,8 +50,7 @@ pub(super) fn run(
     let environment = environment::read(interface.clone());
     if !output.quiet {
         notices::say(&spec, &interface, groups.iface.is_empty());
-    }
-    if !output.quiet {
+        capacity::warn(&spec, &interface);
         preflight::warn(&spec);
     }
     if let Some(reason) = spec.engine_reason.as_ref().filter(|_| !output.quiet) {
@@ -83,7 +86,12 @@ pub(super) fn run(
         at_ns,
         what: Happening::OutputFailed { reason: failure.to_string() },
     }));
+    let asked = scenario.preset;
+    report.answer = asked.map(|preset| answer(preset.name, preset.purpose, &report));
     outputs.on_finish(&report);
+    if let Some(answer) = report.answer.as_ref().filter(|_| !output.quiet && !is_human(&targets)) {
+        let _ = writeln!(io::stderr(), "{}: {}", answer.preset, answer.words);
+    }
     metrics.iter_mut().for_each(|metrics| metrics.on_finish(&report));
     let unserved = metrics.as_ref().and_then(Prometheus::failure);
     for failure in outputs.failures().iter().chain(unserved) {
@@ -116,6 +124,7 @@ pub(super) fn report(
         command: command_line(),
         environment,
         limits: limits.iter().map(|limit| verdict::evaluate(limit, &trial)).collect(),
+        answer: None,
         trial,
     }
 }
@@ -131,6 +140,11 @@ fn targets(output: &OutputArgs) -> Vec<Target> {
         targets.push(format("human"));
     }
     targets
+}
+
+/// Whether a person reads the report on standard output.
+fn is_human(targets: &[Target]) -> bool {
+    targets.iter().any(|target| target.path.is_none() && target.format.name() == "human")
 }
 
 impl LaunchArgs {

@@ -2,6 +2,7 @@
 
 pub(super) mod doctor;
 pub(super) mod dump;
+mod flows;
 pub(super) mod join;
 pub(super) mod network;
 pub(super) mod roundtrip;
@@ -13,7 +14,6 @@ use super::load_args::{LoadArgs, Shape, SizeList};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::model::environment::Interface;
-use crate::model::group::Membership;
 use crate::model::limit::{Limit, Quantity};
 use crate::model::spec::{Load, Role, StopWhen, Timestamps, Timing, TrialSpec};
 use crate::sys::{clock, sched};
@@ -23,7 +23,8 @@ use crate::units::rate::Rate;
 use crate::units::size::Bytes;
 use crate::units::size_mix::{SizeMix, SizeShare};
 use crate::wire::probe;
-use network::{check_families, check_sources, groups, interface, interfaces, timestamps};
+use flows::Offer;
+use network::{check_families, interface, interfaces, timestamps};
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -40,21 +41,14 @@ const DAY: Nanos = Nanos(86_400 * Nanos::SECOND.0);
 /// Longest UDP payload over IPv4: 65,535 less 20 bytes of IP header and 8 of UDP header (RFC 768, 791).
 const MAX_PAYLOAD: u64 = 65_507;
 
-/// Streams are numbered in 16 bits.
-const MAX_STREAMS: usize = 1 << 16;
-
 /// A trial, and the interface it will use.
 pub(super) type Meant = (TrialSpec, Interface);
 
 /// What `run` means.
 pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
     watching::check(&args.output, 1)?;
-    let groups = groups(&args.groups)?;
-    let threads = usize::from(args.engine.threads);
-    check_sources(&groups)?;
-    check_streams(&groups, threads)?;
     let stop = stop(&args.stop, time_of(&args.load))?;
-    let load = load(&args.load, &args.stop, stop, RUN_RATE)?;
+    let Offer { flows, groups, load, threads } = Offer::of(&args.offer(stop, RUN_RATE))?;
     let Choice { engine, reason } = choose(&args.engine.engine, Role::Run, Some(&load), threads)?;
     check_families(&groups, engine)?;
     let interface = interface(&args.groups, engine)?;
@@ -65,6 +59,7 @@ pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
         bind: Some(args.listening.bind),
         source_port: args.source.source_port,
         load: Some(load),
+        flows,
         stop,
         ttl: args.sending.ttl,
         loopback: args.sending.loopback,
@@ -105,13 +100,9 @@ pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
 /// What `send` means.
 pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
     watching::check(&args.output, 1)?;
-    let groups = groups(&args.groups)?;
-    let threads = usize::from(args.engine.threads);
-    check_sources(&groups)?;
-    check_streams(&groups, threads)?;
     check_limits(&args.output.limits, Role::Send)?;
     let stop = stop(&args.stop, time_of(&args.load))?;
-    let load = load(&args.load, &args.stop, stop, SEND_RATE)?;
+    let Offer { flows, groups, load, threads } = Offer::of(&args.offer(stop, SEND_RATE))?;
     let Choice { engine, reason } = choose(&args.engine.engine, Role::Send, Some(&load), threads)?;
     check_families(&groups, engine)?;
     let interface = interface(&args.groups, engine)?;
@@ -123,6 +114,7 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
         bind: None,
         source_port: args.source.source_port,
         load: Some(load),
+        flows,
         stop,
         ttl: args.sending.ttl,
         loopback: args.sending.loopback,
@@ -154,7 +146,7 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
 /// What `recv` means.
 pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
     watching::check(&args.output, args.many.receivers)?;
-    let groups = groups(&args.groups)?;
+    let groups = flows::joined(&args.groups, &args.scenario.flows)?;
     let threads = usize::from(args.engine.threads);
     if threads > groups.len() {
         let groups = groups.len();
@@ -180,6 +172,7 @@ pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
         bind: Some(args.listening.bind),
         source_port: None,
         load: None,
+        flows: Vec::new(),
         stop: StopWhen { with_senders: args.stop.time.is_none(), ..stop(&args.stop, None)? },
         ttl: 0,
         loopback: true,
@@ -210,27 +203,20 @@ pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
     Ok((spec, interface))
 }
 
-fn check_streams(groups: &[Membership], threads: usize) -> Result<()> {
-    let streams = groups.len() * threads;
-    if streams <= MAX_STREAMS {
-        return Ok(());
+/// Whether this side of a trial measures what the limit looks at.
+pub(super) fn measures(role: Role, limit: &Limit) -> bool {
+    match limit.quantity {
+        Quantity::Offered | Quantity::Refused | Quantity::LatenessPercentile(_) => {
+            role != Role::Recv
+        }
+        _ => role != Role::Send,
     }
-    Err(Error::usage(format!(
-        "{} groups from {threads} threads are {streams} streams, and one sender can number {MAX_STREAMS}",
-        groups.len()
-    )))
 }
 
 /// What is never measured never holds: better said before the trial than after it.
 fn check_limits(limits: &[Limit], role: Role) -> Result<()> {
     let (verb, other) = if role == Role::Send { ("send", "recv") } else { ("recv", "send") };
-    let is_measured = |limit: &&Limit| match limit.quantity {
-        Quantity::Offered | Quantity::Refused | Quantity::LatenessPercentile(_) => {
-            role != Role::Recv
-        }
-        _ => role != Role::Send,
-    };
-    match limits.iter().find(|limit| !is_measured(limit)) {
+    match limits.iter().find(|limit| !measures(role, limit)) {
         None => Ok(()),
         Some(limit) => Err(Error::usage(format!(
             "`{verb}` cannot hold to --fail-if '{limit}': it does not measure {}",

@@ -13,6 +13,7 @@ pub mod drops;
 pub mod metrics;
 pub mod senders;
 pub mod report;
+pub mod answer;
 pub mod merged;
 pub mod compared;
 pub mod roundtrip;

@@ -1,5 +1,6 @@
 //! How a run went. Serialized as it stands: this is the JSON that scripts rely on (`report/schema.json`).
 
+use super::answer::Answer;
 use super::delay::{Distribution, OneWayDelay};
 use super::drops::{HostDrops, LostBy};
 use super::environment::Environment;
@@ -36,6 +37,9 @@ pub struct RunReport {
     pub trial: TrialReport,
     /// The limits that were asked for and whether they held.
     pub limits: Vec<LimitResult>,
+    /// What it says in plain words, where a preset was asked for.
+    #[serde(default)]
+    pub answer: Option<Answer>,
 }
 
 /// One trial: what was asked for, and how it went.

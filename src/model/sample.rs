@@ -226,6 +226,7 @@ pub(crate) fn nothing() -> RunReport {
             patterns: Some(patterns::patterns(0)),
         },
         limits: vec![],
+        answer: None,
     }
 }
 
@@ -357,6 +358,7 @@ pub(crate) fn spec(role: Role) -> TrialSpec {
         bind: (role != Role::Send).then_some(Bind::Group),
         source_port: None,
         load: (role != Role::Recv).then(load),
+        flows: vec![],
         stop: StopWhen { time_ns: Some(Nanos(10_000_000_000)), count: None, with_senders: false },
         ttl: 1,
         loopback: true,

@@ -3,7 +3,7 @@
 use super::group::Membership;
 use crate::units::Nanos;
 use crate::units::duration::format_duration;
-use crate::units::rate::Rate;
+use crate::units::rate::{DatagramRate, Rate};
 use crate::units::size_mix::SizeMix;
 use crate::units::speed::Speed;
 use serde::{Deserialize, Serialize};
@@ -25,8 +25,12 @@ pub struct TrialSpec {
     pub bind: Option<Bind>,
     /// Port that senders send from, where the kernel does not choose it.
     pub source_port: Option<u16>,
-    /// What the senders offer; `None` for a receiver alone.
+    /// What the senders offer, with several flows those of the first; `None` for a receiver alone.
     pub load: Option<Load>,
+    /// Where groups have senders of their own: who sends what to which. Empty where all senders offer `load` to all
+    /// `groups`.
+    #[serde(default)]
+    pub flows: Vec<Flow>,
     /// When it is over.
     pub stop: StopWhen,
     /// Time to live, or hop limit.
@@ -82,6 +86,32 @@ impl TrialSpec {
     pub fn interfaces(&self) -> impl Iterator<Item = u32> {
         std::iter::once(self.interface).chain(self.further_interfaces.iter().copied())
     }
+
+    /// Who sends what to which groups: one flow unless there are several, none in a receiver.
+    pub fn offered(&self) -> Vec<Flow> {
+        let Some(load) = self.load.as_ref().filter(|_| self.flows.is_empty()) else {
+            return self.flows.clone();
+        };
+        vec![Flow { groups: self.groups.clone(), load: load.clone(), threads: self.sender_threads }]
+    }
+}
+
+/// Groups that have senders of their own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Flow {
+    /// Groups to send to.
+    pub groups: Vec<Membership>,
+    /// What its senders offer, all of them together.
+    pub load: Load,
+    /// Sender threads, each to all of its groups.
+    pub threads: usize,
+}
+
+impl Flow {
+    /// Sequence number spaces: each thread has one in each group.
+    pub fn streams(&self) -> usize {
+        self.groups.len() * self.threads
+    }
 }
 
 /// What a receiver's sockets listen on.
@@ -135,6 +165,18 @@ pub struct Load {
     pub pace: Pace,
     /// Whether what became due while a sender stood still leaves at once, instead of little faster than the rhythm.
     pub catch_up: bool,
+}
+
+impl Load {
+    /// Whether as many are due in any second as in another.
+    pub fn is_steady(&self) -> bool {
+        self.rate.is_some() && matches!(self.schedule, Timing::Constant | Timing::Poisson { .. })
+    }
+
+    /// Datagrams a second at its rate; `None` as fast as possible, and where the schedule says it.
+    pub fn datagram_rate(&self) -> Option<f64> {
+        self.rate?.datagram_rate(&self.sizes).map(DatagramRate::per_second)
+    }
 }
 
 /// When datagrams are due.

@@ -190,7 +190,10 @@ fn percentiles(file: &str, delay: &OneWayDelay, lost: u64) -> Result<[Option<f64
 fn circumstances(report: &RunReport) -> Vec<(&'static str, String)> {
     let (spec, environment) = (&report.trial.spec, &report.environment);
     let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "not known".into());
-    let load = |of: &dyn Fn(&Load) -> String| spec.load.as_ref().map_or("none".into(), of);
+    let load = |of: &dyn Fn(&Load) -> String| match &spec.offered()[..] {
+        [] => "none".to_owned(),
+        flows => flows.iter().map(|flow| of(&flow.load)).collect::<Vec<_>>().join(" + "),
+    };
     let buffer = report.trial.receiver.as_ref().map(|receiver| receiver.receive_buffer.granted);
     vec![
         ("verb", format!("{:?}", spec.role).to_lowercase()),

@@ -8,6 +8,7 @@ use crate::model::metrics::Buckets;
 use crate::model::report::{RunReport, StreamReport, TrialReport};
 use crate::model::senders::{SenderConduct, SenderGaps, SenderThread};
 use crate::model::snapshot::{RxCounts, Snapshot, TxCounts};
+use crate::model::spec::Load;
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use serde::Serialize;
@@ -267,10 +268,13 @@ impl<'a> Row<'a> {
         } else if let Some(senders) = &trial.senders {
             row.conduct(&senders.all);
         }
-        if let Some(load) = &trial.spec.load {
-            row.schedule = Some(load.schedule.to_string());
-            row.sizes = Some(load.sizes.to_string());
-        }
+        let flows = trial.spec.offered();
+        let each = |of: &dyn Fn(&Load) -> String| {
+            let all: Vec<_> = flows.iter().map(|flow| of(&flow.load)).collect();
+            (!all.is_empty()).then(|| all.join(" + "))
+        };
+        row.schedule = each(&|load| load.schedule.to_string());
+        row.sizes = each(&|load| load.sizes.to_string());
         if let Some(totals) = &trial.totals {
             row.received(totals.counts);
             row.foreign = Some(totals.counts.foreign);

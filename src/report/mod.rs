@@ -23,6 +23,7 @@ pub mod html;
 pub mod human;
 pub mod json;
 pub mod jsonl;
+pub mod answer;
 pub mod blame;
 pub mod warnings;
 

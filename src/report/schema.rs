@@ -1,5 +1,6 @@
 //! A validator for the part of JSON Schema that our schemas use, and the check that reports keep to them.
 
+use super::answer::answer;
 use super::json;
 use crate::model::compared::Comparison;
 use crate::model::event::{Event, Happening};
@@ -201,6 +202,8 @@ fn everything() -> RunReport {
     ]
     .map(|what| Event { at_ns: Nanos(1), what })
     .into();
+    report.trial.spec.flows = report.trial.spec.offered();
+    report.answer = Some(answer("iptv-hd", Some("television"), &report));
     report.trial.streams[1].end = StreamEnd::Silent;
     report.trial.receiver.as_mut().unwrap().timestamps = sample::hardware_timestamps();
     report

@@ -42,8 +42,8 @@ pub(super) struct ReceiverPlan {
     pub(super) cpu: Option<usize>,
 }
 
-/// The senders of a spec. Each sends a datagram, or with `in_trains` a batch, to each group in turn, and takes its
-/// turn among the senders. `trace` is what is replayed, if that is asked for.
+/// The senders of a spec. Each sends a datagram, or with `in_trains` a batch, to each group of its flow in turn, and
+/// takes its turn among the senders of that. `trace` is what is replayed, if that is asked for.
 pub(super) fn senders(
     spec: &TrialSpec,
     granted: &Granted,
@@ -51,43 +51,48 @@ pub(super) fn senders(
     cpus: &[usize],
     in_trains: bool,
 ) -> Vec<SenderPlan> {
-    let Some(load) = &spec.load else { return Vec::new() };
-    let load = Load { pace: granted.pace, ..load.clone() };
-    let of = spec.sender_threads;
-    let longest = trace.map_or(load.sizes.longest(), Trace::longest);
-    let count = match (&load.schedule, trace) {
-        (Timing::Replay { repeats: false, .. }, Some(trace)) => Some(trace.dues.len() as u64),
-        _ => spec.stop.count,
-    };
-    let turns = (0..of as u32).map(|index| Turn { index, of: of as u32 });
-    (0..of)
-        .zip(turns)
-        .map(|(index, turn)| SenderPlan {
-            engine: TxPlan {
-                flows: spec.groups.clone(),
-                interface: spec.interface,
-                source_port: spec.source_port.unwrap_or(0),
-                ttl: spec.ttl,
-                loopback: spec.loopback,
-                dscp: spec.dscp,
-                payload_len: usize::from(longest).max(ANNOUNCEMENT_LEN),
-                batch: spec.batch,
-                launch: granted.launch,
-            },
-            in_trains,
-            cpu: core(spec, cpus, index),
-            number: index as u16,
-            first_stream: (index * spec.groups.len()) as u16,
-            schedule: schedule(&load, trace, turn),
-            lengths: match (trace, load.sizes.only()) {
-                (Some(trace), _) => Some(Lengths::listed(trace.lens.clone(), turn)),
-                (None, None) => Some(Lengths::mixed(&load.sizes, spec.groups.len(), turn)),
-                (None, Some(_)) => None,
-            },
-            count: count.map(|count| share(count, index, of)),
-            load: load.clone(),
-        })
-        .collect()
+    let all = spec.sender_threads;
+    let mut plans: Vec<SenderPlan> = Vec::with_capacity(all);
+    let mut first_stream = 0;
+    for flow in spec.offered() {
+        let load = Load { pace: granted.pace, ..flow.load };
+        let longest = trace.map_or(load.sizes.longest(), Trace::longest);
+        let count = match (&load.schedule, trace) {
+            (Timing::Replay { repeats: false, .. }, Some(trace)) => Some(trace.dues.len() as u64),
+            _ => spec.stop.count,
+        };
+        for index in 0..flow.threads as u32 {
+            let turn = Turn { index, of: flow.threads as u32 };
+            let number = plans.len();
+            plans.push(SenderPlan {
+                engine: TxPlan {
+                    flows: flow.groups.clone(),
+                    interface: spec.interface,
+                    source_port: spec.source_port.unwrap_or(0),
+                    ttl: spec.ttl,
+                    loopback: spec.loopback,
+                    dscp: spec.dscp,
+                    payload_len: usize::from(longest).max(ANNOUNCEMENT_LEN),
+                    batch: spec.batch,
+                    launch: granted.launch,
+                },
+                in_trains,
+                cpu: core(spec, cpus, number),
+                number: number as u16,
+                first_stream: first_stream as u16,
+                schedule: schedule(&load, trace, turn),
+                lengths: match (trace, load.sizes.only()) {
+                    (Some(trace), _) => Some(Lengths::listed(trace.lens.clone(), turn)),
+                    (None, None) => Some(Lengths::mixed(&load.sizes, flow.groups.len(), turn)),
+                    (None, Some(_)) => None,
+                },
+                count: count.map(|count| share(count, number, all)),
+                load: load.clone(),
+            });
+            first_stream += flow.groups.len();
+        }
+    }
+    plans
 }
 
 /// The receivers of a spec, as many on each interface. The kernel gives every socket every datagram of its groups, so
@@ -161,6 +166,7 @@ fn share(total: u64, index: usize, of: usize) -> u64 {
 mod tests {
     use super::*;
     use crate::model::sample;
+    use crate::model::spec::Flow;
 
     #[test]
     fn shares_add_up() {
@@ -168,6 +174,29 @@ mod tests {
             assert_eq!((0..of).map(|index| share(total, index, of)).sum::<u64>(), total);
         }
         assert_eq!([0, 1, 2].map(|index| share(10, index, 3)), [4, 3, 3]);
+    }
+
+    #[test]
+    fn flows_have_senders_and_streams_of_their_own() {
+        let mut spec = sample::run().trial.spec;
+        let flow = spec.offered().remove(0);
+        let load = Load { burst_len: 7, ..flow.load.clone() };
+        let second = Flow { groups: vec![flow.groups[0]; 3], load, threads: 1 };
+        spec.flows = vec![Flow { threads: 2, ..flow }, second];
+        (spec.sender_threads, spec.stop.count) = (3, Some(10));
+        let granted = Granted::of(&spec, &crate::engine::memory::Memory);
+        let plans = senders(&spec, &granted, None, &[0, 1], false);
+        let said = plans.iter().map(|plan| {
+            (
+                plan.number,
+                plan.first_stream,
+                plan.engine.flows.len(),
+                plan.load.burst_len,
+                plan.count,
+            )
+        });
+        let expected = [(0, 0, 1, 1, Some(4)), (1, 1, 1, 1, Some(3)), (2, 2, 3, 7, Some(3))];
+        assert_eq!(said.collect::<Vec<_>>(), expected);
     }
 
     #[test]

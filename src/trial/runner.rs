@@ -151,7 +151,8 @@ fn senders(
     let (trace, taken) = replay::trace(&load.schedule)?.unzip();
     granted.happened.extend(taken);
     let in_trains = engine.sends_trains();
-    if in_trains && load.sizes.only().is_none() {
+    let is_mixed = || spec.offered().iter().any(|flow| flow.load.sizes.only().is_none());
+    if in_trains && is_mixed() {
         // Better than to refuse: the receiving half of the engine is as good as ever.
         granted.happened.push(Happening::Degraded {
             asked: format!("--engine {} with datagrams of several lengths", engine.name()),

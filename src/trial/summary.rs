@@ -19,11 +19,11 @@ use crate::model::report::{
 };
 use crate::model::senders::SendersReport;
 use crate::model::snapshot::{ReceiverInterval, RxCounts, SenderInterval};
-use crate::model::spec::{Role, Timing, TrialSpec};
+use crate::model::spec::{Role, TrialSpec};
 use crate::net::hardware::Choice;
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
-use crate::units::rate::DatagramRate;
+use crate::units::rate::Rate;
 use std::time::UNIX_EPOCH;
 
 /// Everything a trial gathered beside the intervals.
@@ -68,7 +68,7 @@ pub(super) fn report(mut gathered: Gathered<'_>, mut collector: Collector<'_>) -
     let sender_lateness = has_receiver.then(|| Distribution::of(&received.sender_lateness.read()));
     let senders = gathered.senders();
     let evidence = Evidence {
-        rate: gathered.spec.load.as_ref().and_then(|load| load.rate),
+        has_rate: !gathered.spec.offered().iter().all(|flow| flow.load.rate == Some(Rate::Max)),
         sender: sender.as_ref(),
         receiver: receiver.as_ref(),
         totals: totals.as_ref(),
@@ -147,7 +147,10 @@ impl Gathered<'_> {
     }
 
     fn sender(&self, sent: &SenderInterval) -> Option<SenderReport> {
-        let load = self.spec.load.as_ref()?;
+        let flows = self.spec.offered();
+        if flows.is_empty() {
+            return None;
+        }
         let counts = TxLedger {
             intended: sent.counts.intended,
             offered: sent.counts.offered,
@@ -157,12 +160,10 @@ impl Gathered<'_> {
         Some(SenderReport {
             engine: self.spec.engine.clone(),
             session: session_name(self.session),
-            intended_load_pps: match (&load.schedule, load.rate) {
-                (Timing::Constant | Timing::Poisson { .. }, Some(rate)) => {
-                    rate.datagram_rate(&load.sizes).map(DatagramRate::per_second)
-                }
+            intended_load_pps: match flows.iter().all(|flow| flow.load.is_steady()) {
+                true => flows.iter().map(|flow| flow.load.datagram_rate()).sum(),
                 // Depends on how much of it there was time for.
-                _ => Some(per_second(counts.intended, duration)),
+                false => Some(per_second(counts.intended, duration)),
             },
             offered_load_pps: per_second(counts.offered, duration),
             offered_load_bps: per_second(sent.payload_bytes * 8, duration),

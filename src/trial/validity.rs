@@ -8,7 +8,6 @@ use crate::model::report::{
 };
 use crate::model::senders::SendersReport;
 use crate::units::Nanos;
-use crate::units::rate::Rate;
 
 /// A worker that stood still for so long has bent the load, or the delays, beyond use.
 const STALL: Nanos = Nanos(100_000_000);
@@ -21,8 +20,8 @@ const LATE: Nanos = Nanos(1_000_000);
 
 /// What there is to judge.
 pub struct Evidence<'a> {
-    /// The rate that was asked for, if it was one.
-    pub rate: Option<Rate>,
+    /// Whether a rate was asked for: not all senders were to be as fast as possible.
+    pub has_rate: bool,
     /// The sending side.
     pub sender: Option<&'a SenderReport>,
     /// The receiving side.
@@ -46,10 +45,10 @@ pub fn invalid_reasons(evidence: &Evidence<'_>) -> Vec<InvalidReason> {
     let mut reasons = Vec::new();
     if let Some(sender) = evidence.sender {
         let counts = sender.counts.counts();
-        let missed = match evidence.rate {
-            // As fast as possible, whatever left is as much as there could be.
-            Some(Rate::Max) => counts.offered == 0,
-            _ => has_missed(counts.intended, counts.offered),
+        // As fast as possible, whatever left is as much as there could be.
+        let missed = match evidence.has_rate {
+            false => counts.offered == 0,
+            true => has_missed(counts.intended, counts.offered),
         };
         if missed {
             let (intended, offered) = (counts.intended, counts.offered);
@@ -202,10 +201,11 @@ mod tests {
     use crate::model::report::TrialReport;
     use crate::model::sample;
     use crate::model::senders::SenderConduct;
+    use crate::units::rate::Rate;
 
     fn evidence(trial: &TrialReport) -> Evidence<'_> {
         Evidence {
-            rate: trial.spec.load.as_ref().and_then(|load| load.rate),
+            has_rate: trial.spec.load.as_ref().is_some_and(|load| load.rate != Some(Rate::Max)),
             sender: trial.sender.as_ref(),
             receiver: trial.receiver.as_ref(),
             totals: trial.totals.as_ref(),

@@ -106,3 +106,8 @@ fn version() {
     let version = format!("mcast-bench {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!((ran.code, ran.stdout, ran.stderr), (Some(0), version, String::new()));
 }
+
+#[test]
+fn of_presets() {
+    check("help_presets", &["presets", "--help"]);
+}

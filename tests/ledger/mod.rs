@@ -7,6 +7,7 @@ mod binding;
 mod clocks;
 mod composite;
 mod crowd;
+mod flows;
 mod frames;
 mod groups;
 mod hostile;

@@ -106,6 +106,7 @@ fn spec() -> TrialSpec {
         bind: Some(Bind::Group),
         source_port: None,
         load: None,
+        flows: vec![],
         stop: StopWhen { time_ns: None, count: None, with_senders: false },
         ttl: 1,
         loopback: true,

@@ -71,7 +71,11 @@ pub fn write(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     }
     write_warnings(report, &mut page)?;
     write_events(&trial.events, &mut page)?;
-    origin::write(report, &mut page)
+    origin::write(report, &mut page)?;
+    match &report.answer {
+        Some(answer) => page.section("In words", &answer.words),
+        None => Ok(()),
+    }
 }
 
 fn write_receiver(

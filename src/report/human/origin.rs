@@ -3,8 +3,9 @@
 use super::page::Page;
 use super::{joined, on_off};
 use crate::model::environment::{Environment, Interface};
+use crate::model::group::Membership;
 use crate::model::report::{BufferGrant, RunReport};
-use crate::model::spec::{Timing, TrialSpec};
+use crate::model::spec::{Flow, Load, Timing, TrialSpec};
 use crate::units::Nanos;
 use crate::units::human::grouped;
 use crate::units::text::{bits_per_second, bytes, count, payload_lens};
@@ -34,7 +35,7 @@ pub(in crate::report) fn measured(report: &RunReport) -> String {
 pub(in crate::report) fn trial(spec: &TrialSpec) -> Vec<(&'static str, String)> {
     let reason = spec.engine_reason.as_ref();
     let engine = reason.map(|reason| ("engine", format!("{}, because {reason}", spec.engine)));
-    [("load", load(spec))].into_iter().chain(engine).collect()
+    [("load", load(spec))].into_iter().chain(flows(spec)).chain(engine).collect()
 }
 
 /// The machine, and what its sockets got.
@@ -64,21 +65,56 @@ pub(in crate::report) fn machine(
     rows
 }
 
+/// With several flows what each of them sends to which groups, by label.
+fn flows(spec: &TrialSpec) -> Vec<(&'static str, String)> {
+    let of_one = |flow: &Flow| {
+        let Flow { groups, load, threads } = flow;
+        let rate = load.rate.map(|rate| rate.to_string()).unwrap_or_default();
+        let burst = match load.burst_len {
+            1 => String::new(),
+            len => format!("bursts of {len}"),
+        };
+        let threads = match threads {
+            1 => String::new(),
+            several => count(*several as u64, "thread"),
+        };
+        let [groups, payload, schedule] = [named(groups), payload(load), timing(load)];
+        ("flow", joined([groups, rate, payload, schedule, burst, threads]))
+    };
+    spec.flows.iter().map(of_one).collect()
+}
+
 fn load(spec: &TrialSpec) -> String {
-    let groups = match &spec.groups[..] {
+    let groups = named(&spec.groups);
+    let ttl = format!("TTL {}", spec.ttl);
+    match &spec.load {
+        None => groups,
+        Some(_) if !spec.flows.is_empty() => {
+            joined([groups, count(spec.flows.len() as u64, "flow"), ttl])
+        }
+        Some(load) => joined([groups, payload(load), timing(load), ttl]),
+    }
+}
+
+fn named(groups: &[Membership]) -> String {
+    match groups {
         [] => String::new(),
         [one] => one.to_string(),
         [first, .., last] => {
-            format!("{} groups, {first} to {last}", grouped(spec.groups.len() as u64))
+            format!("{} groups, {first} to {last}", grouped(groups.len() as u64))
         }
-    };
-    let Some(load) = &spec.load else { return groups };
-    let schedule = match &load.schedule {
+    }
+}
+
+fn payload(load: &Load) -> String {
+    format!("{} of UDP payload", payload_lens(&load.sizes))
+}
+
+fn timing(load: &Load) -> String {
+    match &load.schedule {
         Timing::Constant => String::new(),
         schedule => schedule.to_string(),
-    };
-    let payload = format!("{} of UDP payload", payload_lens(&load.sizes));
-    joined([groups, payload, schedule, format!("TTL {}", spec.ttl)])
+    }
 }
 
 fn cpu(environment: &Environment) -> String {

@@ -12,6 +12,7 @@ use crate::model::delay::{Distribution, OneWayDelay};
 use crate::model::group::Membership;
 use crate::model::merged::*;
 use crate::model::report::{RunReport, StreamReport, TrialReport};
+use crate::model::spec::Flow;
 use crate::report::load::Saved;
 use crate::stats::latency::Delays;
 use crate::stats::percentile::{WHOLE, percentile_with_losses};
@@ -152,8 +153,7 @@ impl Merge {
             offered_load_bps: sender.offered_load_bps,
             heard_sent: None,
         };
-        // Each thread has a stream in each group.
-        self.senders.push(Sender { row, streams: spec.groups.len() * spec.sender_threads });
+        self.senders.push(Sender { row, streams: spec.offered().iter().map(Flow::streams).sum() });
     }
 
     fn add_receiver(&mut self, file: &str, report: &RunReport, delay: Option<MemberDelay>) {
