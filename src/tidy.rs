@@ -105,6 +105,7 @@ fn lists_are_complete() {
             "join",
             "percentiles",
             "ping",
+            "rotate",
             "schema",
             "warnings",
         ],

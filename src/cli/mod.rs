@@ -28,6 +28,7 @@ mod report_args;
 mod run;
 mod send;
 mod session;
+mod soak_args;
 mod spec;
 mod engine;
 

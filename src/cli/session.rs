@@ -38,7 +38,8 @@ pub(super) fn run(
 ) -> Result<Exit> {
     let mut metrics = output.metrics.listen(output.quiet)?;
     let targets = targets(output);
-    let mut outputs = Outputs::open(&targets, Box::new(io::stdout()))?;
+    let rotation = output.rotate.rotation();
+    let mut outputs = Outputs::open_rotating(&targets, rotation, Box::new(io::stdout()))?;
     // A launcher that waits for the file must not take that of an earlier trial for this one's.
     launch.remove_stale()?;
     let interrupt = interrupt()?;
