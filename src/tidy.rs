@@ -107,6 +107,7 @@ fn lists_are_complete() {
             "ping",
             "rotate",
             "schema",
+            "state",
             "warnings",
         ],
     );

@@ -7,6 +7,7 @@ use super::interfaces::{INTERFACES_EXAMPLES, InterfacesArgs};
 use super::join_args::{JOIN_EXAMPLES, JoinArgs, describe_join};
 use super::load_args::LoadArgs;
 use super::network_args::{GroupWord, ListenArgs, SourceArgs, parse_groups};
+use super::soak_args::StateArgs;
 use super::output_args::{LaunchArgs, OutputArgs, StartArgs};
 use super::ping_args::{ECHO_EXAMPLES, PING_EXAMPLES};
 use super::ping_args::{EchoArgs, PingArgs, describe_echo, describe_ping};
@@ -192,6 +193,8 @@ pub(super) struct RecvArgs {
     pub(super) groups: GroupArgs,
     #[command(flatten)]
     pub(super) many: ManyArgs,
+    #[command(flatten)]
+    pub(super) state: StateArgs,
     #[command(flatten)]
     pub(super) stop: StopArgs,
     #[command(flatten)]

@@ -7,6 +7,7 @@ mod dump;
 mod dump_args;
 mod echo;
 mod interfaces;
+mod interim;
 mod exit;
 mod join;
 mod join_args;
@@ -30,6 +31,7 @@ mod send;
 mod session;
 mod soak_args;
 mod spec;
+mod state;
 mod engine;
 
 use args::{Cli, Verb};

@@ -7,5 +7,5 @@ use crate::error::Result;
 
 pub(super) fn run(args: RunArgs) -> Result<Exit> {
     let meant = spec::of_run(&args)?;
-    session::run(meant, &args.groups, &args.output, &args.launch)
+    session::run(meant, &args.groups, &args.output, &args.launch, None)
 }

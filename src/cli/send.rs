@@ -7,5 +7,5 @@ use crate::error::Result;
 
 pub(super) fn run(args: SendArgs) -> Result<Exit> {
     let meant = spec::of_send(&args)?;
-    session::run(meant, &args.groups, &args.output, &args.launch)
+    session::run(meant, &args.groups, &args.output, &args.launch, None)
 }

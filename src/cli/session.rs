@@ -2,7 +2,8 @@
 
 use super::args::GroupArgs;
 use super::exit::Exit;
-use super::notices;
+use super::interim::Interim;
+use super::{notices, state};
 use super::output_args::{LaunchArgs, OutputArgs};
 use super::preflight::{self, Silence};
 use super::spec::Meant;
@@ -18,6 +19,7 @@ use crate::model::limit::Limit;
 use crate::model::report::{RunReport, SCHEMA, TrialReport};
 use crate::model::verdict;
 use crate::report::output::{Outputs, Target};
+use crate::report::state::Keeper;
 use crate::trial::{LocalRunner, TrialRunner};
 use crate::units::Nanos;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -35,6 +37,7 @@ pub(super) fn run(
     groups: &GroupArgs,
     output: &OutputArgs,
     launch: &LaunchArgs,
+    mut state: Option<Keeper>,
 ) -> Result<Exit> {
     let mut metrics = output.metrics.listen(output.quiet)?;
     let targets = targets(output);
@@ -51,6 +54,9 @@ pub(super) fn run(
     if !output.quiet {
         preflight::warn(&spec);
     }
+    if let Some(refused) = state.as_ref().and_then(state::refused) {
+        let _ = writeln!(io::stderr(), "warning: {}", refused.what);
+    }
     if let Some(reason) = spec.engine_reason.as_ref().filter(|_| !output.quiet) {
         let _ = writeln!(io::stderr(), "--engine auto: {}, because {reason}", spec.engine);
     }
@@ -61,7 +67,14 @@ pub(super) fn run(
     let mut view = output.live.open();
     let mut silence =
         view.as_ref().map_or_else(Silence::default, |view| Silence::new(Box::new(view.note())));
-    let mut watchers = Fanout(vec![&mut outputs]);
+    let mut interim = Interim::listen(match &view {
+        Some(view) => Box::new(view.note()),
+        None => Box::new(|text| drop(io::stderr().write_all(text.as_bytes()))),
+    })?;
+    let mut watchers = Fanout(vec![&mut outputs, &mut interim]);
+    if let Some(state) = &mut state {
+        watchers.0.push(state);
+    }
     match &mut view {
         Some(view) => watchers.0.push(view),
         None if output.quiet || spec.interval_ns == Nanos(0) => {}
@@ -76,23 +89,41 @@ pub(super) fn run(
     let trial = runner.run(&spec, &mut watchers)?;
     // It has the last word before the report, and the terminal is whole again before anything is printed.
     drop(silence);
+    drop(interim);
     drop(view);
-    let mut report = report(trial, environment, &output.limits);
+    let report = report(trial, environment, &output.limits);
+    let exit = conclude(report, &mut outputs, metrics.as_mut(), state.as_mut());
+    output.metrics.linger(&interrupt);
+    Ok(exit)
+}
+
+/// Has all that watched write down how it went; what could not do so is in the report as far as it was known by then.
+fn conclude(
+    mut report: RunReport,
+    outputs: &mut Outputs,
+    mut metrics: Option<&mut Prometheus>,
+    mut state: Option<&mut Keeper>,
+) -> Exit {
+    if let Some(state) = &mut state {
+        report.trial.events.splice(0..0, state::refused(state));
+        state.finish(&mut report);
+    }
+    let others = |metrics: &Option<&mut Prometheus>| -> Vec<String> {
+        let unserved = metrics.as_ref().and_then(|metrics| metrics.failure());
+        let unkept = state.as_ref().and_then(|state| state.failure());
+        unserved.into_iter().chain(unkept).map(ToString::to_string).collect()
+    };
     let at_ns = report.trial.duration_ns;
-    let unserved = metrics.as_ref().and_then(Prometheus::failure);
-    report.trial.events.extend(outputs.failures().iter().chain(unserved).map(|failure| Event {
-        at_ns,
-        what: Happening::OutputFailed { reason: failure.to_string() },
-    }));
+    let failed = outputs.failures().iter().map(ToString::to_string).chain(others(&metrics));
+    let failed = failed.map(|reason| Event { at_ns, what: Happening::OutputFailed { reason } });
+    report.trial.events.extend(failed);
     outputs.on_finish(&report);
     metrics.iter_mut().for_each(|metrics| metrics.on_finish(&report));
-    let unserved = metrics.as_ref().and_then(Prometheus::failure);
-    for failure in outputs.failures().iter().chain(unserved) {
+    let failed: Vec<_> = outputs.failures().iter().map(ToString::to_string).chain(others(&metrics)).collect();
+    for failure in &failed {
         let _ = writeln!(io::stderr(), "error: {failure}");
     }
-    output.metrics.linger(&interrupt);
-    let is_complete = outputs.failures().is_empty() && unserved.is_none();
-    Ok(if is_complete { Exit::of_report(&report) } else { Exit::Failed })
+    if failed.is_empty() { Exit::of_report(&report) } else { Exit::Failed }
 }
 
 /// Who names no interface should know which one it is.
@@ -116,6 +147,7 @@ pub(super) fn report(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: command_line(),
         environment,
+        continued: None,
         limits: limits.iter().map(|limit| verdict::evaluate(limit, &trial)).collect(),
         trial,
     }

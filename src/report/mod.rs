@@ -30,6 +30,7 @@ pub mod warnings;
 pub mod load;
 pub mod merge;
 pub mod checkup;
+pub mod state;
 pub mod dump;
 pub mod compare;
 

@@ -202,6 +202,7 @@ fn everything() -> RunReport {
     .map(|what| Event { at_ns: Nanos(1), what })
     .into();
     report.trial.streams[1].end = StreamEnd::Silent;
+    report.continued = Some(sample::continued());
     report.trial.receiver.as_mut().unwrap().timestamps = sample::hardware_timestamps();
     report
 }
