@@ -12,13 +12,14 @@ use signal_hook::low_level::{pipe, unregister};
 use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::Builder;
+use std::thread::{Builder, JoinHandle};
 
 /// Adds up what it is told, and says it when the signal comes. Only the collector and the thread that prints ever wait
 /// for each other.
 pub(super) struct Interim {
     so_far: Arc<Mutex<SoFar>>,
     signal: SigId,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Interim {
@@ -35,8 +36,8 @@ impl Interim {
                 say(&interim::text(&so_far));
             }
         };
-        Builder::new().name("interim".to_owned()).spawn(answer).map_err(cannot)?;
-        Ok(Self { so_far, signal })
+        let thread = Builder::new().name("interim".to_owned()).spawn(answer).map_err(cannot)?;
+        Ok(Self { so_far, signal, thread: Some(thread) })
     }
 }
 
@@ -47,9 +48,11 @@ impl Observer for Interim {
 }
 
 impl Drop for Interim {
-    /// The thread reads the end of its pipe, and ends.
+    /// The thread answers what was asked, finds the end of its pipe, and ends.
     fn drop(&mut self) {
         unregister(self.signal);
+        // What it had to say it has said by then.
+        drop(self.thread.take().map(JoinHandle::join));
     }
 }
 

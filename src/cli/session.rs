@@ -3,10 +3,10 @@
 use super::args::GroupArgs;
 use super::exit::Exit;
 use super::interim::Interim;
-use super::{notices, state};
 use super::output_args::{LaunchArgs, OutputArgs};
 use super::preflight::{self, Silence};
 use super::spec::Meant;
+use super::{notices, state};
 use crate::doctor::environment;
 use crate::error::{Error, Result};
 use crate::live::Fanout;
@@ -119,7 +119,8 @@ fn conclude(
     report.trial.events.extend(failed);
     outputs.on_finish(&report);
     metrics.iter_mut().for_each(|metrics| metrics.on_finish(&report));
-    let failed: Vec<_> = outputs.failures().iter().map(ToString::to_string).chain(others(&metrics)).collect();
+    let failed: Vec<_> =
+        outputs.failures().iter().map(ToString::to_string).chain(others(&metrics)).collect();
     for failure in &failed {
         let _ = writeln!(io::stderr(), "error: {failure}");
     }

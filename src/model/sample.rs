@@ -233,7 +233,8 @@ pub(crate) fn nothing() -> RunReport {
 
 /// Three trials of a receiver, one of them cut off.
 pub(crate) fn continued() -> Continued {
-    let counts = RxCounts { received: 29_990, unique: 29_980, duplicates: 10, ..RxCounts::default() };
+    let counts =
+        RxCounts { received: 29_990, unique: 29_980, duplicates: 10, ..RxCounts::default() };
     Continued {
         since: "2023-11-13T22:13:20Z".into(),
         trials: 3,

@@ -45,7 +45,9 @@ impl FromStr for Full {
         let has_unit = text.ends_with(char::is_alphabetic);
         let age = parse_duration(text).map(Self::Age);
         match age.or_else(|_| text.parse().map(Self::Size)) {
-            _ if !has_unit => Err(format!("`{text}` has no unit; files are full at `100MB` or after `1h`")),
+            _ if !has_unit => {
+                Err(format!("`{text}` has no unit; files are full at `100MB` or after `1h`"))
+            }
             Ok(Self::Size(Bytes(0..1000))) => Err("a file has at least 1kB".into()),
             Ok(Self::Age(Nanos(0..1_000_000_000))) => Err("a file has at least 1s".into()),
             Ok(full) => Ok(full),
@@ -216,7 +218,8 @@ fn full_files(place: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn is_stamp(text: &str) -> bool {
-    let digits = |text: &str| text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    let digits =
+        |text: &str| text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     let shape: String = digits(text);
     shape == "00000000T000000.000Z"
 }

@@ -60,7 +60,10 @@ impl Keeper {
             Some(Err(reason)) => {
                 fs::rename(path, aside(path)).map_err(|error| {
                     let aside = aside(path);
-                    Error::os(format!("cannot put the old state aside as {}", aside.display()), error)
+                    Error::os(
+                        format!("cannot put the old state aside as {}", aside.display()),
+                        error,
+                    )
                 })?;
                 (None, Some(reason))
             }
@@ -119,7 +122,8 @@ impl Keeper {
         let earlier = self.earlier.as_ref();
         let before = earlier.map_or(&none, |state| &state.continued);
         let gap = earlier.map_or(Nanos(0), |state| self.started_at.saturating_sub(state.until_ns));
-        let cut_off = earlier.filter(|state| state.streams.is_none()).map_or(0, |state| state.heard);
+        let cut_off =
+            earlier.filter(|state| state.streams.is_none()).map_or(0, |state| state.heard);
         let mut counts = before.counts;
         counts.add(&this.counts);
         let lost = before.lost + this.lost;
@@ -221,7 +225,8 @@ fn understood(text: &[u8], setup: &Setup) -> std::result::Result<State, String> 
         Some(other) => return Err(format!("it is of version {other}, and this is {SCHEMA}")),
         None => return Err("it is not a state of mcast-bench".into()),
     }
-    let state: State = serde_json::from_value(value).map_err(|error| format!("it is damaged: {error}"))?;
+    let state: State =
+        serde_json::from_value(value).map_err(|error| format!("it is damaged: {error}"))?;
     let theirs = &state.setup;
     let differs = [
         (theirs.groups != setup.groups, "groups"),

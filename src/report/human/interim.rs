@@ -78,7 +78,11 @@ fn streams(mut streams: Vec<&StreamInterval>, page: &mut Page<'_>) -> io::Result
     page.section("Streams", "the ones that lost most")?;
     for StreamInterval { name, counts, lost } in streams {
         let who = format!("{}/{} to {}", name.source, name.stream, name.group.group);
-        page.paragraph(&format!("{who}: unique {}, lost {}", grouped(counts.unique), signed(*lost)))?;
+        page.paragraph(&format!(
+            "{who}: unique {}, lost {}",
+            grouped(counts.unique),
+            signed(*lost)
+        ))?;
     }
     match all.saturating_sub(MOST) {
         0 => Ok(()),

@@ -65,7 +65,8 @@ fn each_file_of_jsonl_begins_with_the_trial_and_all_intervals_are_in_one_of_them
     write(&scratch, &jsonl::JsonLines, by_age(3, None), 10);
     let files = scratch.files();
     let types = |text: &str| -> Vec<String> {
-        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let lines =
+            text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         lines.map(|line| line["type"].as_str().unwrap().into()).collect()
     };
     let all: Vec<_> = files.iter().map(|(_, text)| types(text)).collect();

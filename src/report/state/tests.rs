@@ -84,7 +84,8 @@ fn what_was_written_down_before_a_kill_counts() {
     let received = snapshot.receiver.as_ref().unwrap().counts.received;
     let streams = snapshot.receiver.as_ref().unwrap().streams;
     for second in 0..90 {
-        killed.on_interval(&Snapshot { start: Nanos(second * Nanos::SECOND.0), ..snapshot.clone() });
+        killed
+            .on_interval(&Snapshot { start: Nanos(second * Nanos::SECOND.0), ..snapshot.clone() });
     }
     drop(killed);
     let mut keeper = Keeper::open(&scratch.path(), setup()).unwrap();
