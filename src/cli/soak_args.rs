@@ -14,7 +14,7 @@ pub(super) struct RotateArgs {
     /// (PATH.20260131T120000.250Z); what is being written is PATH.partial. Other reports are written at the end, once.
     #[arg(long, value_name = "SIZE|TIME")]
     rotate: Option<Full>,
-    /// Full files that stay, the newest; older ones are removed [default: all]
+    /// Full files that stay; older ones are removed [default: all]
     #[arg(long, value_name = "N", requires = "rotate")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     rotate_keep: Option<u16>,

@@ -200,7 +200,7 @@ impl Stream {
 
     /// Gives back what only a stream that goes on needs. One with open gaps still waits for what is in them.
     pub(super) fn put_away(&mut self) {
-        if self.gaps.len() == 0 {
+        if self.gaps.is_empty() {
             self.state = State::PutAway;
             self.tracker.forget();
         }
