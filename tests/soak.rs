@@ -161,6 +161,44 @@ fn a_receiver_goes_on_and_what_came_meanwhile_is_away() {
 }
 
 #[test]
+fn a_full_disk_ends_the_report_in_files_and_nothing_else() {
+    with_privileges(|| {
+        let bed = Bed::new(Lab::direct());
+        for name in ["disk", "copy"] {
+            fs::create_dir(bed.directory.join(name)).unwrap();
+        }
+        let ready = bed.directory.join("ready");
+        let mut recv = bed.lab.receiver().command("unshare");
+        recv.current_dir(&bed.directory).args(["--mount", "sh", "-c"]);
+        recv.arg(
+            "mount -t tmpfs -o size=64k soak disk && \"$@\"; code=$?; cp disk/* copy; exit $code",
+        );
+        recv.arg("sh").arg(lab::tool()).arg("recv");
+        let flags = format!("-q -J -t 4s -i 10ms {FLOW} --ready-file ready");
+        recv.args(flags.split(' ')).args(["--report", "jsonl:disk/x", "--rotate", "20kB"]);
+        let mut receiver = Child::spawn(&mut recv);
+        receiver.wait_for_file(&ready, PATIENCE);
+        Child::spawn(&mut bed.sender("-r 1k -c 1000")).finish(PATIENCE);
+        let output = receiver.finish(PATIENCE);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("No space left on device"), "{said}");
+        assert!(said.contains("what was written is kept in disk/x.*"), "{said}");
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["totals"]["unique"], 1000);
+        let events = report["events"].as_array().unwrap();
+        assert!(events.iter().any(|event| event["event"] == "output_failed"), "{events:?}");
+        let kept = fs::read_dir(bed.directory.join("copy")).unwrap();
+        let full = kept
+            .map(|file| file.unwrap().path())
+            .filter(|path| path.extension().unwrap() != "partial");
+        let full: Vec<_> = full.collect();
+        assert!(full.len() >= 2, "{full:?}");
+        assert!(full.iter().all(|path| lines(path)[0]["type"] == "start"));
+    });
+}
+
+#[test]
 fn another_state_is_put_aside_with_an_event() {
     with_privileges(|| {
         let bed = Bed::new(Lab::direct());

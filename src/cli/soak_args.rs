@@ -32,7 +32,7 @@ impl RotateArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct StateArgs {
-    /// Go on counting where the receiver before this one was, as FILE says
+    /// Go on counting from where FILE says that it was left
     ///
     /// It is written once a minute and at the end, and made when it is missing. The report says since when it counts.
     /// What was sent while nobody was there is not lost but away. A file of other groups, interfaces or loss threshold, or

@@ -185,6 +185,10 @@ impl<T> Output<T> {
         let name = path.display().to_string();
         let example = format!("run.{}", format.name());
         let place = match file::find("report", path, &example)? {
+            Place::There(_) if rotation.is_some() => {
+                return Err(Error::usage(format!("--rotate cannot rename {name}: it is no file"))
+                    .hint("name a file in a directory that you may write to"));
+            }
             Place::There(out) => return Ok(Self::new(format, name, Box::new(out), None)),
             Place::New(place) => place,
         };
