@@ -61,7 +61,8 @@
 //! 1. Only [`sys`] contains `unsafe`.
 //! 2. Floor 1 reads no clock, opens no file, and allocates nothing after construction in what workers call.
 //! 3. Between two batches a worker takes no lock, allocates nothing, prints nothing. A new stream is the
-//!    exception: its books are opened when it is first heard. So is a new responder, or asker.
+//!    exception: its books are opened when it is first heard, and its window is given back when it has long ended. So is a
+//!    new responder, or asker.
 //! 4. No output module measures; no measuring module prints.
 //! 5. No option is decided below `cli/spec.rs`; below it there are no defaults.
 //! 6. A fallback is an event in the report, never silent.

@@ -106,7 +106,9 @@ fn lists_are_complete() {
             "join",
             "percentiles",
             "ping",
+            "rotate",
             "schema",
+            "state",
             "warnings",
         ],
     );

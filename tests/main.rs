@@ -19,3 +19,4 @@ mod pingpong;
 mod readme;
 mod report;
 mod silence;
+mod soak;

@@ -13,6 +13,7 @@ use super::ping_args::{EchoArgs, PingArgs, describe_echo, describe_ping};
 use super::presets::{PRESETS_EXAMPLES, PresetsArgs};
 use super::report_args::ReportArgs;
 use super::scenario_args::ScenarioArgs;
+use super::soak_args::StateArgs;
 use crate::model::spec::Timestamps;
 use crate::units::Nanos;
 use crate::units::count::parse_count;
@@ -203,6 +204,8 @@ pub(super) struct RecvArgs {
     pub(super) groups: GroupArgs,
     #[command(flatten)]
     pub(super) many: ManyArgs,
+    #[command(flatten)]
+    pub(super) state: StateArgs,
     #[command(flatten)]
     pub(super) stop: StopArgs,
     #[command(flatten)]

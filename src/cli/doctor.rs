@@ -9,13 +9,28 @@ use crate::doctor::examine;
 use crate::error::{Error, Result};
 use crate::model::checkup::{Checkup, SCHEMA, Verdict};
 use crate::report::{checkup, json};
+use crate::units::duration::format_duration;
+use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, ErrorKind, Write};
+use std::time::Duration;
+
+/// A sign of life while nothing is to be seen but time going by; it shows on a terminal only.
+fn listening(time: &str) -> ProgressBar {
+    let sign = ProgressBar::new_spinner().with_message(format!("listening for {time}"));
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed} so far") {
+        sign.set_style(style);
+    }
+    sign.enable_steady_tick(Duration::from_millis(200));
+    sign
+}
 
 pub(super) fn run(args: DoctorArgs) -> Result<Exit> {
     let asked = of_doctor(&args)?;
     session::say_if_loopback(&args.groups, &asked.interface);
+    let listening = args.fitness.listen.map(|time| listening(&format_duration(time)));
     let mut findings = Vec::new();
     examine(&asked, |finding| findings.push(finding));
+    listening.iter().for_each(ProgressBar::finish_and_clear);
     let checkup = Checkup {
         schema: SCHEMA.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -8,6 +8,7 @@ mod dump;
 mod dump_args;
 mod echo;
 mod interfaces;
+mod interim;
 mod exit;
 mod join;
 mod join_args;
@@ -32,7 +33,9 @@ mod scenario_args;
 mod run;
 mod send;
 mod session;
+mod soak_args;
 mod spec;
+mod state;
 mod engine;
 
 use crate::error::Error;

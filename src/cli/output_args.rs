@@ -2,6 +2,7 @@
 
 use super::live::LiveArgs;
 use super::metrics_args::MetricsArgs;
+use super::soak_args::RotateArgs;
 use crate::model::limit::Limit;
 use crate::model::report::RunReport;
 use crate::report::Subject;
@@ -36,6 +37,8 @@ pub(super) struct OutputArgs {
     /// No interval lines and no notices; only reports and errors
     #[arg(short, long)]
     pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) rotate: RotateArgs,
     #[command(flatten)]
     pub(super) live: LiveArgs,
     #[command(flatten)]

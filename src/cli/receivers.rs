@@ -31,7 +31,9 @@ use std::thread::Builder;
 /// Runs the receivers side by side and merges their results.
 pub(super) fn run((spec, interface): Meant, args: &RecvArgs) -> Result<Exit> {
     let count = usize::from(args.many.receivers);
-    let mut outputs = Outputs::open(&targets(&args.output)?, Box::new(io::stdout()))?;
+    let rotation = args.output.rotate.rotation();
+    let targets = targets(&args.output)?;
+    let mut outputs = Outputs::open_rotating(&targets, rotation, Box::new(io::stdout()))?;
     args.launch.remove_stale()?;
     let interrupt = session::interrupt()?;
     let environment = environment::read(interface.clone());

@@ -2,7 +2,7 @@
 
 use super::args::RecvArgs;
 use super::exit::Exit;
-use super::{receivers, scenario, session, spec};
+use super::{receivers, scenario, session, spec, state};
 use crate::error::Result;
 
 pub(super) fn run(args: RecvArgs) -> Result<Exit> {
@@ -13,5 +13,6 @@ pub(super) fn run(args: RecvArgs) -> Result<Exit> {
     if args.many.receivers > 1 {
         return receivers::run(meant, &args);
     }
-    session::run(meant, &args.groups, &args.scenario, &args.output, &args.launch)
+    let state = args.state.state.map(|path| state::open(&path, &meant)).transpose()?;
+    session::run(meant, &args.groups, &args.scenario, &args.output, &args.launch, state)
 }

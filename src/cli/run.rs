@@ -10,5 +10,5 @@ pub(super) fn run(args: RunArgs) -> Result<Exit> {
     if args.scenario.dry_run {
         return scenario::print(&meant);
     }
-    session::run(meant, &args.groups, &args.scenario, &args.output, &args.launch)
+    session::run(meant, &args.groups, &args.scenario, &args.output, &args.launch, None)
 }

@@ -3,11 +3,12 @@
 use super::args::GroupArgs;
 use super::capacity;
 use super::exit::Exit;
-use super::notices;
+use super::interim::Interim;
 use super::output_args::{LaunchArgs, OutputArgs};
 use super::preflight::{self, Silence};
 use super::scenario_args::ScenarioArgs;
 use super::spec::Meant;
+use super::{notices, state};
 use crate::doctor::environment;
 use crate::error::{Error, Result};
 use crate::live::Fanout;
@@ -21,6 +22,7 @@ use crate::model::report::{RunReport, SCHEMA, TrialReport};
 use crate::model::verdict;
 use crate::report::answer::answer;
 use crate::report::output::{Outputs, Target};
+use crate::report::state::Keeper;
 use crate::trial::{LocalRunner, TrialRunner};
 use crate::units::Nanos;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -39,10 +41,12 @@ pub(super) fn run(
     scenario: &ScenarioArgs,
     output: &OutputArgs,
     launch: &LaunchArgs,
+    mut state: Option<Keeper>,
 ) -> Result<Exit> {
     let mut metrics = output.metrics.listen(output.quiet)?;
     let targets = targets(output);
-    let mut outputs = Outputs::open(&targets, Box::new(io::stdout()))?;
+    let rotation = output.rotate.rotation();
+    let mut outputs = Outputs::open_rotating(&targets, rotation, Box::new(io::stdout()))?;
     // A launcher that waits for the file must not take that of an earlier trial for this one's.
     launch.remove_stale()?;
     let interrupt = interrupt()?;
@@ -52,6 +56,9 @@ pub(super) fn run(
         notices::say(&spec, &interface, groups.iface.is_empty());
         capacity::warn(&spec, &interface);
         preflight::warn(&spec);
+    }
+    if let Some(refused) = state.as_ref().and_then(state::refused) {
+        let _ = writeln!(io::stderr(), "warning: {}", refused.what);
     }
     if let Some(reason) = spec.engine_reason.as_ref().filter(|_| !output.quiet) {
         let _ = writeln!(io::stderr(), "--engine auto: {}, because {reason}", spec.engine);
@@ -63,7 +70,14 @@ pub(super) fn run(
     let mut view = output.live.open();
     let mut silence =
         view.as_ref().map_or_else(Silence::default, |view| Silence::new(Box::new(view.note())));
-    let mut watchers = Fanout(vec![&mut outputs]);
+    let mut interim = Interim::listen(match &view {
+        Some(view) => Box::new(view.note()),
+        None => Box::new(|text| drop(io::stderr().write_all(text.as_bytes()))),
+    })?;
+    let mut watchers = Fanout(vec![&mut outputs, &mut interim]);
+    if let Some(state) = &mut state {
+        watchers.0.push(state);
+    }
     match &mut view {
         Some(view) => watchers.0.push(view),
         None if output.quiet || spec.interval_ns == Nanos(0) => {}
@@ -78,28 +92,47 @@ pub(super) fn run(
     let trial = runner.run(&spec, &mut watchers)?;
     // It has the last word before the report, and the terminal is whole again before anything is printed.
     drop(silence);
+    drop(interim);
     drop(view);
     let mut report = report(trial, environment, &output.limits);
-    let at_ns = report.trial.duration_ns;
-    let unserved = metrics.as_ref().and_then(Prometheus::failure);
-    report.trial.events.extend(outputs.failures().iter().chain(unserved).map(|failure| Event {
-        at_ns,
-        what: Happening::OutputFailed { reason: failure.to_string() },
-    }));
-    let asked = scenario.preset;
-    report.answer = asked.map(|preset| answer(preset.name, preset.purpose, &report));
-    outputs.on_finish(&report);
-    if let Some(answer) = report.answer.as_ref().filter(|_| !output.quiet && !is_human(&targets)) {
+    report.answer = scenario.preset.map(|preset| answer(preset.name, preset.purpose, &report));
+    let told = report.answer.clone().filter(|_| !output.quiet && !is_human(&targets));
+    let exit = conclude(report, &mut outputs, metrics.as_mut(), state.as_mut());
+    if let Some(answer) = told {
         let _ = writeln!(io::stderr(), "{}: {}", answer.preset, answer.words);
     }
+    output.metrics.linger(&interrupt);
+    Ok(exit)
+}
+
+/// Has all that watched write down how it went; what could not do so is in the report as far as it was known by then.
+fn conclude(
+    mut report: RunReport,
+    outputs: &mut Outputs,
+    mut metrics: Option<&mut Prometheus>,
+    mut state: Option<&mut Keeper>,
+) -> Exit {
+    if let Some(state) = &mut state {
+        report.trial.events.splice(0..0, state::refused(state));
+        state.finish(&mut report);
+    }
+    let others = |metrics: &Option<&mut Prometheus>| -> Vec<String> {
+        let unserved = metrics.as_ref().and_then(|metrics| metrics.failure());
+        let unkept = state.as_ref().and_then(|state| state.failure());
+        unserved.into_iter().chain(unkept).map(ToString::to_string).collect()
+    };
+    let at_ns = report.trial.duration_ns;
+    let failed = outputs.failures().iter().map(ToString::to_string).chain(others(&metrics));
+    let failed = failed.map(|reason| Event { at_ns, what: Happening::OutputFailed { reason } });
+    report.trial.events.extend(failed);
+    outputs.on_finish(&report);
     metrics.iter_mut().for_each(|metrics| metrics.on_finish(&report));
-    let unserved = metrics.as_ref().and_then(Prometheus::failure);
-    for failure in outputs.failures().iter().chain(unserved) {
+    let failed: Vec<_> =
+        outputs.failures().iter().map(ToString::to_string).chain(others(&metrics)).collect();
+    for failure in &failed {
         let _ = writeln!(io::stderr(), "error: {failure}");
     }
-    output.metrics.linger(&interrupt);
-    let is_complete = outputs.failures().is_empty() && unserved.is_none();
-    Ok(if is_complete { Exit::of_report(&report) } else { Exit::Failed })
+    if failed.is_empty() { Exit::of_report(&report) } else { Exit::Failed }
 }
 
 /// Who names no interface should know which one it is.
@@ -123,6 +156,7 @@ pub(super) fn report(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: command_line(),
         environment,
+        continued: None,
         limits: limits.iter().map(|limit| verdict::evaluate(limit, &trial)).collect(),
         answer: None,
         trial,

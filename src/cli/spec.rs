@@ -146,6 +146,7 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
 /// What `recv` means.
 pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
     watching::check(&args.output, args.many.receivers)?;
+    watching::check_state(args)?;
     let groups = flows::joined(&args.groups, &args.scenario.flows)?;
     let threads = usize::from(args.engine.threads);
     if threads > groups.len() {

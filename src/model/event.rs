@@ -133,6 +133,13 @@ pub enum Happening {
         /// The most it keeps.
         limit: u64,
     },
+    /// So much happened that not all is listed; who followed the trial was told all of it.
+    NotListed {
+        /// Further streams that were heard; each has its row.
+        streams: u64,
+        /// Further times that a worker stood still; the longest is in the report.
+        stalls: u64,
+    },
     /// An output failed while the trial ran (disk full, pipe closed); it got no more data.
     OutputFailed {
         /// Which, and why.
@@ -210,6 +217,10 @@ impl fmt::Display for Happening {
             Self::TooManyStreams { limit } => {
                 write!(f, "more than {limit} streams: the rest is counted as foreign")
             }
+            Self::NotListed { streams, stalls } => write!(
+                f,
+                "not listed: {streams} further streams that were heard, {stalls} further stalls"
+            ),
             Self::OutputFailed { reason } => write!(f, "an output failed: {reason}"),
             Self::WorkerFailed { worker, reason } => write!(f, "{worker} failed: {reason}"),
             Self::Interrupted => f.write_str("interrupted"),

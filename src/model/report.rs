@@ -1,6 +1,7 @@
 //! How a run went. Serialized as it stands: this is the JSON that scripts rely on (`report/schema.json`).
 
 use super::answer::Answer;
+use super::continued::Continued;
 use super::delay::{Distribution, OneWayDelay};
 use super::drops::{HostDrops, LostBy};
 use super::environment::Environment;
@@ -35,6 +36,9 @@ pub struct RunReport {
     /// How the trial went.
     #[serde(flatten)]
     pub trial: TrialReport,
+    /// What was counted since before this trial; missing unless asked for (`--state`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continued: Option<Continued>,
     /// The limits that were asked for and whether they held.
     pub limits: Vec<LimitResult>,
     /// What it says in plain words, where a preset was asked for.

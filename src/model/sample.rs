@@ -8,6 +8,7 @@ pub(crate) mod interfaces;
 pub(crate) mod roundtrip;
 mod patterns;
 
+use super::continued::Continued;
 use super::delay::{Distribution, OneWayDelay};
 use super::drops::LostBy;
 use super::event::{Event, Happening};
@@ -15,7 +16,7 @@ use super::limit::{Bound, Fails, Limit, Quantity};
 use super::metrics::{ClockRelation, ClockReport};
 use super::report::*;
 use super::senders::SendersReport;
-use super::snapshot::Snapshot;
+use super::snapshot::{RxCounts, Snapshot};
 use super::spec::{Bind, Load, Role, StopWhen, Timestamps, TrialSpec};
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
@@ -225,8 +226,30 @@ pub(crate) fn nothing() -> RunReport {
             senders: None,
             patterns: Some(patterns::patterns(0)),
         },
+        continued: None,
         limits: vec![],
         answer: None,
+    }
+}
+
+/// Three trials of a receiver, one of them cut off.
+pub(crate) fn continued() -> Continued {
+    let counts =
+        RxCounts { received: 29_990, unique: 29_980, duplicates: 10, ..RxCounts::default() };
+    Continued {
+        since: "2023-11-13T22:13:20Z".into(),
+        trials: 3,
+        listened_ns: Nanos(86_400 * Nanos::SECOND.0),
+        away_ns: Nanos(12 * Nanos::SECOND.0),
+        away: 1_200,
+        away_unknown: 2,
+        counts,
+        lost: 20,
+        loss_ratio: Some(20.0 / 30_000.0),
+        payload_bytes: 29_990 * 1_400,
+        one_way_delay_ns: Some(distribution(29_980, 20)),
+        relative_delay_ns: None,
+        host_delay_ns: Some(distribution(29_980, 0)),
     }
 }
 

@@ -29,6 +29,10 @@ impl ReportFormat for Csv {
         "a table: a row an interval, then a row a stream, a sender and the total"
     }
 
+    fn grows(&self) -> bool {
+        true
+    }
+
     fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter> {
         let rows = ::csv::WriterBuilder::new().has_headers(false).from_writer(out);
         Box::new(Writer { rows, has_header: false })

@@ -53,6 +53,13 @@ pub(super) fn cannot_create(what: &str, path: &Path, error: io::Error) -> Error 
     }
 }
 
+/// What is written before it may be called `path`.
+pub(super) fn partial_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".partial");
+    path.with_file_name(name)
+}
+
 /// A file that gets its name when it is whole.
 pub(super) struct Partial {
     file: File,
@@ -63,12 +70,15 @@ pub(super) struct Partial {
 impl Partial {
     /// Creates it beside its final place: a rename works only within a file system.
     pub(super) fn create(path: PathBuf) -> io::Result<(Self, File)> {
-        let mut name = path.file_name().unwrap_or_default().to_os_string();
-        name.push(".partial");
-        let partial = path.with_file_name(name);
+        let partial = partial_of(&path);
         let file = File::create(&partial)?;
         let out = file.try_clone()?;
         Ok((Self { file, partial, path }, out))
+    }
+
+    /// The same under another name in the end.
+    pub(super) fn named(self, path: PathBuf) -> Self {
+        Self { path, ..self }
     }
 
     /// Whether it is to get this name.

@@ -106,6 +106,13 @@ fn human_for_every_way_a_run_can_go() {
 }
 
 #[test]
+fn human_of_a_receiver_that_goes_on() {
+    let mut report = sample::receiver_only();
+    report.continued = Some(sample::continued());
+    check("human_continued", &written(&human::Human, &report));
+}
+
+#[test]
 fn csv_of_both_sides() {
     check("csv_lossy", &written(&csv::Csv, &sample::lossy()));
     check("csv_sender_only", &written(&csv::Csv, &sample::sender_only()));

@@ -35,6 +35,10 @@ impl ReportFormat for Hlog {
         "HdrHistogram's log: each histogram of the report, by intervals"
     }
 
+    fn grows(&self) -> bool {
+        true
+    }
+
     fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter> {
         Box::new(Writer { out, intervals: 0 })
     }

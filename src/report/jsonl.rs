@@ -23,6 +23,10 @@ impl ReportFormat for JsonLines {
         "a JSON object a line: start, intervals and events as they come, then the report"
     }
 
+    fn grows(&self) -> bool {
+        true
+    }
+
     fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter> {
         Box::new(Writer { out })
     }

@@ -15,6 +15,7 @@ use std::io::{self, Write};
 
 pub mod file;
 pub mod output;
+pub mod rotate;
 
 pub mod csv;
 pub mod hdr;
@@ -30,6 +31,7 @@ pub mod warnings;
 pub mod load;
 pub mod merge;
 pub mod checkup;
+pub mod state;
 pub mod dump;
 pub mod compare;
 
@@ -54,6 +56,10 @@ pub trait ReportFormat<T = RunReport>: Sync {
     fn name(&self) -> &'static str;
     /// One line for `--help`.
     fn about(&self) -> &'static str;
+    /// Whether it grows while the trial runs, so that it can go on in another file.
+    fn grows(&self) -> bool {
+        false
+    }
     /// Starts a report that goes to `out`. Writes nothing yet.
     fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter<T>>;
 }

@@ -1,6 +1,7 @@
 //! Where reports go: standard output, or files that get their name only when they are whole.
 
 use super::file::{self, Partial, Place};
+use super::rotate::{Rotating, Rotation};
 use super::{ReportFormat, ReportWriter, Subject};
 use crate::error::{Error, Result};
 use crate::model::Observer;
@@ -21,6 +22,13 @@ pub struct Target<T: 'static = RunReport> {
     pub format: &'static dyn ReportFormat<T>,
     /// The file; `None` is standard output.
     pub path: Option<PathBuf>,
+}
+
+impl<T> Target<T> {
+    /// Whether it is a file that grows while the trial runs.
+    fn grows(&self) -> bool {
+        self.path.is_some() && self.format.grows()
+    }
 }
 
 impl<T: Subject> FromStr for Target<T> {
@@ -70,11 +78,30 @@ impl<T> Outputs<T> {
     /// # Errors
     /// Says which target cannot be written, or that two of them would overwrite each other.
     pub fn open(targets: &[Target<T>], stdout: Box<dyn Write + Send>) -> Result<Self> {
+        Self::open_rotating(targets, None, stdout)
+    }
+
+    /// The same; files that grow while the trial runs are spread as `rotation` says.
+    ///
+    /// # Errors
+    /// As those of [`Self::open`]; and none of the targets is such a file.
+    pub fn open_rotating(
+        targets: &[Target<T>],
+        rotation: Option<Rotation>,
+        stdout: Box<dyn Write + Send>,
+    ) -> Result<Self> {
+        if rotation.is_some() && !targets.iter().any(Target::grows) {
+            return Err(Error::usage("--rotate has no file that grows while the trial runs")
+                .hint("these do: --report jsonl:PATH, csv:PATH, hlog:PATH"));
+        }
         let mut outputs = Self { outputs: Vec::new(), failures: Vec::new() };
         let mut stdout = Some(stdout);
         for target in targets {
             let output = match &target.path {
-                Some(path) => Output::to_file(target.format, path, &outputs.outputs)?,
+                Some(path) => {
+                    let rotation = rotation.filter(|_| target.grows());
+                    Output::to_file(target.format, path, rotation, &outputs.outputs)?
+                }
                 None => {
                     let out = stdout.take().ok_or_else(|| {
                         Error::usage("two reports on standard output would mix")
@@ -132,8 +159,10 @@ struct Output<T: 'static> {
     name: String,
     /// `None` once it has finished or failed.
     writer: Option<Box<dyn ReportWriter<T>>>,
-    /// `None` when it is written in place, and once it has finished or failed.
+    /// `None` when it is written in place or in several files, and once it has finished or failed.
     partial: Option<Partial>,
+    /// The file that others are beside, if it is written in several.
+    rotating: Option<PathBuf>,
 }
 
 impl<T> Output<T> {
@@ -143,23 +172,44 @@ impl<T> Output<T> {
         out: Box<dyn Write + Send>,
         partial: Option<Partial>,
     ) -> Self {
-        Self { name, writer: Some(format.begin(Box::new(BufWriter::new(out)))), partial }
+        let writer = Some(format.begin(Box::new(BufWriter::new(out))));
+        Self { name, writer, partial, rotating: None }
     }
 
-    fn to_file(format: &dyn ReportFormat<T>, path: &Path, others: &[Self]) -> Result<Self> {
+    fn to_file(
+        format: &'static dyn ReportFormat<T>,
+        path: &Path,
+        rotation: Option<Rotation>,
+        others: &[Self],
+    ) -> Result<Self> {
         let name = path.display().to_string();
         let example = format!("run.{}", format.name());
         let place = match file::find("report", path, &example)? {
+            Place::There(_) if rotation.is_some() => {
+                return Err(Error::usage(format!("--rotate cannot rename {name}: it is no file"))
+                    .hint("name a file in a directory that you may write to"));
+            }
             Place::There(out) => return Ok(Self::new(format, name, Box::new(out), None)),
             Place::New(place) => place,
         };
-        if others.iter().filter_map(|other| other.partial.as_ref()).any(|other| other.is(&place)) {
+        if others.iter().any(|other| other.is(&place)) {
             return Err(Error::usage(format!("two reports would both be written to {name}"))
                 .hint("give each of them its own file"));
+        }
+        if let Some(rotation) = rotation {
+            let writer = Rotating::begin(format, place.clone(), rotation);
+            let writer = writer.map_err(|error| file::cannot_create("report", path, error))?;
+            let writer: Box<dyn ReportWriter<T>> = Box::new(writer);
+            return Ok(Self { name, writer: Some(writer), partial: None, rotating: Some(place) });
         }
         let created = Partial::create(place);
         let (partial, out) = created.map_err(|error| file::cannot_create("report", path, error))?;
         Ok(Self::new(format, name, Box::new(out), Some(partial)))
+    }
+
+    fn is(&self, place: &Path) -> bool {
+        self.partial.as_ref().is_some_and(|partial| partial.is(place))
+            || self.rotating.as_deref() == Some(place)
     }
 
     /// Closes the file and gives it its name.
@@ -177,7 +227,11 @@ impl<T> Output<T> {
         if error.kind() == ErrorKind::BrokenPipe {
             return None;
         }
-        Some(file::failed("report", &self.name, error, partial.as_ref()))
+        let failed = file::failed("report", &self.name, error, partial.as_ref());
+        Some(match &self.rotating {
+            Some(_) => failed.hint(format!("what was written is kept in {}.*", self.name)),
+            None => failed,
+        })
     }
 }
 

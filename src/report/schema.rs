@@ -197,6 +197,7 @@ fn everything() -> RunReport {
         Happening::KernelTimestamps { reason: "forbidden".into() },
         Happening::NoHardwareTimestamp { datagrams: 1 },
         Happening::TooManyStreams { limit: 1 },
+        Happening::NotListed { streams: 1, stalls: 0 },
         Happening::OutputFailed { reason: "full".into() },
         Happening::Interrupted,
     ]
@@ -205,6 +206,7 @@ fn everything() -> RunReport {
     report.trial.spec.flows = report.trial.spec.offered();
     report.answer = Some(answer("iptv-hd", Some("television"), &report));
     report.trial.streams[1].end = StreamEnd::Silent;
+    report.continued = Some(sample::continued());
     report.trial.receiver.as_mut().unwrap().timestamps = sample::hardware_timestamps();
     report
 }

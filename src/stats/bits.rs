@@ -19,6 +19,13 @@ impl Bits {
         self.words.len() as u64 * 64
     }
 
+    /// The same for the last 64 numbers before `end` only.
+    pub(crate) fn last_word(&self, end: u64) -> Self {
+        let mut last = Self::new(64);
+        (end.saturating_sub(64)..end).filter(|&seq| self.get(seq)).for_each(|seq| last.set(seq));
+        last
+    }
+
     #[inline]
     pub(crate) fn set(&mut self, seq: u64) {
         let (word, bit) = self.place(seq);

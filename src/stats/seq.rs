@@ -133,6 +133,11 @@ impl SeqTracker {
         self.next_expected - self.first.unwrap_or(self.next_expected) - self.counters.unique
     }
 
+    /// Gives memory back: from now on only the last 64 numbers are remembered. What is further behind is too late.
+    pub fn forget(&mut self) {
+        self.seen = self.seen.last_word(self.next_expected);
+    }
+
     /// The stream is over. `sent` is one more than the last number sent, if the sender said so: whatever came
     /// from beyond it was never sent and is corrupt. Returns how many are lost; without `sent` those after
     /// the highest that came are unknown and not in it.

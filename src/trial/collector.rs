@@ -29,6 +29,10 @@ impl Delivery {
 /// A worker that is this much behind is not waited for; what it brings later goes into the next snapshot.
 const GRACE: Nanos = Nanos(250_000_000);
 
+/// Most events that a report lists. Of more, streams that were heard and stalls are only counted: nothing else can
+/// happen without end.
+const MOST_EVENTS: usize = 10_000;
+
 /// The intervals of all workers on their way to the observer.
 pub(super) struct Collector<'a> {
     observer: &'a mut dyn Observer,
@@ -49,6 +53,8 @@ pub(super) struct Collector<'a> {
     sent: SenderInterval,
     received: ReceiverInterval,
     events: Vec<Event>,
+    /// Streams that were heard and stalls that are not among them, and when the last was.
+    not_listed: (u64, u64, Nanos),
     /// This host's counters; `None` where there is no network.
     host: Option<Watched>,
     /// What was told of what became of datagrams on this host.
@@ -96,6 +102,7 @@ impl<'a> Collector<'a> {
             sent: SenderInterval::default(),
             received: ReceiverInterval::default(),
             events: Vec::new(),
+            not_listed: (0, 0, Nanos(0)),
             host,
             told: Told::default(),
             is_over: false,
@@ -133,7 +140,17 @@ impl<'a> Collector<'a> {
     pub(super) fn happened(&mut self, events: Vec<Event>) {
         for event in events {
             self.observer.on_event(&event);
-            self.events.push(event);
+            let (streams, stalls, last) = &mut self.not_listed;
+            let unlisted = match event.what {
+                _ if self.events.len() < MOST_EVENTS => None,
+                Happening::StreamHeard { .. } => Some(streams),
+                Happening::Stalled { .. } => Some(stalls),
+                _ => None,
+            };
+            match unlisted {
+                Some(count) => (*count, *last) = (*count + 1, event.at_ns),
+                None => self.events.push(event),
+            }
         }
     }
 
@@ -159,7 +176,11 @@ impl<'a> Collector<'a> {
     }
 
     /// All intervals added up: the senders', the receivers', and the events of the whole trial.
-    pub(super) fn into_sums(self) -> (SenderInterval, ReceiverInterval, Vec<Event>) {
+    pub(super) fn into_sums(mut self) -> (SenderInterval, ReceiverInterval, Vec<Event>) {
+        let (streams, stalls, at_ns) = self.not_listed;
+        if streams + stalls > 0 {
+            self.events.push(Event { at_ns, what: Happening::NotListed { streams, stalls } });
+        }
         (self.sent, self.received, self.events)
     }
 
@@ -333,6 +354,20 @@ mod tests {
         let foreign = RxCounts { foreign: 3, ..RxCounts::default() };
         let parts = [(1000, 1000, foreign), (1500, 1500, received(1))];
         assert_eq!(rows(&parts), [(0, foreign), (1, received(1))]);
+    }
+
+    #[test]
+    fn events_without_end_are_counted_and_others_are_all_listed() {
+        let mut rows = Rows::default();
+        let mut collector = Collector::new(&mut rows, Nanos::SECOND, vec![], vec![], None);
+        let stall = || Happening::Stalled { worker: "receiver 0".into(), length_ns: Nanos(1) };
+        (0..MOST_EVENTS as u64 + 5).for_each(|at| collector.note(Nanos(at), stall()));
+        collector.note(Nanos(20_000), Happening::ClockStepped { by_ns: 1 });
+        let (_, _, events) = collector.into_sums();
+        assert_eq!(events.len(), MOST_EVENTS + 2);
+        assert_eq!(events[MOST_EVENTS].what, Happening::ClockStepped { by_ns: 1 });
+        let what = Happening::NotListed { streams: 0, stalls: 5 };
+        assert_eq!(events[MOST_EVENTS + 1], Event { at_ns: Nanos(MOST_EVENTS as u64 + 4), what });
     }
 
     /// A worker that was held up between its last look at the clock and handing over.

@@ -121,12 +121,20 @@ impl Ledger {
         self.last_received = self.last_received.max(received_at);
     }
 
-    /// Marks streams as silent that nobody has heard of for `timeout`.
+    /// Marks streams as silent that nobody has heard of for `timeout`, and puts those away that have ended by then:
+    /// in days, senders that start again and again would take all memory.
     pub fn look_for_silence(&mut self, now: Nanos, timeout: Nanos) {
         for stream in &mut self.streams {
-            if stream.state == State::Open && now.saturating_sub(stream.last_heard) > timeout {
-                stream.state = State::Silent;
-                self.open -= 1;
+            if now.saturating_sub(stream.last_heard) <= timeout {
+                continue;
+            }
+            match stream.state {
+                State::Open => {
+                    stream.state = State::Silent;
+                    self.open -= 1;
+                }
+                State::Ended => stream.put_away(),
+                State::PutAway | State::Silent => {}
             }
         }
     }

@@ -57,6 +57,8 @@ pub struct Options {
 pub(super) enum State {
     Open,
     Ended,
+    /// Ended so long ago that nothing more is expected of it.
+    PutAway,
     Silent,
 }
 
@@ -185,7 +187,7 @@ impl Stream {
             }
             // A stream that is heard of only now has been running: what comes from here on counts.
             Kind::Progress if self.tracker.first().is_none() => self.tracker.begin_at(probe.seq),
-            Kind::End if self.state != State::Ended => {
+            Kind::End if !matches!(self.state, State::Ended | State::PutAway) => {
                 self.sent = Some(probe.seq);
                 self.state = State::Ended;
                 return true;
@@ -194,6 +196,14 @@ impl Stream {
             _ => {}
         }
         false
+    }
+
+    /// Gives back what only a stream that goes on needs. One with open gaps still waits for what is in them.
+    pub(super) fn put_away(&mut self) {
+        if self.gaps.is_empty() {
+            self.state = State::PutAway;
+            self.tracker.forget();
+        }
     }
 
     /// Gaps that were noticed at or before this time are lost for good.
@@ -309,7 +319,7 @@ impl Stream {
             loss_ratio: (known > 0).then(|| lost as f64 / known as f64),
             before_join: first_seq,
             end: match self.state {
-                State::Ended => StreamEnd::Announced,
+                State::Ended | State::PutAway => StreamEnd::Announced,
                 State::Silent => StreamEnd::Silent,
                 State::Open => StreamEnd::ReceiverStopped,
             },

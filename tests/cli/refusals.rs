@@ -442,3 +442,28 @@ fn a_source_that_is_not_ours() {
          hint: the source of a group that is sent to must be an address of this host",
     );
 }
+
+#[test]
+fn long_soaks() {
+    check(
+        "run --rotate 1h --report json:x.json",
+        2,
+        "error: --rotate has no file that grows while the trial runs\nhint: these do: --report jsonl:PATH, csv:PATH, hlog:PATH",
+    );
+    check(
+        "run --rotate 1h --report jsonl:/dev/null",
+        2,
+        "error: --rotate cannot rename /dev/null: it is no file\nhint: name a file in a directory that you may write to",
+    );
+    check_value("--rotate", "5", "`5` has no unit; files are full at `100MB` or after `1h`");
+    check(
+        "recv --state x --receivers 2",
+        2,
+        "error: --state is of one receiver, and --receivers asks for several\nhint: start one program for each",
+    );
+    check(
+        "recv --state x --interval 0",
+        2,
+        "error: --state has nothing to tell without intervals\nhint: --interval says how often they are renewed; --quiet prints no lines",
+    );
+}

@@ -1,5 +1,6 @@
 //! What is refused of flags for those who watch: the live view, and Prometheus.
 
+use super::super::args::RecvArgs;
 use super::super::metrics_args::MetricsArgs;
 use super::super::output_args::OutputArgs;
 use crate::error::{Error, Result};
@@ -24,6 +25,18 @@ pub(in super::super) fn check(output: &OutputArgs, receivers: u16) -> Result<()>
         return Err(Error::usage(many).hint("start one program for each"));
     }
     Ok(())
+}
+
+/// What is kept for the next receiver is that of one, and written now and then.
+pub(in super::super) fn check_state(args: &RecvArgs) -> Result<()> {
+    if args.state.state.is_none() {
+        return Ok(());
+    }
+    if args.many.receivers > 1 {
+        return Err(Error::usage("--state is of one receiver, and --receivers asks for several")
+            .hint("start one program for each"));
+    }
+    needs_intervals("--state", args.output.interval)
 }
 
 /// Who watches is told intervals.

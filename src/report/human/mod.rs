@@ -4,6 +4,8 @@ pub(super) mod compared;
 mod merged;
 pub(super) mod delay;
 pub mod interfaces;
+pub mod interim;
+mod continued;
 mod lost;
 pub(super) mod origin;
 mod page;
@@ -65,6 +67,7 @@ pub fn write(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     delay::write(trial, &mut page)?;
     patterns::write(trial, &mut page)?;
     streams::write(&trial.streams, &mut page)?;
+    report.continued.iter().try_for_each(|of| continued::write(of, &mut page))?;
     write_limits(&report.limits, &mut page)?;
     if let Some(bottleneck) = bottleneck(trial) {
         page.section("Limited by", &bottleneck)?;

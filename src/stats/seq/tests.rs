@@ -262,3 +262,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_short_memory_still_tells_what_is_in_it() {
+    let mut tracker = SeqTracker::new(1 << 10);
+    for seq in (0..500).filter(|seq| ![10, 480].contains(seq)) {
+        tracker.observe(seq);
+    }
+    tracker.forget();
+    assert_eq!(tracker.observe(499), Arrival::Duplicate);
+    assert_eq!(tracker.observe(480), Arrival::Reordered { late_by: 19 });
+    assert_eq!(tracker.observe(10), Arrival::TooLate);
+    assert_eq!(tracker.observe(11), Arrival::TooLate);
+    assert_eq!(tracker.finish(Some(502)), 3, "10, 500 and 501 are lost");
+    let counters = tracker.counters();
+    assert_eq!((counters.unique, counters.duplicates, counters.too_late), (499, 1, 2));
+}

@@ -1,0 +1,151 @@
+use super::*;
+use crate::model::report::RunReport;
+use crate::model::sample;
+use crate::report::{csv, hlog, jsonl};
+use proptest::prelude::*;
+use std::sync::atomic::AtomicU32;
+
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("mcast-bench-rotate-{}-{count}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// All files, the oldest first, and what is in them.
+    fn files(&self) -> Vec<(String, String)> {
+        let entries = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path());
+        let read = |path: PathBuf| {
+            let text = fs::read_to_string(&path).unwrap();
+            (path.file_name().unwrap().to_string_lossy().into_owned(), text)
+        };
+        let mut files: Vec<_> = entries.map(read).collect();
+        files.sort();
+        files
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+/// Writes so many intervals of a second each, and the report.
+fn write(
+    scratch: &Scratch,
+    format: &'static dyn ReportFormat<RunReport>,
+    rotation: Rotation,
+    intervals: u64,
+) {
+    let report = sample::run();
+    let place = scratch.0.join("soak");
+    let mut writer = Rotating::begin(format, place, rotation).unwrap();
+    writer.start(&report.trial.spec, sample::STARTED_AT).unwrap();
+    for index in 0..intervals {
+        let start = Nanos(index * Nanos::SECOND.0);
+        let snapshot = sample::intervals(report.trial.spec.role).swap_remove(0);
+        writer.interval(&Snapshot { index, start, ..snapshot }).unwrap();
+    }
+    writer.finish(&report).unwrap();
+}
+
+fn by_age(seconds: u64, keep: Option<usize>) -> Rotation {
+    Rotation { full: Full::Age(Nanos(seconds * Nanos::SECOND.0)), keep }
+}
+
+#[test]
+fn each_file_of_jsonl_begins_with_the_trial_and_all_intervals_are_in_one_of_them() {
+    let scratch = Scratch::new();
+    write(&scratch, &jsonl::JsonLines, by_age(3, None), 10);
+    let files = scratch.files();
+    let types = |text: &str| -> Vec<String> {
+        let lines =
+            text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.map(|line| line["type"].as_str().unwrap().into()).collect()
+    };
+    let all: Vec<_> = files.iter().map(|(_, text)| types(text)).collect();
+    let full = ["start", "interval", "interval", "interval"];
+    assert_eq!(all, [&full[..], &full, &full, &["start", "interval", "report"]]);
+    let indices = files.iter().flat_map(|(_, text)| text.lines()).filter_map(|line| {
+        serde_json::from_str::<serde_json::Value>(line).unwrap()["index"].as_u64()
+    });
+    assert!(indices.eq(0..10));
+}
+
+#[test]
+fn each_file_of_hlog_and_csv_has_its_header() {
+    let scratch = Scratch::new();
+    write(&scratch, &hlog::Hlog, by_age(2, None), 4);
+    let files = scratch.files();
+    assert_eq!(files.len(), 2);
+    for (name, text) in &files {
+        assert!(text.starts_with("#[") && text.contains("Tag=delay,"), "{name}: {text}");
+        assert_eq!(text.matches("Tag=delay,").count(), 2, "{name}");
+    }
+    let scratch = Scratch::new();
+    write(&scratch, &csv::Csv, by_age(2, None), 4);
+    let files = scratch.files();
+    assert_eq!(files.len(), 2);
+    let totals = files.iter().map(|(_, text)| {
+        assert!(text.starts_with("kind,index,"), "{text}");
+        text.lines().filter(|line| line.starts_with("total,")).count()
+    });
+    assert_eq!(totals.collect::<Vec<_>>(), [0, 1]);
+}
+
+#[test]
+fn a_file_is_full_by_its_size_and_only_so_many_stay() {
+    let scratch = Scratch::new();
+    let rotation = Rotation { full: Full::Size(Bytes(10_000)), keep: None };
+    write(&scratch, &jsonl::JsonLines, rotation, 40);
+    let all = scratch.files();
+    assert!(all.len() > 3, "{}", all.len());
+    let longest = all.iter().flat_map(|(_, text)| text.lines()).map(str::len).max().unwrap();
+    let full = &all[..all.len() - 1];
+    assert!(full.iter().all(|(_, text)| (10_000..10_000 + longest).contains(&text.len())));
+
+    fs::write(scratch.0.join("soak.old"), "somebody else's").unwrap();
+    write(&scratch, &jsonl::JsonLines, Rotation { keep: Some(2), ..rotation }, 40);
+    let kept = scratch.files();
+    assert_eq!(kept.len(), 3, "{kept:?}");
+    assert_eq!(kept[2].1, "somebody else's");
+    assert!(kept[1].1.contains("\"type\":\"report\"") && kept[0] > all[all.len() - 1]);
+}
+
+#[test]
+fn what_a_killed_program_left_is_kept() {
+    let scratch = Scratch::new();
+    fs::write(scratch.0.join("soak.partial"), "half a li").unwrap();
+    write(&scratch, &jsonl::JsonLines, by_age(60, None), 2);
+    let files = scratch.files();
+    let left: Vec<_> = files.iter().filter(|(name, _)| name.ends_with("Z.partial")).collect();
+    assert_eq!((files.len(), left.len(), left[0].1.as_str()), (2, 1, "half a li"));
+}
+
+#[test]
+fn words() {
+    let full = |text: &str| text.parse::<Full>();
+    assert_eq!(full("100MB"), Ok(Full::Size(Bytes(100_000_000))));
+    assert_eq!(full("1Mi"), Ok(Full::Size(Bytes(1 << 20))));
+    assert_eq!(full("1h"), Ok(Full::Age(Nanos(3_600_000_000_000))));
+    assert_eq!(full("1m"), Ok(Full::Age(Nanos(60_000_000_000))));
+    assert_eq!(full("1M"), Ok(Full::Size(Bytes(1_000_000))));
+    for text in ["", "5", "0s", "999B", "20ms", "1x", "soon", "-1h"] {
+        assert!(full(text).is_err(), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn names_sort_by_time(a in 0u64..4_000_000_000_000, b in 0u64..4_000_000_000_000) {
+        let stamp = |millis| stamp(SystemTime::UNIX_EPOCH + Duration::from_millis(millis));
+        prop_assert!(is_stamp(&stamp(a)));
+        prop_assert_eq!(stamp(a).cmp(&stamp(b)), a.cmp(&b));
+    }
+}
