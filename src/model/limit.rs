@@ -229,6 +229,17 @@ fn parse_count(quantity: Quantity, bound: &str) -> Result<Bound, String> {
     }
 }
 
+/// A limit and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LimitResult {
+    /// The limit as typed.
+    pub limit: Limit,
+    /// What was measured, as text; `null` when nothing was.
+    pub measured: Option<String>,
+    /// Whether it held. What was not measured does not hold.
+    pub held: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

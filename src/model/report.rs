@@ -7,7 +7,7 @@ use super::drops::{HostDrops, LostBy};
 use super::environment::Environment;
 use super::event::Event;
 use super::group::{AnySource, SharedMac};
-use super::limit::Limit;
+use super::limit::LimitResult;
 use super::metrics::{
     Buckets, ClockReport, CopiesReport, DensityReport, LossReport, MediaReport, OrderReport,
     Patterns, VariationReport,
@@ -488,15 +488,4 @@ pub enum Warning {
         /// How long.
         length_ns: Nanos,
     },
-}
-
-/// A limit and what became of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LimitResult {
-    /// The limit as typed.
-    pub limit: Limit,
-    /// What was measured, as text; `null` when nothing was.
-    pub measured: Option<String>,
-    /// Whether it held. What was not measured does not hold.
-    pub held: bool,
 }

@@ -12,7 +12,7 @@ use super::continued::Continued;
 use super::delay::{Distribution, OneWayDelay};
 use super::drops::LostBy;
 use super::event::{Event, Happening};
-use super::limit::{Bound, Fails, Limit, Quantity};
+use super::limit::{Bound, Fails, Limit, LimitResult, Quantity};
 use super::metrics::{ClockRelation, ClockReport};
 use super::report::*;
 use super::senders::SendersReport;

@@ -1,8 +1,8 @@
 //! Whether a trial held a limit.
 
 use super::delay::Distribution;
-use super::limit::{Bound, Fails, Limit, Quantity};
-use super::report::{LimitResult, TrialReport};
+use super::limit::{Bound, Fails, Limit, LimitResult, Quantity};
+use super::report::TrialReport;
 use crate::stats::percentile::{Percentile, percentile_with_losses};
 
 /// What was measured, in the unit of the limit.

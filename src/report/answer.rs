@@ -2,8 +2,9 @@
 
 use crate::model::answer::Answer;
 use crate::model::delay::Percentiles;
+use crate::model::limit::LimitResult;
 use crate::model::limit::{Fails, Limit};
-use crate::model::report::{LimitResult, RunReport, SenderReport, Totals};
+use crate::model::report::{RunReport, SenderReport, Totals};
 use crate::units::human::grouped;
 use crate::units::text::{count, per_second, percent};
 

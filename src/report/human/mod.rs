@@ -20,8 +20,9 @@ pub(super) mod verdict;
 use super::warnings::bottleneck;
 use super::{AtEnd, ReportFormat, ReportWriter};
 use crate::model::event::{Event, Happening};
+use crate::model::limit::LimitResult;
 use crate::model::report::{
-    LimitResult, ReceiverReport, RunReport, TimestampKind, TimestampReport, Totals, TrialReport,
+    ReceiverReport, RunReport, TimestampKind, TimestampReport, Totals, TrialReport,
 };
 use crate::units::Nanos;
 use crate::units::human::grouped;
