@@ -1,8 +1,8 @@
 //! `mcast-bench doctor`: is this host fit to measure?
 
+use super::color::Colours;
 use super::doctor_args::DoctorArgs;
 use super::exit::Exit;
-use super::live::has_colours;
 use super::session;
 use super::spec::doctor::of_doctor;
 use crate::doctor::examine;
@@ -11,7 +11,7 @@ use crate::model::checkup::{Checkup, SCHEMA, Verdict};
 use crate::report::{checkup, json};
 use std::io::{self, ErrorKind, Write};
 
-pub(super) fn run(args: DoctorArgs) -> Result<Exit> {
+pub(super) fn run(args: DoctorArgs, colours: Colours) -> Result<Exit> {
     let asked = of_doctor(&args)?;
     session::say_if_loopback(&args.groups, &asked.interface);
     let mut findings = Vec::new();
@@ -28,7 +28,7 @@ pub(super) fn run(args: DoctorArgs) -> Result<Exit> {
     let mut out = io::stdout();
     let written = match args.json {
         true => json::write(&checkup, &mut out),
-        false => checkup::write(&checkup, has_colours(&io::stdout()), &mut out),
+        false => checkup::write(&checkup, colours.suit(&io::stdout()), &mut out),
     };
     match written.and_then(|()| out.flush()) {
         // Who reads no further has read enough.

@@ -1,6 +1,7 @@
 //! What all verbs that carry out a trial have in common: outputs, Ctrl-C, the report, the verdict.
 
 use super::args::GroupArgs;
+use super::color::Colours;
 use super::exit::Exit;
 use super::notices;
 use super::output_args::{LaunchArgs, OutputArgs};
@@ -35,6 +36,7 @@ pub(super) fn run(
     groups: &GroupArgs,
     output: &OutputArgs,
     launch: &LaunchArgs,
+    colours: Colours,
 ) -> Result<Exit> {
     let mut metrics = output.metrics.listen(output.quiet)?;
     let targets = targets(output);
@@ -57,9 +59,11 @@ pub(super) fn run(
     let mut runner =
         LocalRunner { interrupt: interrupt.clone(), ready: Box::new(move || launch.say_ready()) };
     let mut line = Line::new(Box::new(io::stderr()));
-    let mut view = output.live.open();
-    let mut silence =
-        view.as_ref().map_or_else(Silence::default, |view| Silence::new(Box::new(view.note())));
+    let mut view = output.live.open(colours);
+    let mut silence = match &view {
+        Some(view) => Silence::new(Box::new(view.note()), false),
+        None => Silence::on_stderr(colours),
+    };
     let mut watchers = Fanout(vec![&mut outputs]);
     match &mut view {
         Some(view) => watchers.0.push(view),

@@ -25,12 +25,17 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>) {
     let has_streams = state.total.received.is_some() && !state.rows().is_empty();
     let charts = if area.width >= WIDE { 1 } else { 2 };
     let chart_height = (area.height.saturating_sub(16) / (charts + 1)).clamp(6, 14);
+    let above = header::height(state) + 2 + charts * chart_height + loss::height(state);
+    let below = area.height.saturating_sub(above + 1);
+    // No more than they fill, so that the events have the rest.
+    let streams_height =
+        if has_streams { streams::height(state).min(below - below / 3) } else { 0 };
     let [header, strip, charts_area, loss, streams, events, keys] = Layout::vertical([
         Constraint::Length(header::height(state)),
         Constraint::Length(2),
         Constraint::Length(charts * chart_height),
         Constraint::Length(loss::height(state)),
-        if has_streams { Constraint::Fill(2) } else { Constraint::Length(0) },
+        Constraint::Length(streams_height),
         Constraint::Fill(1),
         Constraint::Length(1),
     ])
