@@ -3,11 +3,12 @@
 use super::color::Colours;
 use super::doctor_args::DoctorArgs;
 use super::exit::Exit;
-use super::session;
 use super::spec::doctor::of_doctor;
+use super::{paper, session};
 use crate::doctor::examine;
 use crate::error::{Error, Result};
 use crate::model::checkup::{Checkup, SCHEMA, Verdict};
+use crate::report::paper::NARROWEST;
 use crate::report::{checkup, json};
 use std::io::{self, ErrorKind, Write};
 
@@ -25,10 +26,12 @@ pub(super) fn run(args: DoctorArgs, colours: Colours) -> Result<Exit> {
         fit: findings.iter().all(|finding| finding.verdict != Verdict::Problem),
         findings,
     };
+    // What goes elsewhere is not broken: whoever searches it for words finds them on one line.
+    let width = paper::columns().unwrap_or(usize::MAX).max(NARROWEST);
     let mut out = io::stdout();
     let written = match args.json {
         true => json::write(&checkup, &mut out),
-        false => checkup::write(&checkup, colours.suit(&io::stdout()), &mut out),
+        false => checkup::write(&checkup, colours.suit(&io::stdout()), width, &mut out),
     };
     match written.and_then(|()| out.flush()) {
         // Who reads no further has read enough.

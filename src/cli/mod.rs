@@ -25,6 +25,7 @@ mod metrics_args;
 mod network_args;
 mod notices;
 mod output_args;
+mod paper;
 mod report_args;
 mod run;
 mod send;

@@ -2,6 +2,7 @@
 
 use super::color::Colours;
 use super::exit::Exit;
+use super::paper;
 use super::ping_args::PingArgs;
 use super::session;
 use super::spec::roundtrip;
@@ -17,7 +18,7 @@ use std::io;
 
 pub(super) fn run(args: PingArgs, colours: Colours) -> Result<Exit> {
     let (spec, interface) = roundtrip::of_ping(&args)?;
-    let mut outputs = Outputs::open(&args.output.targets(), Box::new(io::stdout()))?;
+    let mut outputs = Outputs::open(&args.output.targets(), paper::stdout())?;
     args.launch.remove_stale()?;
     let interrupt = session::interrupt()?;
     let environment = environment::read(interface.clone());

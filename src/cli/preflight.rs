@@ -67,7 +67,7 @@ impl Observer for Silence {
             }
             let mut text = Vec::new();
             // Memory takes everything.
-            let _ = checkup::write_findings(&cause, has_colours, &mut text);
+            let _ = checkup::write_findings(&cause, has_colours, usize::MAX, &mut text);
             // In one piece, between the lines of the trial.
             say(&String::from_utf8_lossy(&text));
         };

@@ -4,6 +4,7 @@ use super::args::RecvArgs;
 use super::color::Colours;
 use super::exit::Exit;
 use super::output_args::OutputArgs;
+use super::paper;
 use super::preflight::{self, Silence};
 use super::spec::Meant;
 use super::{notices, session};
@@ -31,7 +32,7 @@ use std::thread::Builder;
 /// Runs the receivers side by side and merges their results.
 pub(super) fn run((spec, interface): Meant, args: &RecvArgs, colours: Colours) -> Result<Exit> {
     let count = usize::from(args.many.receivers);
-    let mut outputs = Outputs::open(&targets(&args.output)?, Box::new(io::stdout()))?;
+    let mut outputs = Outputs::open(&targets(&args.output)?, paper::stdout())?;
     args.launch.remove_stale()?;
     let interrupt = session::interrupt()?;
     let environment = environment::read(interface.clone());

@@ -5,6 +5,7 @@ use super::color::Colours;
 use super::exit::Exit;
 use super::notices;
 use super::output_args::{LaunchArgs, OutputArgs};
+use super::paper;
 use super::preflight::{self, Silence};
 use super::spec::Meant;
 use crate::doctor::environment;
@@ -40,7 +41,7 @@ pub(super) fn run(
 ) -> Result<Exit> {
     let mut metrics = output.metrics.listen(output.quiet)?;
     let targets = targets(output);
-    let mut outputs = Outputs::open(&targets, Box::new(io::stdout()))?;
+    let mut outputs = Outputs::open(&targets, paper::stdout())?;
     // A launcher that waits for the file must not take that of an earlier trial for this one's.
     launch.remove_stale()?;
     let interrupt = interrupt()?;

@@ -8,6 +8,7 @@ use crate::model::metrics::Buckets;
 use crate::model::report::{RunReport, StreamReport, TrialReport};
 use crate::model::senders::{SenderConduct, SenderGaps, SenderThread};
 use crate::model::snapshot::{RxCounts, Snapshot, TxCounts};
+use crate::report::paper::Paper;
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use serde::Serialize;
@@ -28,7 +29,7 @@ impl ReportFormat for Csv {
         "a table: a row an interval, then a row a stream, a sender and the total"
     }
 
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter> {
+    fn begin(&self, Paper { out, .. }: Paper) -> Box<dyn ReportWriter> {
         let rows = ::csv::WriterBuilder::new().has_headers(false).from_writer(out);
         Box::new(Writer { rows, has_header: false })
     }

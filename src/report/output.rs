@@ -1,6 +1,7 @@
 //! Where reports go: standard output, or files that get their name only when they are whole.
 
 use super::file::{self, Partial, Place};
+use super::paper::Paper;
 use super::{ReportFormat, ReportWriter, Subject};
 use crate::error::{Error, Result};
 use crate::model::Observer;
@@ -10,7 +11,7 @@ use crate::model::snapshot::Snapshot;
 use crate::model::spec::TrialSpec;
 use crate::units::Nanos;
 use std::fmt;
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -69,7 +70,7 @@ impl<T> Outputs<T> {
     ///
     /// # Errors
     /// Says which target cannot be written, or that two of them would overwrite each other.
-    pub fn open(targets: &[Target<T>], stdout: Box<dyn Write + Send>) -> Result<Self> {
+    pub fn open(targets: &[Target<T>], stdout: Paper) -> Result<Self> {
         let mut outputs = Self { outputs: Vec::new(), failures: Vec::new() };
         let mut stdout = Some(stdout);
         for target in targets {
@@ -140,17 +141,20 @@ impl<T> Output<T> {
     fn new(
         format: &dyn ReportFormat<T>,
         name: String,
-        out: Box<dyn Write + Send>,
+        Paper { out, width }: Paper,
         partial: Option<Partial>,
     ) -> Self {
-        Self { name, writer: Some(format.begin(Box::new(BufWriter::new(out)))), partial }
+        let paper = Paper { out: Box::new(BufWriter::new(out)), width };
+        Self { name, writer: Some(format.begin(paper)), partial }
     }
 
     fn to_file(format: &dyn ReportFormat<T>, path: &Path, others: &[Self]) -> Result<Self> {
         let name = path.display().to_string();
         let example = format!("run.{}", format.name());
         let place = match file::find("report", path, &example)? {
-            Place::There(out) => return Ok(Self::new(format, name, Box::new(out), None)),
+            Place::There(out) => {
+                return Ok(Self::new(format, name, Paper::endless(Box::new(out)), None));
+            }
             Place::New(place) => place,
         };
         if others.iter().filter_map(|other| other.partial.as_ref()).any(|other| other.is(&place)) {
@@ -159,7 +163,7 @@ impl<T> Output<T> {
         }
         let created = Partial::create(place);
         let (partial, out) = created.map_err(|error| file::cannot_create("report", path, error))?;
-        Ok(Self::new(format, name, Box::new(out), Some(partial)))
+        Ok(Self::new(format, name, Paper::endless(Box::new(out)), Some(partial)))
     }
 
     /// Closes the file and gives it its name.
