@@ -69,8 +69,6 @@ Exit codes:
 #[command(disable_help_subcommand = true, max_term_width = 100)]
 pub(super) struct Cli {
     /// Colours: auto, always or never
-    ///
-    /// `auto`: on a terminal, unless NO_COLOR is set.
     #[arg(
         long,
         value_name = "WHEN",

@@ -107,7 +107,7 @@ pub(in crate::report) fn lines(head: &str, text: &str, width: usize) -> Vec<Stri
 }
 
 /// The words of a text; a number and its unit are one.
-fn words(text: &str) -> Vec<String> {
+pub(in crate::report) fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match words.last_mut() {
