@@ -24,12 +24,14 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>) {
     let area = frame.area();
     let has_streams = state.total.received.is_some() && !state.rows().is_empty();
     let charts = if area.width >= WIDE { 1 } else { 2 };
-    let chart_height = (area.height.saturating_sub(16) / (charts + 1)).clamp(6, 14);
-    let above = header::height(state) + 2 + charts * chart_height + loss::height(state);
-    let below = area.height.saturating_sub(above + 1);
-    // No more than they fill, so that the events have the rest.
-    let streams_height =
-        if has_streams { streams::height(state).min(below - below / 3) } else { 0 };
+    let fixed = header::height(state) + 2 + loss::height(state) + 1;
+    let rest = area.height.saturating_sub(fixed);
+    // Streams have no more than they fill; of what they leave, the events have a third.
+    let streams_height = match has_streams {
+        true => streams::height(state).min(rest / 2).min(rest.saturating_sub(6 * charts + 3)),
+        false => 0,
+    };
+    let chart_height = ((rest - streams_height) * 2 / 3 / charts).clamp(6, 14);
     let [header, strip, charts_area, loss, streams, events, keys] = Layout::vertical([
         Constraint::Length(header::height(state)),
         Constraint::Length(2),
