@@ -102,6 +102,7 @@ fn lists_are_complete() {
             "load",
             "merge",
             "output",
+            "paper",
             "interval",
             "join",
             "percentiles",

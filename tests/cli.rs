@@ -13,6 +13,7 @@ mod codes;
 mod doctor;
 mod dump;
 mod groups;
+mod habits;
 mod help;
 mod joins;
 mod live;

@@ -36,7 +36,7 @@ fn bash_completes_verbs_flags_and_values() {
         ("mcast-bench re", "recv report"),
         ("mcast-bench recv --metrics", "--metrics --metrics-linger"),
         ("mcast-bench report m", "merge"),
-        ("mcast-bench completions ", "--help -h bash fish zsh"),
+        ("mcast-bench completions ", "--color --help -h bash fish zsh"),
     ] {
         let ask = format!(
             "{script}\nCOMP_WORDS=({words}{}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\

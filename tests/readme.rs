@@ -72,8 +72,8 @@ fn its_flags_exist() {
     let program = mcast_bench::cli::command();
     let mut known = BTreeSet::from(["help", "version"]);
     known.extend(
-        program
-            .get_subcommands()
+        std::iter::once(&program)
+            .chain(program.get_subcommands())
             .flat_map(|verb| verb.get_arguments())
             .filter_map(|argument| argument.get_long()),
     );

@@ -1,5 +1,6 @@
 //! Flags as typed. What they mean together is decided in `spec`.
 
+use super::color::Colours;
 use super::doctor_args::{DOCTOR_EXAMPLES, DoctorArgs, describe_doctor};
 use super::dump_args::{DUMP_EXAMPLES, DumpArgs, describe_dump};
 use super::generate_args::{COMPLETIONS_EXAMPLES, CompletionsArgs, MAN_EXAMPLES, ManArgs};
@@ -70,6 +71,15 @@ Exit codes:
 #[command(after_help = FIRST_STEPS, after_long_help = with_exit_codes(FIRST_STEPS))]
 #[command(disable_help_subcommand = true, max_term_width = 100)]
 pub(super) struct Cli {
+    /// Colours: auto, always or never
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        global = true,
+        help_heading = "Output"
+    )]
+    pub(super) color: Colours,
     #[command(subcommand)]
     pub(super) verb: Verb,
 }

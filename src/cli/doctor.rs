@@ -1,13 +1,14 @@
 //! `mcast-bench doctor`: is this host fit to measure?
 
+use super::color::Colours;
 use super::doctor_args::DoctorArgs;
 use super::exit::Exit;
-use super::live::has_colours;
-use super::session;
 use super::spec::doctor::of_doctor;
+use super::{paper, session};
 use crate::doctor::examine;
 use crate::error::{Error, Result};
 use crate::model::checkup::{Checkup, SCHEMA, Verdict};
+use crate::report::paper::NARROWEST;
 use crate::report::{checkup, json};
 use crate::units::duration::format_duration;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -24,7 +25,7 @@ fn listening(time: &str) -> ProgressBar {
     sign
 }
 
-pub(super) fn run(args: DoctorArgs) -> Result<Exit> {
+pub(super) fn run(args: DoctorArgs, colours: Colours) -> Result<Exit> {
     let asked = of_doctor(&args)?;
     session::say_if_loopback(&args.groups, &asked.interface);
     let listening = args.fitness.listen.map(|time| listening(&format_duration(time)));
@@ -40,10 +41,12 @@ pub(super) fn run(args: DoctorArgs) -> Result<Exit> {
         fit: findings.iter().all(|finding| finding.verdict != Verdict::Problem),
         findings,
     };
+    // What goes elsewhere is not broken: whoever searches it for words finds them on one line.
+    let width = paper::columns().unwrap_or(usize::MAX).max(NARROWEST);
     let mut out = io::stdout();
     let written = match args.json {
         true => json::write(&checkup, &mut out),
-        false => checkup::write(&checkup, has_colours(&io::stdout()), &mut out),
+        false => checkup::write(&checkup, colours.suit(&io::stdout()), width, &mut out),
     };
     match written.and_then(|()| out.flush()) {
         // Who reads no further has read enough.

@@ -1,6 +1,7 @@
 //! `mcast-bench echo`: answers what `ping` asks.
 
 use super::exit::Exit;
+use super::paper;
 use super::ping_args::EchoArgs;
 use super::session;
 use super::spec::roundtrip;
@@ -16,7 +17,7 @@ use std::io;
 
 pub(super) fn run(args: EchoArgs) -> Result<Exit> {
     let (spec, interface) = roundtrip::of_echo(&args)?;
-    let mut outputs = Outputs::open(&args.output.targets(), Box::new(io::stdout()))?;
+    let mut outputs = Outputs::open(&args.output.targets(), paper::stdout())?;
     args.launch.remove_stale()?;
     let interrupt = session::interrupt()?;
     let environment = environment::read(interface.clone());

@@ -1,13 +1,14 @@
 //! `mcast-bench interfaces`: what --iface can be, and what has been joined where.
 
 use super::exit::Exit;
-use super::session;
+use super::{paper, session};
 use crate::error::{Error, Result};
 use crate::model::interfaces::{InterfaceList, SCHEMA};
 use crate::net::listing;
+use crate::report::paper::Paper;
 use crate::report::{human, json};
 use clap::Args;
-use std::io::{self, ErrorKind, Write};
+use std::io::{ErrorKind, Write};
 
 pub(super) const INTERFACES_EXAMPLES: &str = "\
 Examples:
@@ -29,10 +30,10 @@ pub(super) fn run(args: &InterfacesArgs) -> Result<Exit> {
         command: session::command_line(),
         interfaces: listing::all()?,
     };
-    let mut out = io::stdout();
+    let Paper { mut out, width } = paper::stdout();
     let written = match args.json {
         true => json::write(&list, &mut out),
-        false => human::interfaces::write(&list, &mut out),
+        false => human::interfaces::write(&list, width, &mut out),
     };
     match written.and_then(|()| out.flush()) {
         // Who reads no further has read enough.

@@ -2,6 +2,7 @@
 
 use super::exit::Exit;
 use super::join_args::JoinArgs;
+use super::paper;
 use super::session;
 use super::spec::join;
 use crate::doctor::environment;
@@ -16,7 +17,7 @@ use std::io;
 
 pub(super) fn run(args: JoinArgs) -> Result<Exit> {
     let (spec, interface) = join::of_join(&args)?;
-    let mut outputs = Outputs::open(&args.output.targets(), Box::new(io::stdout()))?;
+    let mut outputs = Outputs::open(&args.output.targets(), paper::stdout())?;
     args.launch.remove_stale()?;
     let interrupt = session::interrupt()?;
     let environment = environment::read(interface.clone());

@@ -1,10 +1,11 @@
 //! The live view, if it is asked for and there is a terminal for it.
 
+use super::color::Colours;
 use crate::live::tui::Tui;
 use crate::units::Nanos;
 use crate::units::duration::parse_duration;
 use clap::Args;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct LiveArgs {
@@ -25,16 +26,11 @@ impl LiveArgs {
     }
 
     /// Takes the terminal, if that was asked for and can be.
-    pub(super) fn open(&self) -> Option<Tui> {
-        Tui::open(self.live?, has_colours(&io::stderr()))
+    pub(super) fn open(&self, colours: Colours) -> Option<Tui> {
+        Tui::open(self.live?, colours.suit(&io::stderr()))
             .inspect_err(|error| {
                 let _ = writeln!(io::stderr(), "--live: {error}; it goes on with lines");
             })
             .ok()
     }
-}
-
-/// On a terminal, unless `NO_COLOR` is set to anything (no-color.org).
-pub(super) fn has_colours(out: &impl IsTerminal) -> bool {
-    out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

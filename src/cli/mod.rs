@@ -2,6 +2,7 @@
 
 mod args;
 mod capacity;
+mod color;
 mod doctor;
 mod doctor_args;
 mod dump;
@@ -26,6 +27,7 @@ mod metrics_args;
 mod network_args;
 mod notices;
 mod output_args;
+mod paper;
 mod report_args;
 mod presets;
 mod scenario;
@@ -40,27 +42,33 @@ mod engine;
 
 use crate::error::Error;
 use args::{Cli, Verb};
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
+use color::Colours;
 use exit::Exit;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// The program.
 pub fn main() -> ExitCode {
-    let words = scenario::expand(std::env::args_os().collect());
-    let cli = match words.map(Cli::try_parse_from) {
-        Ok(Ok(cli)) => cli,
-        Ok(Err(error)) => return answer(&error).into(),
+    let words = match scenario::expand(std::env::args_os().collect()) {
+        Ok(words) => words,
         Err(error) => return complain(&error).into(),
     };
+    let colours =
+        Colours::asked_for(std::env::args_os().filter_map(|word| word.into_string().ok()));
+    let matches = command().color(colours.of_help()).try_get_matches_from(words);
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => return answer(&error).into(),
+    };
     let result = match cli.verb {
-        Verb::Run(args) => run::run(args),
-        Verb::Send(args) => send::run(args),
-        Verb::Recv(args) => recv::run(args),
-        Verb::Ping(args) => ping::run(args),
+        Verb::Run(args) => run::run(args, cli.color),
+        Verb::Send(args) => send::run(args, cli.color),
+        Verb::Recv(args) => recv::run(args, cli.color),
+        Verb::Ping(args) => ping::run(args, cli.color),
         Verb::Echo(args) => echo::run(args),
         Verb::Join(args) => join::run(args),
-        Verb::Doctor(args) => doctor::run(args),
+        Verb::Doctor(args) => doctor::run(args, cli.color),
         Verb::Dump(args) => dump::run(args),
         Verb::Interfaces(args) => interfaces::run(&args),
         Verb::Presets(args) => presets::run(&args),
@@ -102,5 +110,5 @@ fn tip(complaint: &str) -> &str {
 
 /// The command line as clap sees it; for completions, manuals and tests of the help.
 pub fn command() -> clap::Command {
-    <Cli as clap::CommandFactory>::command()
+    Cli::command()
 }

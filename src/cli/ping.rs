@@ -1,6 +1,8 @@
 //! `mcast-bench ping`: asks, and times the answers.
 
+use super::color::Colours;
 use super::exit::Exit;
+use super::paper;
 use super::ping_args::PingArgs;
 use super::session;
 use super::spec::roundtrip;
@@ -14,9 +16,9 @@ use crate::report::output::Outputs;
 use std::cell::RefCell;
 use std::io;
 
-pub(super) fn run(args: PingArgs) -> Result<Exit> {
+pub(super) fn run(args: PingArgs, colours: Colours) -> Result<Exit> {
     let (spec, interface) = roundtrip::of_ping(&args)?;
-    let mut outputs = Outputs::open(&args.output.targets(), Box::new(io::stdout()))?;
+    let mut outputs = Outputs::open(&args.output.targets(), paper::stdout())?;
     args.launch.remove_stale()?;
     let interrupt = session::interrupt()?;
     let environment = environment::read(interface.clone());
@@ -24,7 +26,7 @@ pub(super) fn run(args: PingArgs) -> Result<Exit> {
         session::say_if_loopback(&args.groups, &interface);
     }
     let mut line = RoundTripLine::new(Box::new(io::stderr()), spec.interval_ns);
-    let mut view = args.live.open();
+    let mut view = args.live.open(colours);
     if let Some(view) = &mut view {
         view.start_ping(&spec);
     }

@@ -1,10 +1,11 @@
 //! What `doctor` has to say around a trial: before it, what would make it fail or mislead; and in one that hears
 //! nothing, why that may be.
 
-use super::live::has_colours;
+use super::color::Colours;
 use crate::doctor::{Asked, Listening, explain_silence, grave};
 use crate::error::Error;
 use crate::model::Observer;
+use crate::model::checkup::Finding;
 use crate::model::event::{Event, Happening};
 use crate::model::spec::{Role, TrialSpec};
 use crate::report::checkup;
@@ -37,6 +38,7 @@ pub(super) fn warn(spec: &TrialSpec) {
 /// Watches whether a receiver hears anything. If it does not for a while, says so once, and what may be the cause.
 pub(super) struct Silence {
     say: Option<Say>,
+    has_colours: bool,
     is_heard: Arc<AtomicBool>,
     has_ended: Arc<AtomicBool>,
     /// Gone when there is no reason to wait any more.
@@ -57,7 +59,18 @@ impl Observer for Silence {
         let (is_heard, has_ended) = (self.is_heard.clone(), self.has_ended.clone());
         let spec = spec.clone();
         let Some(say) = self.say.take() else { return };
-        let watch = move || look_for_the_cause(&spec, &still_waits, &is_heard, has_ended, &say);
+        let has_colours = self.has_colours;
+        let watch = move || {
+            let cause = look_for_the_cause(&spec, &still_waits, &is_heard, has_ended, &say);
+            if cause.is_empty() {
+                return;
+            }
+            let mut text = Vec::new();
+            // Memory takes everything.
+            let _ = checkup::write_findings(&cause, has_colours, usize::MAX, &mut text);
+            // In one piece, between the lines of the trial.
+            say(&String::from_utf8_lossy(&text));
+        };
         match Builder::new().name("silence".to_owned()).spawn(watch) {
             Ok(thread) => (self.reason, self.thread) = (Some(reason), Some(thread)),
             Err(error) => {
@@ -75,18 +88,18 @@ impl Observer for Silence {
     }
 }
 
-impl Default for Silence {
-    /// Tells standard error what it finds.
-    fn default() -> Self {
-        Self::new(Box::new(|text| drop(io::stderr().write_all(text.as_bytes()))))
-    }
-}
-
 impl Silence {
+    /// Will tell standard error what it finds.
+    pub(super) fn on_stderr(colours: Colours) -> Self {
+        let say = |text: &str| drop(io::stderr().write_all(text.as_bytes()));
+        Self::new(Box::new(say), colours.suit(&io::stderr()))
+    }
+
     /// Will tell `say` what it finds.
-    pub(super) fn new(say: Say) -> Self {
+    pub(super) fn new(say: Say, has_colours: bool) -> Self {
         Self {
             say: Some(say),
+            has_colours,
             is_heard: Arc::default(),
             has_ended: Arc::default(),
             reason: None,
@@ -108,30 +121,24 @@ impl Drop for Silence {
     }
 }
 
+/// What may be the cause; nothing if there is none to look for, or something is heard after all.
 fn look_for_the_cause(
     spec: &TrialSpec,
     still_waits: &Receiver<()>,
     is_heard: &AtomicBool,
     has_ended: Arc<AtomicBool>,
     say: &Say,
-) {
+) -> Vec<Finding> {
     let patience = Duration::from_nanos((PATIENCE + spec.interval_ns).0);
     if still_waits.recv_timeout(patience) != Err(RecvTimeoutError::Timeout) {
-        return;
+        return vec![];
     }
     let Some(asked) = Asked::of_trial(spec, Some(Listening::new(LISTEN, has_ended, true))) else {
-        return;
+        return vec![];
     };
     say(&format!("nothing heard for {}; looking for the cause\n", format_duration(PATIENCE)));
     let findings = explain_silence(&asked);
     // A sender that began meanwhile came in, but is told as heard only now.
     let _ = still_waits.recv_timeout(Duration::from_nanos((GRACE + spec.interval_ns).0));
-    if is_heard.load(Ordering::Relaxed) {
-        return;
-    }
-    let mut text = Vec::new();
-    // Memory takes everything.
-    let _ = checkup::write_findings(&findings, has_colours(&io::stderr()), &mut text);
-    // In one piece, between the lines of the trial.
-    say(&String::from_utf8_lossy(&text));
+    if is_heard.load(Ordering::Relaxed) { vec![] } else { findings }
 }

@@ -1,8 +1,10 @@
 //! `mcast-bench recv --receivers N`: several receivers of the same groups, each for itself, and one answer.
 
 use super::args::RecvArgs;
+use super::color::Colours;
 use super::exit::Exit;
 use super::output_args::OutputArgs;
+use super::paper;
 use super::preflight::{self, Silence};
 use super::spec::Meant;
 use super::{notices, session};
@@ -29,11 +31,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Builder;
 
 /// Runs the receivers side by side and merges their results.
-pub(super) fn run((spec, interface): Meant, args: &RecvArgs) -> Result<Exit> {
+pub(super) fn run((spec, interface): Meant, args: &RecvArgs, colours: Colours) -> Result<Exit> {
     let count = usize::from(args.many.receivers);
     let rotation = args.output.rotate.rotation();
     let targets = targets(&args.output)?;
-    let mut outputs = Outputs::open_rotating(&targets, rotation, Box::new(io::stdout()))?;
+    let mut outputs = Outputs::open_rotating(&targets, rotation, paper::stdout())?;
     args.launch.remove_stale()?;
     let interrupt = session::interrupt()?;
     let environment = environment::read(interface.clone());
@@ -42,7 +44,7 @@ pub(super) fn run((spec, interface): Meant, args: &RecvArgs) -> Result<Exit> {
         let _ = writeln!(io::stderr(), "{count} receivers; the lines are those of the first");
         preflight::warn(&spec);
     }
-    let trials = receive(&specs(&spec, count)?, args, &interrupt)?;
+    let trials = receive(&specs(&spec, count)?, args, colours, &interrupt)?;
     let mut merge = Merge::default();
     let mut exits = Vec::new();
     let mut answers = Vec::new();
@@ -83,6 +85,7 @@ fn specs(spec: &TrialSpec, count: usize) -> Result<Vec<TrialSpec>> {
 fn receive(
     specs: &[TrialSpec],
     args: &RecvArgs,
+    colours: Colours,
     interrupt: &Arc<AtomicBool>,
 ) -> Result<Vec<TrialReport>> {
     std::thread::scope(|scope| {
@@ -91,9 +94,10 @@ fn receive(
         for (number, spec) in specs.iter().enumerate() {
             let (say_ready, interrupt) = (say_ready.clone(), interrupt.clone());
             let is_shown = number == 0 && !args.output.quiet && spec.interval_ns > Nanos(0);
+            let shown = is_shown.then_some(colours);
             let thread = Builder::new()
                 .name(format!("recv-{number}"))
-                .spawn_scoped(scope, move || one(spec, interrupt, say_ready, is_shown))
+                .spawn_scoped(scope, move || one(spec, interrupt, say_ready, shown))
                 .map_err(|error| Error::os("cannot start a thread for a receiver", error))?;
             threads.push(thread);
         }
@@ -109,12 +113,12 @@ fn receive(
     })
 }
 
-/// One receiver.
+/// One receiver; its lines are `shown` or not.
 fn one(
     spec: &TrialSpec,
     interrupt: Arc<AtomicBool>,
     say_ready: Sender<()>,
-    is_shown: bool,
+    shown: Option<Colours>,
 ) -> Result<TrialReport> {
     let mut say_ready = Some(say_ready);
     let ready = move || {
@@ -123,8 +127,9 @@ fn one(
         Ok(())
     };
     let mut runner = LocalRunner { interrupt: interrupt.clone(), ready: Box::new(ready) };
-    let result = if is_shown {
-        let (mut line, mut silence) = (Line::new(Box::new(io::stderr())), Silence::default());
+    let result = if let Some(colours) = shown {
+        let mut line = Line::new(Box::new(io::stderr()));
+        let mut silence = Silence::on_stderr(colours);
         runner.run(spec, &mut Fanout(vec![&mut line, &mut silence]))
     } else {
         runner.run(spec, &mut Unwatched)

@@ -1,6 +1,7 @@
 //! `mcast-bench report`: saved results, shown, merged or compared.
 
 use super::exit::Exit;
+use super::paper;
 use super::report_args::{
     CompareArgs, HtmlArgs, MergeArgs, ReportArgs, ReportVerb, ShowArgs, SummaryArgs,
 };
@@ -37,7 +38,7 @@ fn show(args: ShowArgs) -> Result<Exit> {
     for distribution in sender.into_iter().chain(delay) {
         load::histogram(&saved.file, distribution)?;
     }
-    let mut outputs = Outputs::open(&or_human(args.reports), Box::new(io::stdout()))?;
+    let mut outputs = Outputs::open(&or_human(args.reports), paper::stdout())?;
     let started_at = humantime::parse_rfc3339(&report.trial.started_at).ok();
     let started_at = started_at.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let started_at = started_at.map(Nanos::from).unwrap_or_default();
@@ -100,7 +101,7 @@ fn compare(args: CompareArgs) -> Result<Exit> {
 fn html(args: HtmlArgs) -> Result<Exit> {
     let format = Several::formats()[0];
     let path = (args.output != Path::new("-")).then_some(args.output);
-    let mut outputs = Outputs::open(&[Target { format, path }], Box::new(io::stdout()))?;
+    let mut outputs = Outputs::open(&[Target { format, path }], paper::stdout())?;
     let mut sets = Vec::new();
     for path in &args.paths {
         let mut set = Set::new(path.display().to_string());
@@ -139,7 +140,7 @@ fn open<T: Subject>(args: SummaryArgs<T>) -> Result<Outputs<T>> {
     if args.json {
         targets.push("json".parse().expect("it is in the list of formats"));
     }
-    Outputs::open(&or_human(targets), Box::new(io::stdout()))
+    Outputs::open(&or_human(targets), paper::stdout())
 }
 
 fn or_human<T: Subject>(targets: Vec<Target<T>>) -> Vec<Target<T>> {

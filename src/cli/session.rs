@@ -2,9 +2,11 @@
 
 use super::args::GroupArgs;
 use super::capacity;
+use super::color::Colours;
 use super::exit::Exit;
 use super::interim::Interim;
 use super::output_args::{LaunchArgs, OutputArgs};
+use super::paper;
 use super::preflight::{self, Silence};
 use super::scenario_args::ScenarioArgs;
 use super::spec::Meant;
@@ -42,11 +44,12 @@ pub(super) fn run(
     output: &OutputArgs,
     launch: &LaunchArgs,
     mut state: Option<Keeper>,
+    colours: Colours,
 ) -> Result<Exit> {
     let mut metrics = output.metrics.listen(output.quiet)?;
     let targets = targets(output);
     let rotation = output.rotate.rotation();
-    let mut outputs = Outputs::open_rotating(&targets, rotation, Box::new(io::stdout()))?;
+    let mut outputs = Outputs::open_rotating(&targets, rotation, paper::stdout())?;
     // A launcher that waits for the file must not take that of an earlier trial for this one's.
     launch.remove_stale()?;
     let interrupt = interrupt()?;
@@ -67,9 +70,11 @@ pub(super) fn run(
     let mut runner =
         LocalRunner { interrupt: interrupt.clone(), ready: Box::new(move || launch.say_ready()) };
     let mut line = Line::new(Box::new(io::stderr()));
-    let mut view = output.live.open();
-    let mut silence =
-        view.as_ref().map_or_else(Silence::default, |view| Silence::new(Box::new(view.note())));
+    let mut view = output.live.open(colours);
+    let mut silence = match &view {
+        Some(view) => Silence::new(Box::new(view.note()), false),
+        None => Silence::on_stderr(colours),
+    };
     let mut interim = Interim::listen(match &view {
         Some(view) => Box::new(view.note()),
         None => Box::new(|text| drop(io::stderr().write_all(text.as_bytes()))),

@@ -1,14 +1,20 @@
 //! Findings about a host, for people.
 
 use crate::model::checkup::{Checkup, Finding, Verdict};
+use crate::report::human::page::lines;
 use std::io::{self, Write};
 
 /// Writes the verdict, and a line a finding; below it what a bad one spoils and how to mend it. Commands stay on one
-/// line, to be copied. `colours`: with those of ECMA-48.
+/// line, to be copied; the rest is broken at `width` characters. `colours`: with those of ECMA-48.
 ///
 /// # Errors
 /// What `out` says.
-pub fn write(checkup: &Checkup, colours: bool, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(
+    checkup: &Checkup,
+    colours: bool,
+    width: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let of = |verdict| checkup.findings.iter().filter(|found| found.verdict == verdict).count();
     let (problems, notes) = (of(Verdict::Problem), of(Verdict::Note));
     let place = format!("{} with {}", checkup.interface, groups(&checkup.groups));
@@ -16,33 +22,48 @@ pub fn write(checkup: &Checkup, colours: bool, out: &mut dyn Write) -> io::Resul
         true => (Verdict::Fine, "FIT"),
         false => (Verdict::Problem, "NOT FIT"),
     };
-    writeln!(
-        out,
-        "{}: {place}; problems: {problems}, notes: {notes}\n",
-        paint(verdict, word, colours)
-    )?;
-    write_findings(&checkup.findings, colours, out)
+    let summary = format!("{place}; problems: {problems}, notes: {notes}");
+    for line in lines(&format!("{word}: "), &summary, width) {
+        writeln!(out, "{}", painted(&line, word, verdict, colours))?;
+    }
+    writeln!(out)?;
+    write_findings(&checkup.findings, colours, width, out)
 }
 
 /// Writes the findings alone, as [`write()`] does.
 ///
 /// # Errors
 /// What `out` says.
-pub fn write_findings(findings: &[Finding], colours: bool, out: &mut dyn Write) -> io::Result<()> {
+pub fn write_findings(
+    findings: &[Finding],
+    colours: bool,
+    width: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     for Finding { check, verdict, what, spoils, fix } in findings {
-        let label = paint(*verdict, &format!("{:<8}", word_of(*verdict)), colours);
-        writeln!(out, "  {label}{check:<15} {what}")?;
-        for (arrow, text) in [("spoils:", spoils), ("fix:", fix)] {
-            if let Some(text) = text {
-                writeln!(out, "{:26}{arrow:<8}{text}", "")?;
-            }
+        let word = word_of(*verdict);
+        for line in lines(&format!("  {word:<8}{check:<15} "), what, width) {
+            writeln!(out, "{}", painted(&line, word, *verdict, colours))?;
+        }
+        for spoils in spoils.iter().flat_map(|text| lines("          spoils: ", text, width)) {
+            writeln!(out, "{spoils}")?;
+        }
+        if let Some(fix) = fix {
+            writeln!(out, "          fix:    {fix}")?;
         }
     }
     Ok(())
 }
 
-fn paint(verdict: Verdict, text: &str, colours: bool) -> String {
-    if colours { format!("\x1b[{}m{text}\x1b[0m", colour(verdict)) } else { text.to_owned() }
+/// A line with the colour of the verdict on the word that says it, where the line begins with that.
+fn painted(line: &str, word: &str, verdict: Verdict, colours: bool) -> String {
+    match line.trim_start().strip_prefix(word) {
+        Some(rest) if colours => {
+            let indent = " ".repeat(line.len() - word.len() - rest.len());
+            format!("{indent}\x1b[{}m{word}\x1b[0m{rest}", colour(verdict))
+        }
+        _ => line.to_owned(),
+    }
 }
 
 fn groups(groups: &[String]) -> String {
@@ -77,7 +98,7 @@ mod tests {
 
     fn written(colours: bool) -> String {
         let mut text = Vec::new();
-        write(&sample::checkup::checkup(), colours, &mut text).unwrap();
+        write(&sample::checkup::checkup(), colours, 60, &mut text).unwrap();
         String::from_utf8(text).unwrap()
     }
 
@@ -87,10 +108,10 @@ mod tests {
             written(false),
             "NOT FIT: eth1 with 233.252.0.7:5000; problems: 1, notes: 1\n\n  \
                ok      link            eth1 is up\n  \
-               note    engines         af_xdp: not permitted\n                          \
-                                       spoils: this engine cannot be used\n                          \
+               note    engines         af_xdp: not permitted\n          \
+                                       spoils: this engine cannot be used\n          \
                                        fix:    run it as root\n  \
-               PROBLEM memberships     cannot join\n                          \
+               PROBLEM memberships     cannot join\n          \
                                        spoils: receivers hear nothing\n"
         );
     }

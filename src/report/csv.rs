@@ -9,6 +9,7 @@ use crate::model::report::{RunReport, StreamReport, TrialReport};
 use crate::model::senders::{SenderConduct, SenderGaps, SenderThread};
 use crate::model::snapshot::{RxCounts, Snapshot, TxCounts};
 use crate::model::spec::Load;
+use crate::report::paper::Paper;
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use serde::Serialize;
@@ -33,7 +34,7 @@ impl ReportFormat for Csv {
         true
     }
 
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter> {
+    fn begin(&self, Paper { out, .. }: Paper) -> Box<dyn ReportWriter> {
         let rows = ::csv::WriterBuilder::new().has_headers(false).from_writer(out);
         Box::new(Writer { rows, has_header: false })
     }

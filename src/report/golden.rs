@@ -4,6 +4,7 @@ use super::{ReportFormat, Subject};
 use crate::model::report::RunReport;
 use crate::model::sample;
 use crate::model::snapshot::Snapshot;
+use crate::report::paper::Paper;
 use crate::report::{csv, hdr, hlog, human, json, jsonl};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -32,7 +33,7 @@ fn written(format: &dyn ReportFormat, report: &RunReport) -> String {
 
 fn written_with(format: &dyn ReportFormat, report: &RunReport, intervals: &[Snapshot]) -> String {
     let out = Shared::default();
-    let mut writer = format.begin(Box::new(out.clone()));
+    let mut writer = format.begin(Paper::endless(Box::new(out.clone())));
     writer.start(&report.trial.spec, sample::STARTED_AT).unwrap();
     intervals.iter().for_each(|snapshot| writer.interval(snapshot).unwrap());
     sample::events().iter().for_each(|event| writer.event(event).unwrap());
@@ -51,20 +52,23 @@ fn check(name: &str, text: &str) {
 pub(super) fn check_written<T: Subject>(name: &str, format: &str, subject: &T) {
     let out = Shared::default();
     let format = T::formats().iter().find(|known| known.name() == format).unwrap();
-    format.begin(Box::new(out.clone())).finish(subject).unwrap();
+    format.begin(Paper::endless(Box::new(out.clone()))).finish(subject).unwrap();
     check(name, &String::from_utf8(out.0.lock().unwrap().clone()).unwrap());
 }
 
 /// Checks what is written for people of something that is no single run.
 pub(super) fn check_human<T: Subject>(name: &str, subject: &T) {
-    let out = Shared::default();
     let format = T::formats().iter().find(|format| format.name() == "human").unwrap();
-    format.begin(Box::new(out.clone())).finish(subject).unwrap();
-    let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
-    for line in text.lines() {
-        assert!(line.chars().count() <= 80 && line.trim_end() == line, "{line}");
+    for (name, columns) in [(name, 80), (&format!("{name}_narrow"), 60)] {
+        let out = Shared::default();
+        let paper = Paper::of_columns(Box::new(out.clone()), columns);
+        format.begin(paper).finish(subject).unwrap();
+        let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
+        for line in text.lines() {
+            assert!(line.chars().count() <= columns && line.trim_end() == line, "{line}");
+        }
+        check(name, &text);
     }
-    check(name, &text);
 }
 
 /// Deflated bytes differ between versions of zlib; what they hold does not.

@@ -4,6 +4,7 @@
 
 use super::{AtEnd, ReportFormat, ReportWriter};
 use crate::model::report::RunReport;
+use crate::report::paper::Paper;
 use hdrhistogram::Histogram;
 use hdrhistogram::iterators::{HistogramIterator, recorded};
 use std::io::{self, Write};
@@ -20,7 +21,7 @@ impl ReportFormat for Hdr {
         "percentiles of delay (a sender's: of lateness) in µs, .hgrm for HDR plotters"
     }
 
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter> {
+    fn begin(&self, Paper { out, .. }: Paper) -> Box<dyn ReportWriter> {
         Box::new(AtEnd { out, write })
     }
 }

@@ -11,6 +11,7 @@ use crate::model::metrics::Patterns;
 use crate::model::report::RunReport;
 use crate::model::snapshot::Snapshot;
 use crate::model::spec::TrialSpec;
+use crate::report::paper::Paper;
 use crate::stats::coarse::CoarseHistogram;
 use crate::stats::latency::{self, Latency};
 use crate::stats::patterns::PatternHistograms;
@@ -39,7 +40,7 @@ impl ReportFormat for Hlog {
         true
     }
 
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter> {
+    fn begin(&self, Paper { out, .. }: Paper) -> Box<dyn ReportWriter> {
         Box::new(Writer { out, intervals: 0 })
     }
 }

@@ -3,6 +3,7 @@
 use super::hdr::{self, Hdr};
 use super::{AtEnd, ReportFormat, ReportWriter};
 use crate::model::join::JoinReport;
+use crate::report::paper::Paper;
 use std::io::{self, Write};
 
 impl ReportFormat<JoinReport> for Hdr {
@@ -14,7 +15,7 @@ impl ReportFormat<JoinReport> for Hdr {
         "percentiles from the calls that join to the first datagrams in µs, .hgrm for HDR plotters"
     }
 
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter<JoinReport>> {
+    fn begin(&self, Paper { out, .. }: Paper) -> Box<dyn ReportWriter<JoinReport>> {
         Box::new(AtEnd { out, write })
     }
 }

@@ -3,6 +3,7 @@
 //! `doctor.schema.json`, `dump.schema.json` and `interfaces.schema.json` the others.
 
 use super::{AtEnd, ReportFormat, ReportWriter, Subject};
+use crate::report::paper::Paper;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -18,7 +19,7 @@ impl<T: Subject + Serialize> ReportFormat<T> for Json {
         "everything as one JSON object, for scripts"
     }
 
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter<T>> {
+    fn begin(&self, Paper { out, .. }: Paper) -> Box<dyn ReportWriter<T>> {
         Box::new(AtEnd { out, write })
     }
 }

@@ -6,6 +6,7 @@ use crate::model::event::Event;
 use crate::model::report::RunReport;
 use crate::model::snapshot::Snapshot;
 use crate::model::spec::TrialSpec;
+use crate::report::paper::Paper;
 use crate::units::Nanos;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -27,7 +28,7 @@ impl ReportFormat for JsonLines {
         true
     }
 
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter> {
+    fn begin(&self, Paper { out, .. }: Paper) -> Box<dyn ReportWriter> {
         Box::new(Writer { out })
     }
 }

@@ -11,11 +11,13 @@ use crate::model::report::RunReport;
 use crate::model::snapshot::Snapshot;
 use crate::model::spec::TrialSpec;
 use crate::units::Nanos;
+use paper::Paper;
 use std::io::{self, Write};
 
 pub mod file;
 pub mod output;
 pub mod rotate;
+pub mod paper;
 
 pub mod csv;
 pub mod hdr;
@@ -60,8 +62,8 @@ pub trait ReportFormat<T = RunReport>: Sync {
     fn grows(&self) -> bool {
         false
     }
-    /// Starts a report that goes to `out`. Writes nothing yet.
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter<T>>;
+    /// Starts a report that goes to `paper`. Writes nothing yet.
+    fn begin(&self, paper: Paper) -> Box<dyn ReportWriter<T>>;
 }
 
 /// A report on its way. After an error it is told nothing more.

@@ -1,6 +1,7 @@
 //! Where reports go: standard output, or files that get their name only when they are whole.
 
 use super::file::{self, Partial, Place};
+use super::paper::Paper;
 use super::rotate::{Rotating, Rotation};
 use super::{ReportFormat, ReportWriter, Subject};
 use crate::error::{Error, Result};
@@ -11,7 +12,7 @@ use crate::model::snapshot::Snapshot;
 use crate::model::spec::TrialSpec;
 use crate::units::Nanos;
 use std::fmt;
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -77,7 +78,7 @@ impl<T> Outputs<T> {
     ///
     /// # Errors
     /// Says which target cannot be written, or that two of them would overwrite each other.
-    pub fn open(targets: &[Target<T>], stdout: Box<dyn Write + Send>) -> Result<Self> {
+    pub fn open(targets: &[Target<T>], stdout: Paper) -> Result<Self> {
         Self::open_rotating(targets, None, stdout)
     }
 
@@ -88,7 +89,7 @@ impl<T> Outputs<T> {
     pub fn open_rotating(
         targets: &[Target<T>],
         rotation: Option<Rotation>,
-        stdout: Box<dyn Write + Send>,
+        stdout: Paper,
     ) -> Result<Self> {
         if rotation.is_some() && !targets.iter().any(Target::grows) {
             return Err(Error::usage("--rotate has no file that grows while the trial runs")
@@ -169,11 +170,11 @@ impl<T> Output<T> {
     fn new(
         format: &dyn ReportFormat<T>,
         name: String,
-        out: Box<dyn Write + Send>,
+        Paper { out, width }: Paper,
         partial: Option<Partial>,
     ) -> Self {
-        let writer = Some(format.begin(Box::new(BufWriter::new(out))));
-        Self { name, writer, partial, rotating: None }
+        let paper = Paper { out: Box::new(BufWriter::new(out)), width };
+        Self { name, writer: Some(format.begin(paper)), partial, rotating: None }
     }
 
     fn to_file(
@@ -189,7 +190,9 @@ impl<T> Output<T> {
                 return Err(Error::usage(format!("--rotate cannot rename {name}: it is no file"))
                     .hint("name a file in a directory that you may write to"));
             }
-            Place::There(out) => return Ok(Self::new(format, name, Box::new(out), None)),
+            Place::There(out) => {
+                return Ok(Self::new(format, name, Paper::endless(Box::new(out)), None));
+            }
             Place::New(place) => place,
         };
         if others.iter().any(|other| other.is(&place)) {
@@ -204,7 +207,7 @@ impl<T> Output<T> {
         }
         let created = Partial::create(place);
         let (partial, out) = created.map_err(|error| file::cannot_create("report", path, error))?;
-        Ok(Self::new(format, name, Box::new(out), Some(partial)))
+        Ok(Self::new(format, name, Paper::endless(Box::new(out)), Some(partial)))
     }
 
     fn is(&self, place: &Path) -> bool {

@@ -7,6 +7,7 @@ use super::{AtEnd, ReportFormat, ReportWriter};
 use crate::model::delay::{Distribution, OneWayDelay};
 use crate::model::ping::{PingCounts, PingReport};
 use crate::model::roundtrip::RoundTrips;
+use crate::report::paper::Paper;
 use crate::units::Nanos;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -21,7 +22,7 @@ impl ReportFormat<PingReport> for Csv {
         "a table: a row a responder, then the total"
     }
 
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter<PingReport>> {
+    fn begin(&self, Paper { out, .. }: Paper) -> Box<dyn ReportWriter<PingReport>> {
         Box::new(AtEnd { out, write: write_csv })
     }
 }
@@ -35,7 +36,7 @@ impl ReportFormat<PingReport> for Hdr {
         "percentiles of the round trips of all responders in µs, .hgrm for HDR plotters"
     }
 
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter<PingReport>> {
+    fn begin(&self, Paper { out, .. }: Paper) -> Box<dyn ReportWriter<PingReport>> {
         Box::new(AtEnd { out, write: write_hdr })
     }
 }
@@ -49,7 +50,7 @@ impl ReportFormat<PingReport> for Hlog {
         "HdrHistogram's log: a histogram of all round trips, of their parts, and of each responder"
     }
 
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter<PingReport>> {
+    fn begin(&self, Paper { out, .. }: Paper) -> Box<dyn ReportWriter<PingReport>> {
         Box::new(AtEnd { out, write: write_hlog })
     }
 }

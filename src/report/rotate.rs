@@ -4,6 +4,7 @@
 //! begun, such as `PATH.20260131T120000.250Z`: names never change, sort by age, and no restart overwrites one.
 
 use super::file::{self, Partial};
+use super::paper::Paper;
 use super::{ReportFormat, ReportWriter};
 use crate::model::event::Event;
 use crate::model::snapshot::Snapshot;
@@ -152,7 +153,7 @@ impl<T> Current<T> {
         let partial = partial.named(free(place, SystemTime::now(), ""));
         let bytes = Arc::new(AtomicU64::new(0));
         let out = Counting { out, bytes: bytes.clone() };
-        let writer = format.begin(Box::new(BufWriter::new(out)));
+        let writer = format.begin(Paper::endless(Box::new(BufWriter::new(out))));
         Ok(Self { writer, partial, bytes, since: None })
     }
 }

@@ -8,14 +8,14 @@ const TAKEN: &str = "\x1b[?1049h";
 const GIVEN_BACK: &str = "\x1b[?1049l";
 
 /// The program on a terminal of so many columns and lines.
-struct OnTerminal {
+pub(super) struct OnTerminal {
     child: Child,
     seen: String,
 }
 
 impl OnTerminal {
     /// `None`, and a line that says so, where there is no script(1).
-    fn start(size: (u16, u16), args: &str) -> Option<Self> {
+    pub(super) fn start(size: (u16, u16), args: &str) -> Option<Self> {
         let (columns, lines) = size;
         let program = env!("CARGO_BIN_EXE_mcast-bench");
         let command = format!("stty cols {columns} rows {lines}; exec {program} {args}");
@@ -48,8 +48,14 @@ impl OnTerminal {
         self.child.stdin.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
     }
 
+    /// Reads to the end of a program that draws nothing. Returns the exit code, and all that was printed.
+    pub(super) fn plain_end(mut self) -> (Option<i32>, String) {
+        self.child.stdout.as_mut().unwrap().read_to_string(&mut self.seen).unwrap();
+        (self.child.wait().unwrap().code(), self.seen)
+    }
+
     /// Reads to the end. Returns the exit code, and what was printed after the terminal was given back.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(super) fn end(mut self) -> (Option<i32>, String) {
         self.child.stdout.as_mut().unwrap().read_to_string(&mut self.seen).unwrap();
         let code = self.child.wait().unwrap().code();
         let (_, after) = self.seen.split_once(GIVEN_BACK).expect("the terminal is given back");

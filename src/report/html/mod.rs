@@ -22,6 +22,7 @@ use super::human::verdict;
 use super::{ReportFormat, ReportWriter};
 use crate::model::report::RunReport;
 use crate::model::snapshot::Snapshot;
+use crate::report::paper::Paper;
 use page::Page;
 use std::io::{self, Write};
 use timeline::Timeline;
@@ -38,7 +39,7 @@ impl ReportFormat for Html {
         "a page for a browser, with charts over time; one file, nothing is loaded"
     }
 
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter> {
+    fn begin(&self, Paper { out, .. }: Paper) -> Box<dyn ReportWriter> {
         Box::new(Writer { out, timeline: Timeline::default() })
     }
 }

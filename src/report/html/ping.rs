@@ -7,6 +7,7 @@ use super::{Html, sections};
 use crate::model::ping::{PingCounts, PingReport};
 use crate::report::human::delay::or_lost;
 use crate::report::human::{origin, ping};
+use crate::report::paper::Paper;
 use crate::report::{AtEnd, ReportFormat, ReportWriter};
 use crate::units::human::grouped;
 use crate::units::text::{count, percent};
@@ -21,7 +22,7 @@ impl ReportFormat<PingReport> for Html {
         "a page for a browser, with charts; one file, nothing is loaded"
     }
 
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter<PingReport>> {
+    fn begin(&self, Paper { out, .. }: Paper) -> Box<dyn ReportWriter<PingReport>> {
         Box::new(AtEnd { out, write })
     }
 }

@@ -8,6 +8,7 @@ use crate::model::event::Event;
 use crate::model::limit::LimitResult;
 use crate::model::report::{RunReport, TrialReport};
 use crate::report::blame;
+use crate::report::human::page::words;
 use crate::report::human::{self, delay::or_lost, origin};
 use crate::report::warnings::{Explained, bottleneck};
 use crate::units::human::grouped;
@@ -24,7 +25,9 @@ pub(super) fn verdict<T: Explained<R>, R>(
     let is_good = word == "VALID";
     page.open(if is_good { "<div class=\"verdict good\">" } else { "<div class=\"verdict bad\">" });
     page.element("b", word);
-    page.text(news);
+    // In large letters, where a number must not lose its unit to the next line.
+    let unbroken = words(news).iter().map(|word| word.replace(' ', "\u{a0}")).collect::<Vec<_>>();
+    page.text(&unbroken.join(" "));
     explained(reasons, report, page);
     page.close("</div>");
 }

@@ -9,6 +9,7 @@ use crate::model::compared::{Change, ComparedLine, Comparison, Spread, Unit};
 use crate::report::compare::{Run, compare};
 use crate::report::human::{compared, verdict};
 use crate::report::load::{self, Saved};
+use crate::report::paper::Paper;
 use crate::report::{AtEnd, ReportFormat, ReportWriter, Subject};
 use crate::stats::latency;
 use crate::units::text::{count, percent};
@@ -101,7 +102,7 @@ impl ReportFormat<Several> for Html {
         "a page for a browser: the results beside each other"
     }
 
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter<Several>> {
+    fn begin(&self, Paper { out, .. }: Paper) -> Box<dyn ReportWriter<Several>> {
         Box::new(AtEnd { out, write })
     }
 }

@@ -8,6 +8,7 @@ use crate::model::sample::{self, roundtrip};
 use crate::model::spec::Role;
 use crate::report::Subject;
 use crate::report::load::Saved;
+use crate::report::paper::Paper;
 use crate::units::Nanos;
 use std::sync::{Arc, Mutex};
 
@@ -28,7 +29,7 @@ impl Write for Shared {
 fn written<T: Subject>(subject: &T) -> String {
     let out = Shared::default();
     let format = T::formats().iter().find(|format| format.name() == "html").unwrap();
-    format.begin(Box::new(out.clone())).finish(subject).unwrap();
+    format.begin(Paper::endless(Box::new(out.clone()))).finish(subject).unwrap();
     let bytes = out.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()
 }

@@ -1,12 +1,13 @@
 //! Two sets of runs for a person: what got worse first, then the numbers.
 
-use super::page::{Page, WIDTH};
-use super::{AtEnd, Human, ReportFormat, ReportWriter};
+use super::page::Page;
+use super::table;
+use super::{Human, ReportFormat, ReportWriter, ToRead};
 use crate::model::compared::*;
+use crate::report::paper::Paper;
 use crate::units::Nanos;
 use crate::units::text::{count, per_second, percent};
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use std::io::{self, Write};
+use std::io;
 
 impl ReportFormat<Comparison> for Human {
     fn name(&self) -> &'static str {
@@ -17,21 +18,20 @@ impl ReportFormat<Comparison> for Human {
         "for people: what got worse, then the numbers"
     }
 
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter<Comparison>> {
-        Box::new(AtEnd { out, write })
+    fn begin(&self, paper: Paper) -> Box<dyn ReportWriter<Comparison>> {
+        Box::new(ToRead { paper, write })
     }
 }
 
-fn write(compared: &Comparison, out: &mut dyn Write) -> io::Result<()> {
-    let mut page = Page::new(out);
-    write_verdict(compared, &mut page)?;
+fn write(compared: &Comparison, page: &mut Page<'_>) -> io::Result<()> {
+    write_verdict(compared, page)?;
     page.section("Runs", "")?;
-    write_set("A", &compared.a, &mut page)?;
-    write_set("B", &compared.b, &mut page)?;
+    write_set("A", &compared.a, page)?;
+    write_set("B", &compared.b, page)?;
     let single = compared.a.runs == 1 && compared.b.runs == 1;
     let about = if single { "" } else { "below them, the lowest and the highest run" };
     page.section(if single { "Numbers" } else { "Medians" }, about)?;
-    table(&compared.lines).lines().try_for_each(|line| page.line(&format!(" {line}")))?;
+    write_table(&compared.lines, page)?;
     if compared.a.runs == 1 || compared.b.runs == 1 {
         page.paragraph(&format!(
             "A single run has no spread: here a median counts as different beyond {} (--tolerance). \
@@ -95,26 +95,17 @@ fn write_set(name: &str, set: &RunSet, page: &mut Page<'_>) -> io::Result<()> {
     page.row(name, &format!("{}, {}{invalid}", set.path, count(set.runs as u64, "run")))
 }
 
-fn table(lines: &[ComparedLine]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(WIDTH as u16 - 1)
-        .set_header(["", "A", "B", "B/A", "verdict"]);
-    for line in lines {
-        table.add_row([
+fn write_table(lines: &[ComparedLine], page: &mut Page<'_>) -> io::Result<()> {
+    let rows = lines.iter().map(|line| {
+        vec![
             label(line),
+            word(line.verdict).into(),
             cell(line.unit, line.a.as_ref()),
             cell(line.unit, line.b.as_ref()),
             line.ratio.map(|ratio| format!("{ratio:.3}")).unwrap_or_default(),
-            word(line.verdict).into(),
-        ]);
-    }
-    for column in table.column_iter_mut().skip(1).take(3) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
+        ]
+    });
+    table::write(&["", "verdict", "A", "B", "B/A"], 2, &rows.collect::<Vec<_>>(), page)
 }
 
 /// A rate has its unit here, because beside both ends of a spread there is no room for it.

@@ -1,12 +1,13 @@
 //! What a responder did, for a person.
 
-use super::merged::write_table;
 use super::page::Page;
-use super::{AtEnd, Human, ReportFormat, ReportWriter, noted, origin, write_events};
+use super::table;
+use super::{Human, ReportFormat, ReportWriter, ToRead, noted, origin, write_events};
 use crate::model::echo::{EchoReport, ReplyTo};
+use crate::report::paper::Paper;
 use crate::units::human::grouped;
 use crate::units::text::count;
-use std::io::{self, Write};
+use std::io;
 
 /// Most rows of a table.
 const MOST: usize = 20;
@@ -20,13 +21,12 @@ impl ReportFormat<EchoReport> for Human {
         "for people: what was asked and answered"
     }
 
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter<EchoReport>> {
-        Box::new(AtEnd { out, write })
+    fn begin(&self, paper: Paper) -> Box<dyn ReportWriter<EchoReport>> {
+        Box::new(ToRead { paper, write })
     }
 }
 
-fn write(report: &EchoReport, out: &mut dyn Write) -> io::Result<()> {
-    let mut page = Page::new(out);
+fn write(report: &EchoReport, page: &mut Page<'_>) -> io::Result<()> {
     let outcome = &report.outcome;
     let counts = &outcome.totals.counts;
     let asked = match outcome.askers.len() {
@@ -69,15 +69,15 @@ fn write(report: &EchoReport, out: &mut dyn Write) -> io::Result<()> {
                 .chain(numbers.map(grouped))
                 .collect()
         });
-        write_table(&header, 2, cells.collect(), &mut page)?;
+        table::write(&header, 2, &cells.collect::<Vec<_>>(), page)?;
         if let Some(more @ 1..) = outcome.askers.len().checked_sub(MOST) {
             page.paragraph(&format!("... and {more} more (all of them in --report json)"))?;
         }
     }
-    write_events(&outcome.events, &mut page)?;
+    write_events(&outcome.events, page)?;
     let (duration, start) = (outcome.duration_ns, &outcome.started_at);
     page.section("Measured", &format!("{duration} from {start}, mcast-bench {}", report.version))?;
     page.row("command", &report.command)?;
     page.row("group", &outcome.spec.group.to_string())?;
-    origin::write_machine(&report.environment, Some(&outcome.receive_buffer), &mut page)
+    origin::write_machine(&report.environment, Some(&outcome.receive_buffer), page)
 }

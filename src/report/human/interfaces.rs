@@ -11,12 +11,12 @@ use std::net::IpAddr;
 /// Most groups of an interface that are named; whoever wants more reads them by machine.
 const MOST: usize = 12;
 
-/// Writes a section an interface.
+/// Writes a section an interface, in lines of `width` characters.
 ///
 /// # Errors
 /// What `out` says.
-pub fn write(list: &InterfaceList, out: &mut dyn Write) -> io::Result<()> {
-    let mut page = Page::new(out);
+pub fn write(list: &InterfaceList, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let mut page = Page::new(out, width);
     for (number, interface) in list.interfaces.iter().enumerate() {
         if number > 0 {
             page.line("")?;
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn a_section_each() {
         let mut text = Vec::new();
-        write(&sample::interfaces::interfaces(), &mut text).unwrap();
+        write(&sample::interfaces::interfaces(), 80, &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         assert_eq!(
             text,
@@ -85,6 +85,11 @@ mod tests {
                addresses    none\n  \
                groups       none\n"
         );
-        assert!(text.lines().all(|line| line.chars().count() <= 80));
+        let mut narrow = Vec::new();
+        write(&sample::interfaces::interfaces(), 60, &mut narrow).unwrap();
+        let narrow = String::from_utf8(narrow).unwrap();
+        assert!(narrow.lines().all(|line| line.chars().count() <= 60), "{narrow}");
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(words(&narrow), words(&text));
     }
 }

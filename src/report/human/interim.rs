@@ -5,6 +5,7 @@ use super::page::Page;
 use crate::model::by_stream::StreamInterval;
 use crate::model::delay::Percentiles;
 use crate::model::so_far::SoFar;
+use crate::report::paper::NARROWEST;
 use crate::stats::latency::Latency;
 use crate::units::human::grouped;
 use crate::units::text::{count, percent, signed};
@@ -14,11 +15,11 @@ use std::io;
 /// Most streams that are named.
 const MOST: usize = 20;
 
-/// What is known so far, on at most 80 columns.
+/// What is known so far, on any terminal.
 pub fn text(of: &SoFar) -> String {
     let mut out = Vec::new();
     // Memory takes everything.
-    let _ = write(of, &mut Page::new(&mut out));
+    let _ = write(of, &mut Page::new(&mut out, NARROWEST));
     String::from_utf8_lossy(&out).into_owned()
 }
 

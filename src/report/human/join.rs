@@ -1,17 +1,18 @@
 //! Joins and leaves for a person: the verdict, then when groups came and when they stopped.
 
 use super::page::Page;
-use super::{AtEnd, Human, ReportFormat, ReportWriter, joined, noted, origin, write_events};
+use super::table;
+use super::{Human, ReportFormat, ReportWriter, ToRead, joined, noted, origin, write_events};
 use crate::model::delay::{Distribution, Percentiles};
 use crate::model::join::{
     InterfaceCounts, JoinInvalid, JoinOutcome, JoinReport, JoinSpec, LeaveDelays, Order, ZapDelays,
 };
-use crate::report::human::merged::write_table;
+use crate::report::paper::Paper;
 use crate::report::warnings::Explained;
 use crate::units::Nanos;
 use crate::units::human::grouped;
 use crate::units::text::count;
-use std::io::{self, Write};
+use std::io;
 
 /// Groups that have a row; the JSON has all.
 const MOST_ROWS: usize = 20;
@@ -25,30 +26,29 @@ impl ReportFormat<JoinReport> for Human {
         "for people: the verdict, then when groups came and when they stopped"
     }
 
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter<JoinReport>> {
-        Box::new(AtEnd { out, write })
+    fn begin(&self, paper: Paper) -> Box<dyn ReportWriter<JoinReport>> {
+        Box::new(ToRead { paper, write })
     }
 }
 
-fn write(report: &JoinReport, out: &mut dyn Write) -> io::Result<()> {
-    let mut page = Page::new(out);
+fn write(report: &JoinReport, page: &mut Page<'_>) -> io::Result<()> {
     let outcome = &report.outcome;
-    write_verdict(report, &mut page)?;
-    write_counts(outcome, &mut page)?;
-    write_joins(outcome, &mut page)?;
+    write_verdict(report, page)?;
+    write_counts(outcome, page)?;
+    write_joins(outcome, page)?;
     if let (Some(leave), Some(seen)) = (&outcome.leave, &outcome.totals.interface) {
-        write_leaves(outcome, leave, seen, &mut page)?;
+        write_leaves(outcome, leave, seen, page)?;
     }
     if let Some(zap) = &outcome.zap {
-        write_zaps(zap, &mut page)?;
+        write_zaps(zap, page)?;
     }
-    write_groups(outcome, &mut page)?;
-    write_events(&outcome.events, &mut page)?;
+    write_groups(outcome, page)?;
+    write_events(&outcome.events, page)?;
     let (duration, start) = (outcome.duration_ns, &outcome.started_at);
     page.section("Measured", &format!("{duration} from {start}, mcast-bench {}", report.version))?;
     page.row("command", &report.command)?;
     page.row("groups", &plan(&outcome.spec))?;
-    origin::write_machine(&report.environment, Some(&outcome.receive_buffer), &mut page)
+    origin::write_machine(&report.environment, Some(&outcome.receive_buffer), page)
 }
 
 fn write_verdict(report: &JoinReport, page: &mut Page<'_>) -> io::Result<()> {
@@ -112,18 +112,18 @@ fn write_counts(outcome: &JoinOutcome, page: &mut Page<'_>) -> io::Result<()> {
 fn write_joins(outcome: &JoinOutcome, page: &mut Page<'_>) -> io::Result<()> {
     let join = &outcome.join;
     page.section("Join delay", "call (setsockopt) to first datagram up to the socket")?;
-    table(&join.to_socket_ns.percentiles, "nothing came", page)?;
+    percentiles(&join.to_socket_ns.percentiles, "nothing came", page)?;
     short("call", &join.call_ns, "how long the call took", page)?;
     if let (Some(report), Some(network)) = (&join.to_report_ns, &join.from_report_ns) {
         short("to report", report, "call to the report on the wire", page)?;
         let about = "report on the wire to first datagram at the interface, of groups that did not flow already \
                      (RFC 3918 section 6.1)";
         page.section("Group join", about)?;
-        table(&network.percentiles, "no such join", page)?;
+        percentiles(&network.percentiles, "no such join", page)?;
     }
     if let Some(all) = &outcome.all_ns {
         page.section("All groups", "first call of a round to first datagram of the last group")?;
-        table(&all.percentiles, "no round in which all came", page)?;
+        percentiles(&all.percentiles, "no round in which all came", page)?;
     }
     Ok(())
 }
@@ -136,7 +136,7 @@ fn write_leaves(
 ) -> io::Result<()> {
     let about = "report on the wire to last datagram at the interface (RFC 3918 section 6.2)";
     page.section("Group leave", about)?;
-    table(&leave.from_report_ns.percentiles, "no reported leave was seen to its end", page)?;
+    percentiles(&leave.from_report_ns.percentiles, "no reported leave was seen to its end", page)?;
     short("from call", &leave.to_last_ns, "call to the last datagram", page)?;
     short("call", &leave.call_ns, "how long the call took", page)?;
     short("to report", &leave.to_report_ns, "call to the report on the wire", page)?;
@@ -154,10 +154,10 @@ fn write_leaves(
 
 fn write_zaps(zap: &ZapDelays, page: &mut Page<'_>) -> io::Result<()> {
     page.section("Without data", "last datagram of a group to first of the next, at the socket")?;
-    table(&zap.gap_ns.percentiles, "no zap was done with", page)?;
+    percentiles(&zap.gap_ns.percentiles, "no zap was done with", page)?;
     let Some(overlap) = &zap.overlap_ns else { return Ok(()) };
     page.section("Overlap", "first of the new group to the last of the old, at the interface")?;
-    table(&overlap.percentiles, "no old group was seen to its end", page)
+    percentiles(&overlap.percentiles, "no old group was seen to its end", page)
 }
 
 fn write_groups(outcome: &JoinOutcome, page: &mut Page<'_>) -> io::Result<()> {
@@ -173,7 +173,7 @@ fn write_groups(outcome: &JoinOutcome, page: &mut Page<'_>) -> io::Result<()> {
         let times = [row.min_ns, row.max_ns].map(or_none);
         [row.group.clone()].into_iter().chain(counts).chain(times).collect()
     });
-    write_table(&header, 1, cells.collect(), page)
+    table::write(&header, 1, &cells.collect::<Vec<_>>(), page)
 }
 
 /// What it did, in one line.
@@ -191,7 +191,7 @@ fn plan(spec: &JoinSpec) -> String {
 }
 
 /// Percentiles; what they reach into that did not happen is `never`.
-fn table(of: &Percentiles, otherwise: &str, page: &mut Page<'_>) -> io::Result<()> {
+fn percentiles(of: &Percentiles, otherwise: &str, page: &mut Page<'_>) -> io::Result<()> {
     if of.count == 0 {
         return page.paragraph(otherwise);
     }

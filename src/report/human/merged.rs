@@ -1,14 +1,15 @@
 //! A group of receivers for a person: the group as one, then who differs.
 
-use super::page::{Page, WIDTH};
-use super::{AtEnd, Human, ReportFormat, ReportWriter, delay, noted};
+use super::page::Page;
+use super::table;
+use super::{Human, ReportFormat, ReportWriter, ToRead, delay, noted};
 use crate::model::merged::*;
+use crate::report::paper::Paper;
 use crate::units::Nanos;
 use crate::units::human::grouped;
 use crate::units::text::{bits_per_second, count, per_second, percent};
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use std::cmp::Reverse;
-use std::io::{self, Write};
+use std::io;
 
 /// Most rows of a table; whoever wants more reads them by machine.
 const MOST: usize = 20;
@@ -25,24 +26,23 @@ impl ReportFormat<MergedReport> for Human {
         "for people: the group as one, then who differs"
     }
 
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter<MergedReport>> {
-        Box::new(AtEnd { out, write })
+    fn begin(&self, paper: Paper) -> Box<dyn ReportWriter<MergedReport>> {
+        Box::new(ToRead { paper, write })
     }
 }
 
-fn write(merged: &MergedReport, out: &mut dyn Write) -> io::Result<()> {
-    let mut page = Page::new(out);
-    write_verdict(merged, &mut page)?;
+fn write(merged: &MergedReport, page: &mut Page<'_>) -> io::Result<()> {
+    write_verdict(merged, page)?;
     if merged.group.receivers > 0 {
-        write_group(&merged.group, &mut page)?;
-        write_losses(merged, &mut page)?;
-        write_delays(merged, &mut page)?;
+        write_group(&merged.group, page)?;
+        write_losses(merged, page)?;
+        write_delays(merged, page)?;
     }
     if let Some(all) = &merged.one_way_delay_ns {
-        delay::write_one_way(all, &mut page)?;
+        delay::write_one_way(all, page)?;
     }
-    write_senders(&merged.senders, &mut page)?;
-    write_streams(&merged.streams, &mut page)?;
+    write_senders(&merged.senders, page)?;
+    write_streams(&merged.streams, page)?;
     if !merged.warnings.is_empty() {
         page.section("Warnings", "")?;
         merged.warnings.iter().try_for_each(|warning| page.explained(warning, merged))?;
@@ -51,7 +51,7 @@ fn write(merged: &MergedReport, out: &mut dyn Write) -> io::Result<()> {
         page.section("Skipped", "not in these numbers")?;
         let shown = merged.skipped.iter().take(MOST);
         shown.clone().try_for_each(|skipped| page.paragraph(&skipped.reason))?;
-        write_more(merged.skipped.len(), &mut page)?;
+        write_more(merged.skipped.len(), page)?;
     }
     let files = merged.receivers.iter().map(|row| &row.file);
     let files = files.chain(merged.senders.iter().map(|row| &row.file));
@@ -135,7 +135,7 @@ fn write_losses(merged: &MergedReport, page: &mut Page<'_>) -> io::Result<()> {
             grouped(row.lost_own),
         ]
     });
-    write_table(&header, 1, cells.collect(), page)?;
+    table::write(&header, 1, &cells.collect::<Vec<_>>(), page)?;
     write_more(rows.len(), page)?;
     let unknown: u64 = rows.iter().map(|row| row.lost_not_compared).sum();
     if unknown > 0 {
@@ -188,7 +188,7 @@ fn write_delays(merged: &MergedReport, page: &mut Page<'_>) -> io::Result<()> {
         let in_words = |time: Option<Nanos>| time.map_or("?".into(), |time| time.to_string());
         [short(&row.name)].into_iter().chain(times.map(in_words)).collect()
     });
-    write_table(&header, 1, cells.collect(), page)?;
+    table::write(&header, 1, &cells.collect::<Vec<_>>(), page)?;
     write_more(rows.len(), page)
 }
 
@@ -212,7 +212,7 @@ fn write_senders(senders: &[MergedSender], page: &mut Page<'_>) -> io::Result<()
         let numbers = [row.intended, row.offered, refused].map(grouped);
         [short(&row.name)].into_iter().chain(numbers).chain([said]).collect()
     });
-    write_table(&header, 1, cells.collect(), page)?;
+    table::write(&header, 1, &cells.collect::<Vec<_>>(), page)?;
     write_more(senders.len(), page)
 }
 
@@ -239,28 +239,8 @@ fn write_streams(streams: &[MergedStream], page: &mut Page<'_>) -> io::Result<()
             grouped(row.lost_by_all),
         ]
     });
-    write_table(&header, 2, cells.collect(), page)?;
+    table::write(&header, 2, &cells.collect::<Vec<_>>(), page)?;
     write_more(rows.len(), page)
-}
-
-/// The first `texts` columns hold text, the others numbers.
-pub(super) fn write_table(
-    header: &[&str],
-    texts: usize,
-    rows: Vec<Vec<String>>,
-    page: &mut Page<'_>,
-) -> io::Result<()> {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(WIDTH as u16 - 1)
-        .set_header(header)
-        .add_rows(rows);
-    for column in table.column_iter_mut().skip(texts) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.lines().try_for_each(|line| page.line(&format!(" {line}")))
 }
 
 fn write_more(rows: usize, page: &mut Page<'_>) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! What a person reads at the end: the verdict first, then what it rests on. At most 80 columns, no colour.
+//! What a person reads at the end: the verdict first, then what it rests on. As wide as the screen, from 60 to 80 columns; no colour.
 
 pub(super) mod compared;
 mod merged;
@@ -8,17 +8,19 @@ pub mod interim;
 mod continued;
 mod lost;
 pub(super) mod origin;
-mod page;
+pub(super) mod page;
 pub(super) mod ping;
 mod echo;
 mod join;
 pub(super) mod patterns;
 mod senders;
 mod streams;
+mod table;
 pub(super) mod verdict;
 
+use super::paper::Paper;
 use super::warnings::bottleneck;
-use super::{AtEnd, ReportFormat, ReportWriter};
+use super::{ReportFormat, ReportWriter};
 use crate::model::event::{Event, Happening};
 use crate::model::limit::LimitResult;
 use crate::model::report::{
@@ -42,40 +44,49 @@ impl ReportFormat for Human {
         "for people: the verdict, then what it rests on"
     }
 
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter> {
-        Box::new(AtEnd { out, write })
+    fn begin(&self, paper: Paper) -> Box<dyn ReportWriter> {
+        Box::new(ToRead { paper, write })
     }
 }
 
-/// Writes `report` for people.
-///
-/// # Errors
-/// What `out` says.
-pub fn write(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
+/// A report for people, which only the end of the run can tell.
+struct ToRead<T> {
+    paper: Paper,
+    write: fn(&T, &mut Page<'_>) -> io::Result<()>,
+}
+
+impl<T> ReportWriter<T> for ToRead<T> {
+    fn finish(&mut self, report: &T) -> io::Result<()> {
+        let Paper { out, width } = &mut self.paper;
+        (self.write)(report, &mut Page::new(out, *width))?;
+        out.flush()
+    }
+}
+
+fn write(report: &RunReport, page: &mut Page<'_>) -> io::Result<()> {
     let trial = &report.trial;
-    let mut page = Page::new(out);
-    verdict::write(report, &mut page)?;
+    verdict::write(report, page)?;
     if let Some(sender) = &trial.sender {
-        senders::write_own(sender, &mut page)?;
+        senders::write_own(sender, page)?;
     }
     if let (Some(receiver), Some(totals)) = (&trial.receiver, &trial.totals) {
-        write_receiver(receiver, totals, trial, &mut page)?;
+        write_receiver(receiver, totals, trial, page)?;
     }
     if trial.sender.is_none() {
-        senders::write_heard(trial, &mut page)?;
+        senders::write_heard(trial, page)?;
     }
-    lost::write(report, &mut page)?;
-    delay::write(trial, &mut page)?;
-    patterns::write(trial, &mut page)?;
-    streams::write(&trial.streams, &mut page)?;
-    report.continued.iter().try_for_each(|of| continued::write(of, &mut page))?;
-    write_limits(&report.limits, &mut page)?;
+    lost::write(report, page)?;
+    delay::write(trial, page)?;
+    patterns::write(trial, page)?;
+    streams::write(&trial.streams, page)?;
+    report.continued.iter().try_for_each(|of| continued::write(of, page))?;
+    write_limits(&report.limits, page)?;
     if let Some(bottleneck) = bottleneck(trial) {
         page.section("Limited by", &bottleneck)?;
     }
-    write_warnings(report, &mut page)?;
-    write_events(&trial.events, &mut page)?;
-    origin::write(report, &mut page)?;
+    write_warnings(report, page)?;
+    write_events(&trial.events, page)?;
+    origin::write(report, page)?;
     match &report.answer {
         Some(answer) => page.section("In words", &answer.words),
         None => Ok(()),
@@ -236,19 +247,26 @@ fn write_events(events: &[Event], page: &mut Page<'_>) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::model::sample;
+    use crate::report::paper::{NARROWEST, WIDEST};
 
     fn printed(report: &RunReport) -> String {
+        printed_in(WIDEST, report)
+    }
+
+    fn printed_in(width: usize, report: &RunReport) -> String {
         let mut out = Vec::new();
-        write(report, &mut out).unwrap();
+        write(report, &mut Page::new(&mut out, width)).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     #[test]
-    fn fits_into_eighty_columns_and_divides_by_nothing() {
-        for report in sample::all() {
-            let text = printed(&report);
+    fn fits_into_its_columns_and_divides_by_nothing() {
+        let all = sample::all();
+        for (report, width) in all.iter().flat_map(|report| [(report, NARROWEST), (report, WIDEST)])
+        {
+            let text = printed_in(width, report);
             for line in text.lines() {
-                assert!(line.chars().count() <= page::WIDTH, "{line}");
+                assert!(line.chars().count() <= width, "{line}");
                 assert_eq!(line.trim_end(), line, "blanks at the end");
             }
             for word in ["NaN", "inf ", "inf\n"] {

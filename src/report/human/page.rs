@@ -4,20 +4,25 @@ use crate::report::warnings::Explained;
 use crate::units::human::grouped;
 use std::io::{self, Write};
 
-/// Most characters a line.
-pub(super) const WIDTH: usize = 80;
-
 const LABEL: usize = 13;
 const NUMBER: usize = 13;
+const CELL: usize = 11;
 
 /// A page that is written from top to bottom.
 pub(super) struct Page<'a> {
     out: &'a mut dyn Write,
+    /// Most characters a line.
+    width: usize,
 }
 
 impl<'a> Page<'a> {
-    pub(super) fn new(out: &'a mut dyn Write) -> Self {
-        Self { out }
+    pub(super) fn new(out: &'a mut dyn Write, width: usize) -> Self {
+        Self { out, width }
+    }
+
+    /// Most characters a line.
+    pub(super) fn width(&self) -> usize {
+        self.width
     }
 
     /// A blank line and a headline with something about it.
@@ -54,8 +59,9 @@ impl<'a> Page<'a> {
 
     /// Cells of equal width, aligned to the right.
     pub(super) fn columns(&mut self, cells: &[String]) -> io::Result<()> {
+        let width = CELL.min(self.width / cells.len());
         for cell in cells {
-            write!(self.out, "{cell:>11}")?;
+            write!(self.out, "{cell:>width$}")?;
         }
         writeln!(self.out)
     }
@@ -65,35 +71,43 @@ impl<'a> Page<'a> {
         writeln!(self.out, "{}", line.trim_end())
     }
 
-    /// Text behind `head`, its further lines indented as far. A word too long for a line is cut.
+    /// Text behind `head`, as [`lines()`] breaks it.
     pub(super) fn wrapped(&mut self, head: &str, text: &str) -> io::Result<()> {
-        let indent = head.chars().count();
-        let width = WIDTH - indent;
-        let mut line = head.to_string();
-        let mut room = width;
-        for word in words(text) {
-            if room < width && word.chars().count() >= room {
-                self.line(&line)?;
-                (line, room) = (" ".repeat(indent), width);
-            } else if room < width {
-                line.push(' ');
-                room -= 1;
-            }
-            for letter in word.chars() {
-                if room == 0 {
-                    self.line(&line)?;
-                    (line, room) = (" ".repeat(indent), width);
-                }
-                line.push(letter);
-                room -= 1;
-            }
-        }
-        self.line(&line)
+        lines(head, text, self.width).iter().try_for_each(|line| self.line(line))
     }
 }
 
+/// Text behind `head`, in lines of `width` characters, the further ones indented as far. A word too long for a line is
+/// cut.
+pub(in crate::report) fn lines(head: &str, text: &str, width: usize) -> Vec<String> {
+    let indent = head.chars().count();
+    let width = width - indent;
+    let mut lines = Vec::new();
+    let mut line = head.to_string();
+    let mut room = width;
+    for word in words(text) {
+        if room < width && word.chars().count() >= room {
+            lines.push(line);
+            (line, room) = (" ".repeat(indent), width);
+        } else if room < width {
+            line.push(' ');
+            room -= 1;
+        }
+        for letter in word.chars() {
+            if room == 0 {
+                lines.push(line);
+                (line, room) = (" ".repeat(indent), width);
+            }
+            line.push(letter);
+            room -= 1;
+        }
+    }
+    lines.push(line);
+    lines
+}
+
 /// The words of a text; a number and its unit are one.
-fn words(text: &str) -> Vec<String> {
+pub(in crate::report) fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match words.last_mut() {
@@ -109,11 +123,12 @@ fn words(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::paper::WIDEST;
     use proptest::prelude::*;
 
     fn wrapped(head: &str, text: &str) -> String {
         let mut out = Vec::new();
-        Page::new(&mut out).wrapped(head, text).unwrap();
+        Page::new(&mut out, WIDEST).wrapped(head, text).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -135,7 +150,7 @@ mod tests {
         fn wrapping_loses_nothing(text in "[a-zµ]{0,90}( [a-zµ]{1,30}){0,30}") {
             let lines = wrapped("  - ", &text);
             for line in lines.lines() {
-                prop_assert!(line.chars().count() <= WIDTH);
+                prop_assert!(line.chars().count() <= WIDEST);
             }
             let letters = |text: &str| text.replace(|c: char| !c.is_alphabetic(), "");
             prop_assert_eq!(letters(&lines), letters(&text));

@@ -1,20 +1,21 @@
 //! Round trips for a person: the verdict, then who answered, how fast, and what was lost where.
 
 use super::delay::{self, or_lost};
-use super::merged::write_table;
 use super::page::Page;
+use super::table;
 use super::{
-    AtEnd, Human, ReportFormat, ReportWriter, joined, noted, origin, write_events, write_limits,
+    Human, ReportFormat, ReportWriter, ToRead, joined, noted, origin, write_events, write_limits,
 };
 use crate::model::metrics::ClockRelation;
 use crate::model::ping::{Asking, PingInvalid, PingOutcome, PingReport, ResponderReport};
 use crate::model::report::TimestampKind;
 use crate::model::roundtrip::{Half, RoundTrips};
+use crate::report::paper::Paper;
 use crate::report::warnings::Explained;
 use crate::units::Nanos;
 use crate::units::human::grouped;
 use crate::units::text::{count, per_second, percent};
-use std::io::{self, Write};
+use std::io;
 
 impl ReportFormat<PingReport> for Human {
     fn name(&self) -> &'static str {
@@ -25,24 +26,23 @@ impl ReportFormat<PingReport> for Human {
         "for people: the verdict, then who answered, how fast, and what was lost where"
     }
 
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter<PingReport>> {
-        Box::new(AtEnd { out, write })
+    fn begin(&self, paper: Paper) -> Box<dyn ReportWriter<PingReport>> {
+        Box::new(ToRead { paper, write })
     }
 }
 
-fn write(report: &PingReport, out: &mut dyn Write) -> io::Result<()> {
-    let mut page = Page::new(out);
+fn write(report: &PingReport, page: &mut Page<'_>) -> io::Result<()> {
     let outcome = &report.outcome;
-    write_verdict(report, &mut page)?;
-    write_requests(outcome, &mut page)?;
+    write_verdict(report, page)?;
+    write_requests(outcome, page)?;
     if !outcome.responders.is_empty() {
-        write_replies(outcome, &mut page)?;
-        write_times(outcome, &mut page)?;
-        write_responders(&outcome.responders, &mut page)?;
+        write_replies(outcome, page)?;
+        write_times(outcome, page)?;
+        write_responders(&outcome.responders, page)?;
     }
-    write_limits(&report.limits, &mut page)?;
-    write_events(&outcome.events, &mut page)?;
-    write_origin(report, &mut page)
+    write_limits(&report.limits, page)?;
+    write_events(&outcome.events, page)?;
+    write_origin(report, page)
 }
 
 fn write_verdict(report: &PingReport, page: &mut Page<'_>) -> io::Result<()> {
@@ -190,7 +190,7 @@ fn write_responders(rows: &[ResponderReport], page: &mut Page<'_>) -> io::Result
         ];
         [row.responder.clone()].into_iter().chain(numbers.map(grouped)).collect()
     });
-    write_table(&header, 1, cells.collect(), page)?;
+    table::write(&header, 1, &cells.collect::<Vec<_>>(), page)?;
     let header = ["RTT", "min", "p50", "p90", "p99", "p99.9", "max"];
     let cells = rows.iter().map(|row| {
         let rtt = &row.times.rtt_ns;
@@ -202,7 +202,7 @@ fn write_responders(rows: &[ResponderReport], page: &mut Page<'_>) -> io::Result
         let [min, max] = ends;
         [row.responder.clone(), min].into_iter().chain(times).chain([max]).collect()
     });
-    write_table(&header, 1, cells.collect(), page)?;
+    table::write(&header, 1, &cells.collect::<Vec<_>>(), page)?;
     let header = ["p50 of", "RTT/2", "less its own share", "its own share", "kernel RTT"];
     let cells = rows.iter().map(|row| {
         let RoundTrips { half_rtt_ns, half_path_ns, turnaround_ns: own, kernel_rtt_ns, .. } =
@@ -215,7 +215,7 @@ fn write_responders(rows: &[ResponderReport], page: &mut Page<'_>) -> io::Result
             .chain([own, or_lost(kernel_rtt_ns.percentiles.p50)])
             .collect()
     });
-    write_table(&header, 1, cells.collect(), page)
+    table::write(&header, 1, &cells.collect::<Vec<_>>(), page)
 }
 
 fn describe(row: &ResponderReport) -> String {

@@ -1,10 +1,10 @@
 //! A row a stream, when there is more than one.
 
-use super::page::{Page, WIDTH};
+use super::page::Page;
+use super::table;
 use crate::model::report::StreamReport;
 use crate::units::human::grouped;
 use crate::units::text::percent;
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -24,7 +24,7 @@ pub(super) fn write(streams: &[StreamReport], page: &mut Page<'_>) -> io::Result
         about = format!("{about}, the {MOST} that lost most");
     }
     page.section("Streams", &about)?;
-    table(&shown).lines().try_for_each(|line| page.line(&format!(" {line}")))?;
+    write_table(&shown, page)?;
     if let more @ 1.. = streams.len() - shown.len() {
         page.paragraph(&format!("... and {more} more (all of them in --report json)"))?;
     }
@@ -36,35 +36,31 @@ pub(super) fn write(streams: &[StreamReport], page: &mut Page<'_>) -> io::Result
     })
 }
 
-fn table(streams: &[&StreamReport]) -> Table {
-    const TEXTS: [&str; 3] = ["stream", "group", "on"];
-    const NUMBERS: [&str; 6] = ["sent", "unique", "lost", "share", "dup.", "reord."];
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(WIDTH as u16 - 1)
-        .set_header(TEXTS.iter().chain(&NUMBERS));
-    for stream in streams {
+/// Interfaces have a column where there are several.
+fn write_table(streams: &[&StreamReport], page: &mut Page<'_>) -> io::Result<()> {
+    let on: BTreeSet<_> = streams.iter().map(|stream| &stream.interface).collect();
+    let has_on = on.len() > 1;
+    let header: Vec<_> = ["stream", "group"]
+        .into_iter()
+        .chain(has_on.then_some("on"))
+        .chain(["sent", "unique", "lost", "share", "dup.", "reord."])
+        .collect();
+    let rows = streams.iter().map(|stream| {
         let counts = &stream.counts;
-        table.add_row([
-            format!("{}/{}", stream.session, stream.stream),
-            stream.group.clone(),
-            stream.interface.clone().unwrap_or_default(),
+        let on = has_on.then(|| stream.interface.clone().unwrap_or_default());
+        let numbers = [
             stream.sent.map_or("?".into(), grouped),
             grouped(counts.unique),
             grouped(stream.lost),
             stream.loss_ratio.map(percent).unwrap_or_default(),
             grouped(counts.duplicates),
             grouped(counts.reordered),
-        ]);
-    }
-    for column in table.column_iter_mut().skip(TEXTS.len()) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    let on: BTreeSet<_> = streams.iter().map(|stream| &stream.interface).collect();
-    if let Some(column) = table.column_mut(2).filter(|_| on.len() < 2) {
-        column.set_constraint(ColumnConstraint::Hidden);
-    }
-    table
+        ];
+        [format!("{}/{}", stream.session, stream.stream), stream.group.clone()]
+            .into_iter()
+            .chain(on)
+            .chain(numbers)
+            .collect()
+    });
+    table::write(&header, 2 + usize::from(has_on), &rows.collect::<Vec<_>>(), page)
 }

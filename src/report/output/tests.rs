@@ -1,7 +1,9 @@
 use super::*;
 use crate::model::sample;
 use crate::report::FORMATS;
+use crate::report::paper::Paper;
 use std::fs;
+use std::io::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A directory of its own for each test.
@@ -52,7 +54,7 @@ impl ReportFormat for Failing {
         "fails"
     }
 
-    fn begin(&self, out: Box<dyn Write + Send>) -> Box<dyn ReportWriter> {
+    fn begin(&self, Paper { out, .. }: Paper) -> Box<dyn ReportWriter> {
         Box::new(FailingWriter { out, kind: self.0 })
     }
 }
@@ -78,7 +80,7 @@ impl ReportWriter for FailingWriter {
 }
 
 fn open(targets: &[Target]) -> Result<Outputs> {
-    Outputs::open(targets, Box::new(io::sink()))
+    Outputs::open(targets, Paper::endless(Box::new(io::sink())))
 }
 
 fn refusal(targets: &[Target]) -> String {

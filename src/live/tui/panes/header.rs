@@ -10,6 +10,9 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+/// A narrow screen has no room for bits beside what was lost.
+const WIDE: u16 = 76;
+
 /// Lines that it needs.
 pub(super) fn height(state: &State) -> u16 {
     1 + u16::from(state.total.sent.is_some()) + u16::from(state.total.received.is_some())
@@ -24,18 +27,19 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
         Span::styled(format!(" {what:<room$} "), Style::new().add_modifier(Modifier::BOLD)),
         Span::raw(time),
     ]);
-    let lines = [Some(title), sent(state), received(state)];
+    let has_bits = area.width >= WIDE;
+    let lines = [Some(title), sent(state, has_bits), received(state, has_bits)];
     frame.render_widget(Paragraph::new(Vec::from_iter(lines.into_iter().flatten())), area);
 }
 
-fn sent(state: &State) -> Option<Line<'static>> {
+fn sent(state: &State, has_bits: bool) -> Option<Line<'static>> {
     let (total, last) = (state.total.sent?, state.last()?);
     let lately = last.sent.unwrap_or_default();
     let mut spans = vec![
         Span::raw(format!(" sent     {:>15}", grouped(total.offered))),
         Span::raw(format!("  {:>6}/s", si(last.per_second(lately.offered)))),
     ];
-    if total.payload_bytes > 0 {
+    if has_bits && total.payload_bytes > 0 {
         let bits = bits_per_second(last.per_second(8 * lately.payload_bytes));
         spans.push(Span::raw(format!("  {bits:>12}")));
     }
@@ -45,14 +49,14 @@ fn sent(state: &State) -> Option<Line<'static>> {
     Some(Line::from(spans))
 }
 
-fn received(state: &State) -> Option<Line<'static>> {
+fn received(state: &State, has_bits: bool) -> Option<Line<'static>> {
     let (total, last) = (state.total.received?, state.last()?);
     let lately = last.received.unwrap_or_default();
     let mut spans = vec![
         Span::raw(format!(" received {:>15}", grouped(total.counts.received))),
         Span::raw(format!("  {:>6}/s", si(last.per_second(lately.counts.received)))),
     ];
-    if total.payload_bytes > 0 {
+    if has_bits && total.payload_bytes > 0 {
         let bits = bits_per_second(last.per_second(8 * lately.payload_bytes));
         spans.push(Span::raw(format!("  {bits:>12}")));
     }

@@ -24,13 +24,20 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>) {
     let area = frame.area();
     let has_streams = state.total.received.is_some() && !state.rows().is_empty();
     let charts = if area.width >= WIDE { 1 } else { 2 };
-    let chart_height = (area.height.saturating_sub(16) / (charts + 1)).clamp(6, 14);
+    let fixed = header::height(state) + 2 + loss::height(state) + 1;
+    let rest = area.height.saturating_sub(fixed);
+    // Streams have no more than they fill; of what they leave, the events have a third.
+    let streams_height = match has_streams {
+        true => streams::height(state).min(rest / 2).min(rest.saturating_sub(6 * charts + 3)),
+        false => 0,
+    };
+    let chart_height = ((rest - streams_height) * 2 / 3 / charts).clamp(6, 14);
     let [header, strip, charts_area, loss, streams, events, keys] = Layout::vertical([
         Constraint::Length(header::height(state)),
         Constraint::Length(2),
         Constraint::Length(charts * chart_height),
         Constraint::Length(loss::height(state)),
-        if has_streams { Constraint::Fill(2) } else { Constraint::Length(0) },
+        Constraint::Length(streams_height),
         Constraint::Fill(1),
         Constraint::Length(1),
     ])

@@ -13,6 +13,11 @@ use ratatui::widgets::{Cell, Row as TableRow, Table};
 /// A narrow screen shows those columns alone that fit.
 const WIDE: u16 = 76;
 
+/// Lines that all of them need.
+pub(super) fn height(state: &State) -> u16 {
+    u16::try_from(state.rows().len()).unwrap_or(u16::MAX).saturating_add(3)
+}
+
 pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let rows = state.rows();
     let first = state.scrolled.min(rows.len().saturating_sub(1));
