@@ -37,6 +37,11 @@ pub(super) struct OutputArgs {
     /// No interval lines and no notices; only reports and errors
     #[arg(short, long)]
     pub(super) quiet: bool,
+    /// Say before the start all that the trial will be
+    ///
+    /// As --dry-run prints it, on standard error.
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub(super) verbose: bool,
     #[command(flatten)]
     pub(super) rotate: RotateArgs,
     #[command(flatten)]

@@ -15,7 +15,11 @@ pub(super) fn stdout() -> Paper {
 
 /// Columns of the terminal that standard output goes to; `None` where it goes elsewhere, or the terminal does not say.
 pub(super) fn columns() -> Option<usize> {
-    let is_terminal = io::stdout().is_terminal();
-    let size = is_terminal.then(window_size).and_then(Result::ok);
+    columns_of(&io::stdout())
+}
+
+/// The same of another stream.
+pub(super) fn columns_of(out: &impl IsTerminal) -> Option<usize> {
+    let size = out.is_terminal().then(window_size).and_then(Result::ok);
     size.map(|size| usize::from(size.columns)).filter(|columns| *columns > 0)
 }

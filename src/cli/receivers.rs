@@ -7,7 +7,7 @@ use super::output_args::OutputArgs;
 use super::paper;
 use super::preflight::{self, Silence};
 use super::spec::Meant;
-use super::{notices, session};
+use super::{notices, scenario, session};
 use crate::doctor::environment;
 use crate::error::{Error, Result};
 use crate::live::Fanout;
@@ -31,7 +31,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Builder;
 
 /// Runs the receivers side by side and merges their results.
-pub(super) fn run((spec, interface): Meant, args: &RecvArgs, colours: Colours) -> Result<Exit> {
+pub(super) fn run(meant: Meant, args: &RecvArgs, colours: Colours) -> Result<Exit> {
+    if args.output.verbose {
+        let _ = writeln!(io::stderr(), "{}", scenario::resolved(&meant)?);
+    }
+    let (spec, interface) = meant;
     let count = usize::from(args.many.receivers);
     let rotation = args.output.rotate.rotation();
     let targets = targets(&args.output)?;
@@ -128,7 +132,7 @@ fn one(
     };
     let mut runner = LocalRunner { interrupt: interrupt.clone(), ready: Box::new(ready) };
     let result = if let Some(colours) = shown {
-        let mut line = Line::new(Box::new(io::stderr()));
+        let mut line = Line::new(Box::new(io::stderr()), paper::columns_of(&io::stderr()));
         let mut silence = Silence::on_stderr(colours);
         runner.run(spec, &mut Fanout(vec![&mut line, &mut silence]))
     } else {

@@ -10,7 +10,7 @@ use super::paper;
 use super::preflight::{self, Silence};
 use super::scenario_args::ScenarioArgs;
 use super::spec::Meant;
-use super::{notices, state};
+use super::{notices, scenario, state};
 use crate::doctor::environment;
 use crate::error::{Error, Result};
 use crate::live::Fanout;
@@ -38,14 +38,18 @@ use std::sync::atomic::AtomicBool;
 
 /// Carries out a trial and reports it.
 pub(super) fn run(
-    (spec, interface): Meant,
+    meant: Meant,
     groups: &GroupArgs,
-    scenario: &ScenarioArgs,
+    asked: &ScenarioArgs,
     output: &OutputArgs,
     launch: &LaunchArgs,
     mut state: Option<Keeper>,
     colours: Colours,
 ) -> Result<Exit> {
+    if output.verbose {
+        let _ = writeln!(io::stderr(), "{}", scenario::resolved(&meant)?);
+    }
+    let (spec, interface) = meant;
     let mut metrics = output.metrics.listen(output.quiet)?;
     let targets = targets(output);
     let rotation = output.rotate.rotation();
@@ -69,7 +73,7 @@ pub(super) fn run(
     let launch = launch.clone();
     let mut runner =
         LocalRunner { interrupt: interrupt.clone(), ready: Box::new(move || launch.say_ready()) };
-    let mut line = Line::new(Box::new(io::stderr()));
+    let mut line = Line::new(Box::new(io::stderr()), paper::columns_of(&io::stderr()));
     let mut view = output.live.open(colours);
     let mut silence = match &view {
         Some(view) => Silence::new(Box::new(view.note()), false),
@@ -100,7 +104,7 @@ pub(super) fn run(
     drop(interim);
     drop(view);
     let mut report = report(trial, environment, &output.limits);
-    report.answer = scenario.preset.map(|preset| answer(preset.name, preset.purpose, &report));
+    report.answer = asked.preset.map(|preset| answer(preset.name, preset.purpose, &report));
     let told = report.answer.clone().filter(|_| !output.quiet && !is_human(&targets));
     let exit = conclude(report, &mut outputs, metrics.as_mut(), state.as_mut());
     if let Some(answer) = told {

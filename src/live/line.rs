@@ -11,6 +11,9 @@ use crate::units::human::grouped;
 use crate::units::text::{bits_per_second, per_second, signed};
 use std::io::Write;
 
+/// Columns that a line with everything takes.
+const WIDE: usize = 80;
+
 /// Lines between two headers.
 const HEADER_EVERY: u64 = 20;
 
@@ -22,6 +25,8 @@ pub struct Line {
     /// `None` once it has failed: nobody is watching any more.
     out: Option<Box<dyn Write + Send>>,
     columns: &'static [Column],
+    /// Whether all columns fit.
+    is_wide: bool,
     /// Of the time, in seconds.
     decimals: usize,
     lines: u64,
@@ -29,9 +34,10 @@ pub struct Line {
 }
 
 impl Line {
-    /// Writes to `out`.
-    pub fn new(out: Box<dyn Write + Send>) -> Self {
-        Self { out: Some(out), columns: RUN, decimals: 1, lines: 0, heard: 0 }
+    /// Writes to `out`, a terminal of so many columns if that is known.
+    pub fn new(out: Box<dyn Write + Send>, columns: Option<usize>) -> Self {
+        let is_wide = columns.is_none_or(|columns| columns >= WIDE);
+        Self { out: Some(out), columns: RUN, is_wide, decimals: 1, lines: 0, heard: 0 }
     }
 
     fn print(&mut self, line: &str) {
@@ -41,7 +47,8 @@ impl Line {
     }
 
     fn row(&mut self, time: &str, cell: impl Fn(&Column) -> String) {
-        let cells = self.columns.iter().map(|column| (column.width, cell(column)));
+        let fit = self.columns.iter().filter(|column| self.is_wide || !column.can_miss);
+        let cells = fit.map(|column| (column.width, cell(column)));
         // What is wider than its column pushes the others aside, but never touches its neighbour.
         let cells: String = cells.map(|(width, cell)| format!(" {cell:>0$}", width - 1)).collect();
         self.print(&format!("{time}{cells}"));
@@ -96,6 +103,8 @@ impl Observer for Line {
 struct Column {
     title: &'static str,
     width: usize,
+    /// Whether a narrow terminal can do without it.
+    can_miss: bool,
     cell: fn(&Snapshot) -> Option<String>,
 }
 
@@ -104,13 +113,18 @@ const fn column(
     width: usize,
     cell: fn(&Snapshot) -> Option<String>,
 ) -> Column {
-    Column { title, width, cell }
+    Column { title, width, can_miss: false, cell }
+}
+
+/// For a wide terminal alone.
+const fn extra(title: &'static str, width: usize, cell: fn(&Snapshot) -> Option<String>) -> Column {
+    Column { title, width, can_miss: true, cell }
 }
 
 static RUN: &[Column] = &[
-    column("sent", 11, |s| tx(s, |tx| grouped(tx.counts.offered))),
+    extra("sent", 11, |s| tx(s, |tx| grouped(tx.counts.offered))),
     column("per second", 11, |s| tx(s, |tx| per_second(s.per_second(tx.counts.offered)))),
-    column("payload", 12, |s| tx(s, |tx| bits_per_second(s.per_second(8 * tx.payload_bytes)))),
+    extra("payload", 12, |s| tx(s, |tx| bits_per_second(s.per_second(8 * tx.payload_bytes)))),
     column("received", 11, |s| rx(s, |rx| grouped(rx.counts.received))),
     column("lost (out)", 11, |s| rx(s, lost)),
     column("p50", 8, |s| delay(s, 50_000)),
@@ -118,18 +132,18 @@ static RUN: &[Column] = &[
 ];
 
 static SEND: &[Column] = &[
-    column("sent", 11, |s| tx(s, |tx| grouped(tx.counts.offered))),
+    extra("sent", 11, |s| tx(s, |tx| grouped(tx.counts.offered))),
     column("per second", 12, |s| tx(s, |tx| per_second(s.per_second(tx.counts.offered)))),
-    column("payload", 12, |s| tx(s, |tx| bits_per_second(s.per_second(8 * tx.payload_bytes)))),
+    extra("payload", 12, |s| tx(s, |tx| bits_per_second(s.per_second(8 * tx.payload_bytes)))),
     column("refused", 11, |s| tx(s, |tx| grouped(tx.counts.refused))),
     column("late p50", 10, |s| lateness(s, 50_000)),
     column("late p99", 10, |s| lateness(s, 99_000)),
 ];
 
 static RECV: &[Column] = &[
-    column("received", 11, |s| rx(s, |rx| grouped(rx.counts.received))),
+    extra("received", 11, |s| rx(s, |rx| grouped(rx.counts.received))),
     column("per second", 11, |s| rx(s, |rx| per_second(s.per_second(rx.counts.received)))),
-    column("payload", 12, |s| rx(s, |rx| bits_per_second(s.per_second(8 * rx.payload_bytes)))),
+    extra("payload", 12, |s| rx(s, |rx| bits_per_second(s.per_second(8 * rx.payload_bytes)))),
     column("streams", 9, |s| rx(s, |rx| grouped(rx.streams))),
     column("lost (out)", 11, |s| rx(s, lost)),
     column("p50", 9, |s| delay(s, 50_000)),
@@ -206,7 +220,7 @@ mod tests {
 
     fn shown(role: Role) -> String {
         let screen = Screen::default();
-        let mut line = Line::new(Box::new(screen.clone()));
+        let mut line = Line::new(Box::new(screen.clone()), None);
         line.on_start(&sample::spec(role), sample::STARTED_AT);
         let mut events = sample::events().into_iter();
         for snapshot in sample::intervals(role) {
@@ -233,14 +247,27 @@ mod tests {
         let mut snapshot = sample::intervals(Role::Run)[0].clone();
         let receiver = snapshot.receiver.as_mut().unwrap();
         (receiver.counts.received, receiver.lost, receiver.outstanding) = (3_151, 5_567, 11_688);
-        Line::new(Box::new(screen.clone())).on_interval(&snapshot);
+        Line::new(Box::new(screen.clone()), None).on_interval(&snapshot);
         assert!(screen.text().contains(" 3,151 5,567 (11,688) "), "{}", screen.text());
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_the_columns_that_fit() {
+        for role in [Role::Run, Role::Send, Role::Recv] {
+            let screen = Screen::default();
+            let mut line = Line::new(Box::new(screen.clone()), Some(60));
+            line.on_start(&sample::spec(role), sample::STARTED_AT);
+            line.on_interval(&sample::intervals(role)[0]);
+            let text = screen.text();
+            assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
+            assert!(text.contains("per second") && text.contains("p99"), "{text}");
+        }
     }
 
     #[test]
     fn the_header_comes_back() {
         let screen = Screen::default();
-        let mut line = Line::new(Box::new(screen.clone()));
+        let mut line = Line::new(Box::new(screen.clone()), None);
         line.on_start(&sample::spec(Role::Run), sample::STARTED_AT);
         for _ in 0..41 {
             line.on_interval(&sample::intervals(Role::Run)[0]);
@@ -253,7 +280,7 @@ mod tests {
     #[test]
     fn a_thousand_streams_do_not_fill_the_screen() {
         let screen = Screen::default();
-        let mut line = Line::new(Box::new(screen.clone()));
+        let mut line = Line::new(Box::new(screen.clone()), None);
         (0..1_000).for_each(|_| line.on_event(&sample::events()[0]));
         assert_eq!(screen.text().lines().count() as u64, MOST_HEARD + 1);
         assert!(screen.text().ends_with("too many to name\n"));
@@ -262,7 +289,7 @@ mod tests {
     #[test]
     fn short_intervals_have_exact_times() {
         let screen = Screen::default();
-        let mut line = Line::new(Box::new(screen.clone()));
+        let mut line = Line::new(Box::new(screen.clone()), None);
         let spec = TrialSpec { interval_ns: Nanos(25_000_000), ..sample::spec(Role::Run) };
         line.on_start(&spec, sample::STARTED_AT);
         line.on_interval(&sample::intervals(Role::Run)[0]);
@@ -275,7 +302,7 @@ mod tests {
         let mut snapshot = sample::intervals(Role::Recv)[0].clone();
         snapshot.receiver = Some(ReceiverInterval::default());
         snapshot.length = Nanos(0);
-        Line::new(Box::new(screen.clone())).on_interval(&snapshot);
+        Line::new(Box::new(screen.clone()), None).on_interval(&snapshot);
         assert!(screen.text().ends_with("       -       -\n"), "{}", screen.text());
     }
 
@@ -286,7 +313,7 @@ mod tests {
         let receiver = snapshot.receiver.as_mut().unwrap();
         receiver.relative_delay = std::mem::take(&mut receiver.one_way_delay);
         receiver.lost = 3_000;
-        let mut line = Line::new(Box::new(screen.clone()));
+        let mut line = Line::new(Box::new(screen.clone()), None);
         line.on_start(&sample::spec(Role::Recv), sample::STARTED_AT);
         line.on_interval(&snapshot);
         assert!(screen.text().ends_with(" +12.3 µs     lost\n"), "{}", screen.text());
@@ -305,7 +332,7 @@ mod tests {
                 Ok(())
             }
         }
-        let mut line = Line::new(Box::new(Closed(0)));
+        let mut line = Line::new(Box::new(Closed(0)), None);
         line.on_start(&sample::spec(Role::Run), sample::STARTED_AT);
         sample::intervals(Role::Run).iter().for_each(|each| line.on_interval(each));
     }

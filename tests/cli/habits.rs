@@ -43,3 +43,16 @@ fn a_terminal_of_one_column_gets_its_report() {
     let (_, after) = terminal.end();
     assert!(after.contains("VALID: ") && after.contains("Receiver "), "{after}");
 }
+
+#[test]
+fn verbose_says_all_that_the_trial_will_be() {
+    let bench = Bench::new();
+    let args = ["run", "-p", &port(), "-r", "1k", "-t", "200ms", "-i", "0"];
+    let ran = bench.run(&[&args[..], &["--verbose", "-J"]].concat());
+    let (plan, report) = (&ran.stderr, &ran.stdout);
+    assert!(plan.contains("# mcast-bench run\n"), "{plan}");
+    assert!(plan.contains("rate = \"1k\"") || plan.contains("rate = 1000"), "{plan}");
+    assert!(plan.contains("rcvbuf = \"8MiB\""), "what was not asked for too: {plan}");
+    assert!(report.starts_with('{'), "{report}");
+    assert_eq!(bench.run(&[&args[..], &["--verbose", "--quiet"]].concat()).code, Some(2));
+}

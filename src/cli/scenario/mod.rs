@@ -4,7 +4,7 @@
 mod file;
 mod print;
 
-pub(super) use print::print;
+pub(super) use print::{print, resolved};
 
 use super::presets::Preset;
 use super::spec::measures;

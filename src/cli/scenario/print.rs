@@ -13,10 +13,15 @@ use clap::{ArgAction, ArgMatches, Command};
 use std::fmt::Write;
 
 /// Prints what the command line of this process means.
-pub(in crate::cli) fn print((spec, interface): &Meant) -> Result<Exit> {
+pub(in crate::cli) fn print(meant: &Meant) -> Result<Exit> {
+    presets::print(&resolved(meant)?)
+}
+
+/// What the command line of this process means, as a scenario.
+pub(in crate::cli) fn resolved((spec, interface): &Meant) -> Result<String> {
     let words = expand(std::env::args_os().collect())?;
     let matches = crate::cli::command().get_matches_from(words);
-    presets::print(&text(&matches, spec, interface))
+    Ok(text(&matches, spec, interface))
 }
 
 /// The scenario of a command line, with what it leaves open as `spec` decides it.
