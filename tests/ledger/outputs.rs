@@ -128,10 +128,9 @@ fn memory_is_small_and_does_not_grow() {
         };
         let last = peaks.last().unwrap().1;
         assert!(last < 64 << 10, "{last} KiB");
-        // Histograms were taken at the start, and each new delay of a busy machine touches a page of them in every copy.
-        // Eight bytes for each of the 250,000 datagrams would be 1,953 KiB. The report, which takes memory of its own, is
-        // not written yet.
+        // Pages of memory taken at the start may be touched late; 250,000 datagrams would leave more. The report, which
+        // takes memory of its own, is not written yet.
         let (early, late) = (until(2.0), until(4.5));
-        assert!(late - early <= 1536, "from {early} KiB to {late} KiB");
+        assert!(late - early <= 1024, "from {early} KiB to {late} KiB");
     });
 }
