@@ -5,6 +5,8 @@
 
 use crate::units::Nanos;
 use hdrhistogram::Histogram;
+use std::hint::black_box;
+use std::iter::repeat_n;
 use std::ops::Range;
 
 /// The longest delay that keeps its value; what is longer is counted as [`Latency::clamped`].
@@ -67,9 +69,11 @@ impl Default for Latency {
 }
 
 impl Latency {
-    /// No delays yet. Allocates all that recording will ever need, as much as [`histogram`].
+    /// No delays yet. Takes all the memory that recording will ever need, as much as [`histogram`], and touches it: pages
+    /// that came only with the first delay of their length would hold up whoever records it.
     pub fn new() -> Self {
-        let counts = vec![0; COUNTERS].into_boxed_slice();
+        // Zeroes that the compiler knows of would be asked of the kernel, which has none ready before they are used.
+        let counts: Box<[u64]> = repeat_n(black_box(0), COUNTERS).collect();
         Self {
             counts: counts.try_into().expect("as many as were asked for"),
             min: Nanos(u64::MAX),
