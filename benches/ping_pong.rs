@@ -5,11 +5,12 @@
 
 use mcast_bench::model::echo::{EchoSpec, ReplyTo};
 use mcast_bench::model::group::Membership;
+use mcast_bench::model::outside::Outside;
 use mcast_bench::model::ping::{AnsweredBy, Asking, PingSpec};
 use mcast_bench::model::report::TimestampKind;
 use mcast_bench::model::spec::StopWhen;
 use mcast_bench::net::interface;
-use mcast_bench::pingpong::{Outside, echo, ping};
+use mcast_bench::pingpong::{echo, ping};
 use mcast_bench::stats::latency::Latency;
 use mcast_bench::sys::message::Message;
 use mcast_bench::sys::{clock, sched, sockopt};

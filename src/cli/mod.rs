@@ -1,6 +1,7 @@
 //! The door: words to a trial, a trial to an exit code.
 
 mod args;
+mod beside;
 mod capacity;
 mod color;
 mod doctor;

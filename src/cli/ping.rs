@@ -1,41 +1,32 @@
 //! `mcast-bench ping`: asks, and times the answers.
 
+use super::beside::Beside;
 use super::color::Colours;
 use super::exit::Exit;
-use super::paper;
 use super::ping_args::PingArgs;
 use super::session;
 use super::spec::roundtrip;
-use crate::doctor::environment;
 use crate::error::Result;
-use crate::live::roundtrip::RoundTripLine;
 use crate::model::event::Event;
+use crate::model::outside::Outside;
 use crate::model::ping::{PingInterval, PingReport, SCHEMA, evaluate};
-use crate::pingpong::{Outside, ping};
-use crate::report::output::Outputs;
+use crate::pingpong::ping;
 use std::cell::RefCell;
-use std::io;
 
 pub(super) fn run(args: PingArgs, colours: Colours) -> Result<Exit> {
     let (spec, interface) = roundtrip::of_ping(&args)?;
-    let mut outputs = Outputs::open(&args.output.targets(), paper::stdout())?;
-    args.launch.remove_stale()?;
-    let interrupt = session::interrupt()?;
-    let environment = environment::read(interface.clone());
-    if !args.output.quiet {
-        session::say_if_loopback(&args.groups, &interface);
-    }
-    let mut line = RoundTripLine::new(Box::new(io::stderr()), spec.interval_ns);
+    let PingArgs { output, launch, groups, .. } = &args;
+    let mut beside = Beside::open(output, launch, groups, interface, spec.interval_ns)?;
     let mut view = args.live.open(colours);
     if let Some(view) = &mut view {
         view.start_ping(&spec);
     }
-    let has_lines = args.output.has_lines();
-    let watching = RefCell::new((&mut view, &mut line));
+    let has_lines = beside.has_lines;
+    let watching = RefCell::new((&mut view, &mut beside.line));
     let outcome = ping(
         &spec,
         Outside {
-            interrupt: &interrupt,
+            interrupt: &beside.interrupt,
             ready: &|| args.launch.say_ready(),
             interval: &mut |interval: &PingInterval| match &mut *watching.borrow_mut() {
                 (Some(view), _) => view.ping(interval),
@@ -56,10 +47,10 @@ pub(super) fn run(args: PingArgs, colours: Colours) -> Result<Exit> {
         schema: SCHEMA.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: session::command_line(),
-        environment,
+        environment: beside.environment,
         outcome,
         limits,
     };
-    outputs.finish(&report);
-    Ok(session::written(&outputs, Exit::of_ping(&report)))
+    beside.outputs.finish(&report);
+    Ok(session::written(&beside.outputs, Exit::of_ping(&report)))
 }

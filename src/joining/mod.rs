@@ -12,6 +12,7 @@ mod watch;
 use crate::error::{Error, Result};
 use crate::model::event::{Event, Happening};
 use crate::model::join::{JoinInterval, JoinOutcome, JoinSpec, Order};
+use crate::model::outside::Outside;
 use crate::net::timestamp::Timestamps;
 use crate::sys::clock::{self, ClockPair};
 use crate::sys::poll::PollSet;
@@ -23,7 +24,7 @@ use books::{Call, Channel, Tally};
 use ears::Ears;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use watch::Watch;
 
@@ -34,23 +35,11 @@ const LOOK_WHEN_BUSY: Nanos = Nanos(100_000);
 /// Wall clock and monotonic clock run at one pace; a difference of so many nanoseconds is a step.
 const STEP: u64 = 20_000;
 
-/// What comes from outside and goes there.
-pub struct Outside<'a> {
-    /// Set to end it.
-    pub interrupt: &'a AtomicBool,
-    /// Called when everything is open; an error of it ends it before it starts.
-    pub ready: &'a dyn Fn() -> Result<()>,
-    /// Told of each interval.
-    pub interval: &'a mut dyn FnMut(&JoinInterval),
-    /// Told of each event.
-    pub event: &'a mut dyn FnMut(&Event),
-}
-
 /// Joins and leaves, and returns what came of it.
 ///
 /// # Errors
 /// It could not start.
-pub fn measure<'a>(spec: &'a JoinSpec, outside: Outside<'a>) -> Result<JoinOutcome> {
+pub fn measure(spec: &JoinSpec, outside: Outside<'_, JoinInterval>) -> Result<JoinOutcome> {
     let _stamps = Timestamps::warm_up()?;
     let ears = Ears::open(&spec.groups, spec.interface, spec.receive_buffer)?;
     let (watch, reason) = match Watch::open(&spec.groups, spec.interface, spec.receive_buffer) {
@@ -94,7 +83,7 @@ enum Phase {
 }
 
 /// Times are those of the monotonic clock, but for those that are compared with stamps.
-struct Run<'a> {
+struct Run<'a, 'o> {
     spec: &'a JoinSpec,
     ears: Ears,
     watch: Option<Watch>,
@@ -113,16 +102,16 @@ struct Run<'a> {
     interval_end: Nanos,
     interrupted: bool,
     events: Vec<Event>,
-    outside: Outside<'a>,
+    outside: Outside<'o, JoinInterval>,
 }
 
-impl<'a> Run<'a> {
+impl<'a, 'o> Run<'a, 'o> {
     fn new(
         spec: &'a JoinSpec,
         ears: Ears,
         watch: Option<Watch>,
         clocks: ClockPair,
-        outside: Outside<'a>,
+        outside: Outside<'o, JoinInterval>,
     ) -> Self {
         let started = clocks.monotonic;
         let groups = spec.groups.iter().enumerate();

@@ -8,7 +8,7 @@ use crate::sys::clock;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// What came of it, and what ended it early.
-pub(super) fn of(mut run: Run<'_>, failure: Option<Error>) -> JoinOutcome {
+pub(super) fn of(mut run: Run<'_, '_>, failure: Option<Error>) -> JoinOutcome {
     let duration_ns = clock::monotonic() - run.started;
     let by_ns = run.clocks.stepped_since();
     if by_ns.unsigned_abs() > STEP {

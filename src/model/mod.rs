@@ -18,6 +18,7 @@ pub mod answer;
 pub mod continued;
 pub mod merged;
 pub mod compared;
+pub mod outside;
 pub mod roundtrip;
 pub mod ping;
 pub mod echo;

@@ -15,8 +15,9 @@ mod summary;
 
 use crate::error::{Error, Result};
 use crate::model::echo::{EchoInterval, EchoOutcome, EchoSpec};
-use crate::model::event::{Event, Happening};
+use crate::model::event::Happening;
 use crate::model::group::Membership;
+use crate::model::outside::Outside;
 use crate::model::ping::{Asking, PingInterval, PingOutcome, PingSpec};
 use crate::model::report::TimestampKind;
 use crate::net::host;
@@ -34,23 +35,10 @@ use handover::{Handover, Interval, handover};
 use port::{Port, PortOptions, scoped};
 use responder::Responder;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::AtomicBool;
 use std::thread::Builder;
 
 /// Wall clock and monotonic clock run at one pace; a difference of so many nanoseconds is a step.
 const STEP: u64 = 20_000;
-
-/// What comes from outside and goes there.
-pub struct Outside<'a, I> {
-    /// Set to end it.
-    pub interrupt: &'a AtomicBool,
-    /// Called when everything is open and joined; an error of it ends it before it starts.
-    pub ready: &'a dyn Fn() -> Result<()>,
-    /// Told of each interval. Called by the calling thread, as the next one.
-    pub interval: &'a mut dyn FnMut(&I),
-    /// Told of each event.
-    pub event: &'a mut dyn FnMut(&Event),
-}
 
 /// Asks, and returns what came of it.
 ///
