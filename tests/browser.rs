@@ -169,7 +169,7 @@ fn pages_fit_on_every_screen() {
         };
         run("-c 1", "one.html");
         run("-g 239.1.1.1+99 -r 20k -t 2s -i 100ms", "many.html");
-        for name in ["lossy", "saved", "compared", "nothing", "one", "many"] {
+        for name in ["lossy", "untimed", "compared", "nothing", "one", "many"] {
             browser.look_at(name);
         }
     });
@@ -193,7 +193,7 @@ fn what_does_not_fit_is_found() {
     assert!(narrow.contains("the page is 508 wide on 360"), "{narrow}");
 }
 
-/// The pages of a trial that lost, as it was measured and as it was saved, and beside another.
+/// The pages of a trial that lost: as it was measured, without what happened when, and beside another.
 fn lossy(browser: &Browser) {
     let plan = Plan::seeded(5)
         .on(at(4_000..4_060), Action::Drop)
@@ -220,8 +220,18 @@ fn lossy(browser: &Browser) {
         let output = Child::spawn(Command::new(lab::tool()).args(args)).finish(PATIENCE);
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     };
-    let saved = format!("html:{}", browser.path("saved.html").display());
-    tool(&["report", "show", &json, "--report", &saved]);
+    let page_of = |json: &str, page: &str| {
+        let target = format!("html:{}", browser.path(page).display());
+        tool(&["report", "show", json, "--report", &target]);
+    };
+    page_of(&json, "again.html");
+    let [page, again] = ["lossy", "again"].map(|name| browser.path(&format!("{name}.html")));
+    assert!(fs::read(page).unwrap() == fs::read(again).unwrap());
+    let mut old: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    assert!(old.as_object_mut().unwrap().remove("timeline").is_some());
+    let untimed = browser.path("untimed.json").display().to_string();
+    fs::write(&untimed, old.to_string()).unwrap();
+    page_of(&untimed, "untimed.html");
     let clean = browser.path("clean.json").display().to_string();
     let run = ["run", "-e", "memory", "-q", "-c", "5000", "-r", "10k", "--report"];
     Child::spawn(Command::new(lab::tool()).args(run).arg(format!("json:{clean}"))).finish(PATIENCE);

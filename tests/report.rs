@@ -94,7 +94,7 @@ fn program(args: &[&str]) -> Command {
 #[test]
 fn a_saved_result_is_written_in_every_format() {
     let scratch = Scratch::new();
-    let result = Scratch::result();
+    let mut result = Scratch::result();
     scratch.write("r.json", result.to_string());
     assert_eq!(scratch.json(&["report", "show", "r.json", "--report", "json"], 0), result);
     let shown = |format: &str| {
@@ -113,7 +113,12 @@ fn a_saved_result_is_written_in_every_format() {
     assert_eq!(hlog.lines().filter(|line| line.starts_with("Tag=")).count(), 5, "{hlog}");
     assert!(shown("hdr").contains("Total count    =         1000]"));
     let html = shown("html");
-    assert!(html.starts_with("<!DOCTYPE html>") && html.contains("has no intervals"), "{html}");
+    assert!(html.starts_with("<!DOCTYPE html>") && html.contains("Datagrams a second"), "{html}");
+    // As those before it were saved.
+    assert!(result.as_object_mut().unwrap().remove("timeline").is_some());
+    scratch.write("r.json", result.to_string());
+    let html = shown("html");
+    assert!(html.contains("has no intervals") && !html.contains("Datagrams a second"), "{html}");
 }
 
 #[test]

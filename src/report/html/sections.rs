@@ -1,8 +1,7 @@
 //! The parts of the page of one run, but for its ledger.
 
 use super::page::Page;
-use super::timeline::Timeline;
-use super::{counts, curve, over_time};
+use super::{counts, curve, over_time, timeline};
 use crate::model::delay::{Distribution, Percentiles};
 use crate::model::event::Event;
 use crate::model::limit::LimitResult;
@@ -29,6 +28,15 @@ pub(super) fn verdict<T: Explained<R>, R>(
     let unbroken = words(news).iter().map(|word| word.replace(' ', "\u{a0}")).collect::<Vec<_>>();
     page.text(&unbroken.join(" "));
     explained(reasons, report, page);
+    page.close("</div>");
+}
+
+/// What it says in plain words, to who asked for it by the name of a purpose.
+pub(super) fn answer(report: &RunReport, page: &mut Page) {
+    let Some(answer) = &report.answer else { return };
+    page.open("<div class=\"answer\">");
+    page.element("b", &answer.preset);
+    page.element("p", &answer.words);
     page.close("</div>");
 }
 
@@ -128,17 +136,14 @@ pub(super) fn lost(report: &RunReport, page: &mut Page) {
 }
 
 /// Rates, losses and delays over the trial.
-pub(super) fn over_time(
-    report: &RunReport,
-    timeline: &Timeline,
-    page: &mut Page,
-) -> io::Result<()> {
+pub(super) fn over_time(report: &RunReport, page: &mut Page) -> io::Result<()> {
+    let steps = &report.timeline;
     page.section("Over time");
-    if !timeline.slots.is_empty() {
-        over_time::rates(timeline, page)?;
-        over_time::losses(timeline, page)?;
+    if !steps.is_empty() {
+        over_time::rates(steps, page)?;
+        over_time::losses(steps, page)?;
         let (name, _) = main_delay(&report.trial);
-        over_time::heat(timeline, &capital(name), page)?;
+        over_time::heat(steps, &capital(name), page)?;
         page.classed(
             "p",
             "note",
@@ -147,14 +152,14 @@ pub(super) fn over_time(
         page.close("</section>");
         return Ok(());
     }
-    if let Some(losses) = Timeline::of_losses(&report.trial) {
+    if let Some(losses) = timeline::of_losses(&report.trial) {
         over_time::losses(&losses, page)?;
     }
     page.classed(
         "p",
         "note",
-        "This result has no intervals, so rates and delays over time are not known. With --interval \
-         and --report html a trial draws them itself.",
+        "This result has no intervals, so rates and delays over time are not known: its trial had \
+         --interval 0, or it was saved by a version that did not keep them.",
     );
     page.close("</section>");
     Ok(())

@@ -1,47 +1,27 @@
 use super::several::{Set, Several};
 use super::*;
-use crate::model::drops::LostBy;
+use crate::model::Observer;
+use crate::model::drops::{LostBy, LostByInterval};
 use crate::model::metrics::Buckets;
 use crate::model::ping::PingReport;
 use crate::model::report::StreamReport;
 use crate::model::sample::{self, roundtrip};
 use crate::model::spec::Role;
+use crate::model::timeline::{Step, Timeline};
 use crate::report::Subject;
+use crate::report::answer::answer;
+use crate::report::golden::written_at_end;
 use crate::report::load::Saved;
-use crate::report::paper::Paper;
 use crate::units::Nanos;
-use std::sync::{Arc, Mutex};
 
-#[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// What is written of anything that is no run.
+/// What is written of anything.
 fn written<T: Subject>(subject: &T) -> String {
-    let out = Shared::default();
-    let format = T::formats().iter().find(|format| format.name() == "html").unwrap();
-    format.begin(Paper::endless(Box::new(out.clone()))).finish(subject).unwrap();
-    let bytes = out.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
+    written_at_end("html", subject)
 }
 
-/// What is written of a run, with or without its intervals.
-fn page(report: &RunReport, with_intervals: bool) -> String {
-    let mut timeline = Timeline::default();
-    if with_intervals {
-        let intervals = sample::intervals(report.trial.spec.role);
-        intervals.iter().for_each(|interval| timeline.push(interval));
-    }
-    render(report, &timeline).unwrap()
+/// The same run with its steps over time, and without.
+fn timed(report: &RunReport) -> RunReport {
+    RunReport { timeline: sample::timeline(report.trial.spec.role), ..report.clone() }
 }
 
 /// It is whole, loads nothing and divides by nothing.
@@ -61,7 +41,7 @@ fn check(page: &str) {
 #[test]
 fn every_run_has_a_page_with_intervals_and_without() {
     for report in sample::all() {
-        for page in [page(&report, true), page(&report, false)] {
+        for page in [written(&timed(&report)), written(&report)] {
             check(&page);
             let (word, _) = verdict::in_words(&report);
             let verdict = page.find(&format!("<b>{word}</b>")).unwrap();
@@ -72,9 +52,27 @@ fn every_run_has_a_page_with_intervals_and_without() {
     }
 }
 
+/// What was measured is saved, and read back it makes the same page.
+#[test]
+fn a_saved_result_has_the_page_that_it_had_at_once() {
+    for report in sample::all().iter().map(timed) {
+        let saved = written_at_end("json", &report);
+        let read: RunReport = serde_json::from_str(&saved).unwrap();
+        assert_eq!(written(&read), written(&report));
+    }
+}
+
+#[test]
+fn a_result_without_steps_says_so() {
+    let mut report = timed(&sample::run());
+    assert!(!written(&report).contains("has no intervals"));
+    report.timeline.clear();
+    assert!(written(&report).contains("has no intervals"));
+}
+
 #[test]
 fn what_a_trial_found_is_drawn() {
-    let page = page(&sample::lossy(), true);
+    let page = written(&timed(&sample::lossy()));
     for title in [
         "Datagrams a second",
         "Datagrams found to be lost",
@@ -89,6 +87,16 @@ fn what_a_trial_found_is_drawn() {
 }
 
 #[test]
+fn the_answer_of_a_preset_stands_below_the_verdict() {
+    let mut report = sample::limited();
+    report.answer = Some(answer("iptv-hd", Some("television"), &report));
+    let page = written(&report);
+    let said = page.find("Not fit for television, because ").unwrap();
+    assert!(page.find("<b>iptv-hd</b>").unwrap() < said);
+    assert!(page.find("class=\"verdict").unwrap() < said && said < page.find("<h2>").unwrap());
+}
+
+#[test]
 fn names_from_outside_stay_text() {
     let mut report = sample::many_streams();
     let evil = "<img src=x onerror=alert(1)>\"'&";
@@ -97,7 +105,7 @@ fn names_from_outside_stay_text() {
     for stream in &mut report.trial.streams {
         stream.session = evil.into();
     }
-    let page = page(&report, true);
+    let page = written(&timed(&report));
     assert!(!page.contains("<img"));
     assert!(page.contains("&lt;img src=x onerror=alert(1)&gt;&quot;&#39;&amp;"));
 }
@@ -106,7 +114,7 @@ fn names_from_outside_stay_text() {
 #[test]
 fn numbers_beyond_belief_are_no_harm() {
     const MOST: u64 = u64::MAX;
-    let mut report = sample::lossy();
+    let mut report = timed(&sample::lossy());
     let trial = &mut report.trial;
     let totals = trial.totals.as_mut().unwrap();
     totals.lost_by = LostBy { receiver_socket: MOST, receiver_host: MOST, elsewhere: MOST };
@@ -115,11 +123,22 @@ fn numbers_beyond_belief_are_no_harm() {
     let buckets = vec![(0, MOST), (1, MOST), (MOST - 1, MOST), (MOST, MOST)];
     let wild = Buckets { count: MOST, p50: None, p99: Some(0), max: Some(MOST), buckets };
     (patterns.loss_period, patterns.inter_arrival_ns) = (wild.clone(), wild);
+    let mut step = report.timeline[0].clone();
+    (step.offered, step.received) = (Some(MOST), Some(MOST));
+    step.lost_by =
+        LostByInterval { receiver_socket: i64::MAX, receiver_host: i64::MIN, elsewhere: 9 };
+    step.delays_hdr.record_n(1, MOST).unwrap();
+    let wild =
+        |start, length| Step { start_ns: Nanos(start), length_ns: Nanos(length), ..step.clone() };
     for duration in [0, 1, MOST] {
         report.trial.duration_ns = Nanos(duration);
-        assert!(page(&report, false).ends_with("</html>\n"));
+        assert!(written(&report).ends_with("</html>\n"));
         report.trial.streams[0].lost_ranges[0].at_ns = Nanos(MOST);
-        assert!(page(&report, false).ends_with("</html>\n"));
+        assert!(written(&report).ends_with("</html>\n"));
+    }
+    for steps in [vec![wild(0, 0)], vec![wild(MOST, MOST), wild(0, 1), wild(3, MOST), wild(7, 1)]] {
+        report.timeline = steps;
+        assert!(written(&report).ends_with("</html>\n"));
     }
 }
 
@@ -180,9 +199,14 @@ fn an_hour_with_a_hundred_streams_is_below_two_megabytes() {
             let delay = 1_000 + (index * 7_919 + number * 104_729) % 50_000_000;
             receiver.one_way_delay.record(Nanos(0), Nanos(delay));
         }
-        timeline.push(&interval);
+        timeline.on_interval(&interval);
     }
-    let page = render(&report, &timeline).unwrap();
+    let bytes = |report: &RunReport| written_at_end("json", report).len();
+    let before = bytes(&report);
+    report.timeline = timeline.into_steps();
+    let page = written(&report);
     check(&page);
     assert!(page.len() < 2_000_000, "{} bytes", page.len());
+    let grown = bytes(&report) - before;
+    assert!(grown < 100_000, "the JSON grows by {grown} bytes");
 }
