@@ -122,6 +122,22 @@ fn a_saved_result_is_written_in_every_format() {
 }
 
 #[test]
+fn merged_results_have_a_page_and_compared_ones_are_shown_where_to_get_it() {
+    let scratch = Scratch::new();
+    scratch.receiver("a", &[]);
+    scratch.receiver("b", &[3, 4]);
+    let output = scratch.run(&["report", "merge", "results", "--report", "html:page.html"]);
+    assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b""[..]));
+    let page = fs::read_to_string(scratch.0.join("page.html")).unwrap();
+    assert!(page.contains("<h2>Losses by receiver</h2>") && page.ends_with("</html>\n"), "{page}");
+    let files = ["results/a.json", "results/b.json"];
+    let output = scratch.run(&["report", "compare", files[0], files[1], "--report", "html"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("`mcast-bench report html A B -o FILE`"), "{said}");
+}
+
+#[test]
 fn several_results_become_one_page() {
     let scratch = Scratch::new();
     scratch.receiver("a", &[]);

@@ -6,6 +6,7 @@ mod axis;
 mod counts;
 mod curve;
 mod ledger;
+mod merged;
 mod over_time;
 mod page;
 mod palette;

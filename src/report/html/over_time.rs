@@ -19,8 +19,10 @@ pub(super) fn rates(steps: &[Step], page: &mut Page) -> io::Result<()> {
     let lines: [Line; 2] = [("offered", |step| step.offered), ("received", |step| step.received)];
     let shown: Vec<_> =
         (0..2).filter(|&line| steps.iter().any(|step| lines[line].1(step).is_some())).collect();
+    // One that is too short to have a rate is in none of them.
+    let whole = at_most(steps, usize::MAX);
     let range = |count| {
-        let rates = || steps.iter().filter_map(|step| rate(step, count));
+        let rates = || whole.iter().filter_map(|step| rate(step, count));
         (rates().fold(f64::INFINITY, f64::min), rates().fold(0.0, f64::max))
     };
     let said = shown.iter().map(|&line| {

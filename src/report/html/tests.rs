@@ -2,6 +2,7 @@ use super::several::{Set, Several};
 use super::*;
 use crate::model::Observer;
 use crate::model::drops::{LostBy, LostByInterval};
+use crate::model::merged::MergedReport;
 use crate::model::metrics::Buckets;
 use crate::model::ping::PingReport;
 use crate::model::report::StreamReport;
@@ -12,6 +13,7 @@ use crate::report::Subject;
 use crate::report::answer::answer;
 use crate::report::golden::written_at_end;
 use crate::report::load::Saved;
+use crate::report::merge::Merge;
 use crate::units::Nanos;
 
 /// What is written of anything.
@@ -179,6 +181,35 @@ fn several_results_stand_beside_each_other_with_their_spread() {
     assert!(page.contains("2 runs of C INVALID"), "{page}");
     assert!(page.contains("A: before, 3 runs") && page.contains("C: &lt;b&gt;lossy, 2 runs"));
     assert!(page.contains(" .. ") && page.contains("WORSE, ×"));
+}
+
+fn merged(reports: &[RunReport]) -> MergedReport {
+    let mut merge = Merge::default();
+    for (number, report) in reports.iter().enumerate() {
+        let saved = Saved { file: format!("results/{number}.json"), report: report.clone() };
+        merge.add(saved).unwrap();
+    }
+    merge.skip("<b>.json".into(), "<b>.json is empty".into());
+    merge.finish("mcast-bench report merge results/ --keep-going".into())
+}
+
+#[test]
+fn receivers_that_were_merged_have_a_page() {
+    let senders = [sample::sender_only()];
+    let both = [sample::received(1_000, &[3, 4]), sample::received(1_000, &[4]), sample::run()];
+    for (reports, section) in [
+        (&both[..], "<h2>Losses by receiver</h2>"),
+        (&senders[..], "<h2>Senders</h2>"),
+        (&[sample::nothing()], "<h2>Ledger of the group</h2>"),
+        (&[sample::all_lost(), sample::one()], "<h2>Ledger of the group</h2>"),
+        (&[sample::apart(), sample::many_streams()], "<h2>Streams</h2>"),
+    ] {
+        let page = written(&merged(reports));
+        check(&page);
+        assert!(page.contains(section) && page.contains("&lt;b&gt;.json is empty"), "{section}");
+    }
+    let page = written(&merged(&both));
+    assert!(page.contains("lost by all") && page.contains("<strong>Delay by percentile</strong>"));
 }
 
 /// An hour of seconds with delays all over the place, and a hundred streams that all lost.
