@@ -7,6 +7,7 @@ use crate::model::delay::OneWayDelay;
 use crate::model::report::RunReport;
 use crate::model::spec::Load;
 use crate::stats::percentile::{Percentile, median, percentile_with_losses};
+use crate::units::size::Bytes;
 use crate::units::text::payload_lens;
 
 /// What is compared of a run, and which way is better.
@@ -206,7 +207,7 @@ fn circumstances(report: &RunReport) -> Vec<(&'static str, String)> {
         ("receivers", spec.receiver_threads.to_string()),
         ("engine", spec.engine.clone()),
         ("batch", spec.batch.to_string()),
-        ("buffer", buffer.map_or("none".into(), |granted| granted.to_string())),
+        ("buffer", buffer.map_or("none".into(), |granted| Bytes(granted as u64).to_string())),
         ("host", known(&environment.host)),
         ("kernel", known(&environment.kernel)),
         ("CPU", known(&environment.cpu)),

@@ -3,6 +3,7 @@
 use super::curve::{Curve, figure_of};
 use super::page::Page;
 use super::palette::{CAME, ELSEWHERE, HOST, SOCKET};
+use super::sections::{MOST, long_table};
 use super::{Html, sections};
 use crate::model::merged::{MergeWarning, MergedReport};
 use crate::report::human::merged::{self as words, nanos_of};
@@ -11,9 +12,6 @@ use crate::report::{AtEnd, ReportFormat, ReportWriter};
 use crate::units::human::grouped;
 use crate::units::text::{count, percent};
 use std::io::{self, Write};
-
-/// Most rows of a table; whoever wants more reads them by machine.
-const MOST: usize = 200;
 
 impl ReportFormat<MergedReport> for Html {
     fn name(&self) -> &'static str {
@@ -93,7 +91,7 @@ fn losses(merged: &MergedReport, page: &mut Page) {
     page.section("Losses by receiver");
     let rows = words::by_loss(&merged.receivers, MOST, |row| row.lost);
     let cells = rows.iter().map(|row| named(&row.name, words::losses(row)));
-    table("Lost by each receiver, and by all of them", &words::LOSSES, cells, page);
+    long_table("Lost by each receiver, and by all of them", &words::LOSSES, cells, page);
     for note in words::not_compared(merged).iter().map(String::as_str).chain([words::COMPARATIVE]) {
         page.classed("p", "note", note);
     }
@@ -120,14 +118,14 @@ fn delays(merged: &MergedReport, page: &mut Page) -> io::Result<()> {
     figure_of("Delay by percentile", &curves.collect::<io::Result<Vec<_>>>()?, page)?;
     if !all.is_empty() {
         let cells = all.iter().map(|(name, of, _)| sections::percentiles(name, &of.percentiles));
-        table("Percentiles of all hosts together", &sections::PERCENTILES, cells, page);
+        long_table("Percentiles of all hosts together", &sections::PERCENTILES, cells, page);
     }
     if let Some(delay) = &merged.one_way_delay_ns {
         page.classed("p", "note", &format!("One-way delay: due to received; {}.", delay.clock));
     }
     if !rows.is_empty() {
         let cells = rows.iter().map(|row| named(&row.name, words::delays(row)));
-        table("Due to received, of each receiver", &words::DELAYS, cells, page);
+        long_table("Due to received, of each receiver", &words::DELAYS, cells, page);
         let quantile = 100.0 * merged.group.delay_variation_quantile;
         let range = merged.group.delay_variation_range_ns.unwrap_or_default();
         let note = format!("variation: p{quantile} less the shortest delay; range {range}");
@@ -143,7 +141,7 @@ fn senders(merged: &MergedReport, page: &mut Page) {
     }
     page.section("Senders");
     let cells = merged.senders.iter().map(|row| named(&row.name, words::loads(row)));
-    table(&words::offered(&merged.senders), &words::SENDERS, cells, page);
+    long_table(&words::offered(&merged.senders), &words::SENDERS, cells, page);
     page.close("</section>");
 }
 
@@ -154,7 +152,7 @@ fn streams(merged: &MergedReport, page: &mut Page) {
     page.section("Streams");
     let rows = words::by_loss(&merged.streams, MOST, |row| row.lost);
     let cells = rows.iter().map(|row| words::stream(row).into());
-    table(&count(rows.len() as u64, "stream"), &words::STREAMS, cells, page);
+    long_table(&count(rows.len() as u64, "stream"), &words::STREAMS, cells, page);
     page.close("</section>");
 }
 
@@ -170,19 +168,4 @@ fn skipped(merged: &MergedReport, page: &mut Page) {
 
 fn named(name: &str, cells: impl IntoIterator<Item = String>) -> Vec<String> {
     [name.to_owned()].into_iter().chain(cells).collect()
-}
-
-/// A table of no more rows than people read.
-fn table(
-    caption: &str,
-    head: &[&str],
-    rows: impl ExactSizeIterator<Item = Vec<String>>,
-    page: &mut Page,
-) {
-    let more = rows.len().saturating_sub(MOST) as u64;
-    page.table(caption, head, &rows.take(MOST).collect::<Vec<_>>());
-    if more > 0 {
-        let more = grouped(more);
-        page.classed("p", "note", &format!("... and {more} more (all of them in --report json)"));
-    }
 }

@@ -97,7 +97,13 @@ pub(super) fn losses(steps: &[Step], page: &mut Page) -> io::Result<()> {
             height: 130,
             marks,
         }
-    })
+    })?;
+    page.classed(
+        "p",
+        "note",
+        "A loss stands where it became certain: after the loss threshold, not when it happened.",
+    );
+    Ok(())
 }
 
 /// Which share of a step's datagrams is in a cell of the heat map: the colour's place, for each of its lowest shares.

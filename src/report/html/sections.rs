@@ -144,11 +144,6 @@ pub(super) fn over_time(report: &RunReport, page: &mut Page) -> io::Result<()> {
         over_time::losses(steps, page)?;
         let (name, _) = main_delay(&report.trial);
         over_time::heat(steps, &capital(name), page)?;
-        page.classed(
-            "p",
-            "note",
-            "A loss stands where it became certain: after the loss threshold, not when it happened.",
-        );
         page.close("</section>");
         return Ok(());
     }
@@ -208,6 +203,34 @@ pub(super) fn delay(report: &RunReport, page: &mut Page) -> io::Result<()> {
     }
     page.close("</section>");
     Ok(())
+}
+
+/// Rows that do not hide what comes below them.
+const AT_A_GLANCE: usize = 20;
+
+/// Most rows of a table; whoever wants more reads them by machine.
+pub(super) const MOST: usize = 200;
+
+/// A table that may have more rows than anybody reads.
+pub(super) fn long_table(
+    caption: &str,
+    head: &[&str],
+    rows: impl ExactSizeIterator<Item = Vec<String>>,
+    page: &mut Page,
+) {
+    let all = rows.len();
+    if all > AT_A_GLANCE {
+        page.open("<details>");
+        page.element("summary", "Show all");
+    }
+    page.table(caption, head, &rows.take(MOST).collect::<Vec<_>>());
+    if all > AT_A_GLANCE {
+        page.close("</details>");
+    }
+    if let Some(more @ 1..) = all.checked_sub(MOST) {
+        let more = grouped(more as u64);
+        page.classed("p", "note", &format!("... and {more} more (all of them in --report json)"));
+    }
 }
 
 /// The head of a table of percentiles.
@@ -294,7 +317,6 @@ pub(super) fn events(events: &[Event], page: &mut Page) {
     if events.is_empty() {
         return;
     }
-    const MOST: usize = 200;
     page.section("Events");
     page.open("<details>");
     page.element("summary", &count(events.len() as u64, "event"));
