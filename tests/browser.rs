@@ -169,7 +169,12 @@ fn pages_fit_on_every_screen() {
         };
         run("-c 1", "one.html");
         run("-g 239.1.1.1+99 -r 20k -t 2s -i 100ms", "many.html");
-        for name in ["lossy", "untimed", "compared", "nothing", "one", "many"] {
+        run("--preset connectivity -t 1s", "asked.html");
+        round_trips(&browser);
+        for name in [
+            "lossy", "untimed", "sent", "compared", "merged", "nothing", "one", "many", "asked",
+            "answered",
+        ] {
             browser.look_at(name);
         }
     });
@@ -212,6 +217,9 @@ fn lossy(browser: &Browser) {
     recv.wait_for_file(&ready, PATIENCE);
     let mut send = lab.sender().command(lab::tool());
     send.args(["send", "-q", "-I", DEVICE, "-r", "4k", "-c", "12000", "-s", "200"]);
+    let sent = browser.path("sent.json").display().to_string();
+    send.args(["-i", "50ms", "--report", &format!("json:{sent}")]);
+    send.args(["--report", &format!("html:{}", browser.path("sent.html").display())]);
     // The receiver has joined but one of the two groups. On a busy machine either may be invalid: a page all the same.
     Child::spawn(send.args(["-g", "239.255.77.77+1"])).finish(PATIENCE);
     recv.finish(PATIENCE);
@@ -237,8 +245,26 @@ fn lossy(browser: &Browser) {
     Child::spawn(Command::new(lab::tool()).args(run).arg(format!("json:{clean}"))).finish(PATIENCE);
     let compared = browser.path("compared.html").display().to_string();
     tool(&["report", "html", &json, &clean, &json, "-o", &compared]);
+    let merged = format!("html:{}", browser.path("merged.html").display());
+    tool(&["report", "merge", &sent, &json, &clean, "--report", &merged]);
     let nothing = format!("html:{}", browser.path("nothing.html").display());
     let mut silent = lab.receiver().command(lab::tool());
     silent.args(["recv", "-q", "-I", DEVICE, "-t", "200ms", "--report", &nothing]);
     Child::spawn(&mut silent).finish(PATIENCE);
+}
+
+/// The page of round trips of which some were lost.
+fn round_trips(browser: &Browser) {
+    let lab = Lab::two_hosts(Plan::seeded(7).on(every(9), Action::Drop));
+    let ready = browser.path("echo-ready");
+    let mut echo = lab.receiver().command(lab::tool());
+    let mut echo =
+        Child::spawn(echo.args(["echo", "-q", "-I", DEVICE, "--ready-file"]).arg(&ready));
+    echo.wait_for_file(&ready, PATIENCE);
+    let report = format!("html:{}", browser.path("answered.html").display());
+    let mut ping = lab.sender().command(lab::tool());
+    ping.args(["ping", "-q", "-I", DEVICE, "-r", "1k", "-c", "500", "--report", &report]);
+    Child::spawn(&mut ping).finish(PATIENCE);
+    echo.interrupt();
+    echo.finish(PATIENCE);
 }

@@ -118,7 +118,10 @@ fn a_saved_result_is_written_in_every_format() {
     assert!(result.as_object_mut().unwrap().remove("timeline").is_some());
     scratch.write("r.json", result.to_string());
     let html = shown("html");
-    assert!(html.contains("has no intervals") && !html.contains("Datagrams a second"), "{html}");
+    assert!(
+        html.contains("does not say what happened when") && !html.contains("Datagrams a second"),
+        "{html}"
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::model::compared::*;
 use crate::model::delay::OneWayDelay;
 use crate::model::report::RunReport;
 use crate::model::spec::Load;
+use crate::model::verdict::lost_of_comparable;
 use crate::stats::percentile::{Percentile, median, percentile_with_losses};
 use crate::units::size::Bytes;
 use crate::units::text::payload_lens;
@@ -52,7 +53,7 @@ impl Run {
         let trial = &saved.report.trial;
         let sender = trial.sender.as_ref();
         let totals = trial.totals.as_ref();
-        let lost = totals.map_or(0, |totals| totals.lost);
+        let lost = lost_of_comparable(trial);
         let delay = trial.one_way_delay_ns.as_ref();
         let [p50, p99, p99_9] = match delay {
             Some(delay) => percentiles(&saved.file, delay, lost)?,

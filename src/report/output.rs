@@ -43,9 +43,7 @@ impl<T: Subject> FromStr for Target<T> {
             let names: Vec<_> = formats.iter().map(|format| format.name()).collect();
             let names = names.join(", ");
             return Err(match T::who_has(name) {
-                Some(command) => {
-                    format!("only these are written here: {names}; {name}: `{command}`")
-                }
+                Some(command) => format!("`{name}` is what `{command}` writes; here: {names}"),
                 None => format!("`{name}` is not a report format; these are: {names}"),
             });
         };

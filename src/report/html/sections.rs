@@ -6,6 +6,7 @@ use crate::model::delay::{Distribution, Percentiles};
 use crate::model::event::Event;
 use crate::model::limit::LimitResult;
 use crate::model::report::{RunReport, TrialReport};
+use crate::model::verdict::lost_of_comparable;
 use crate::report::blame;
 use crate::report::human::page::words;
 use crate::report::human::{self, delay::or_lost, origin};
@@ -153,8 +154,8 @@ pub(super) fn over_time(report: &RunReport, page: &mut Page) -> io::Result<()> {
     page.classed(
         "p",
         "note",
-        "This result has no intervals, so rates and delays over time are not known: its trial had \
-         --interval 0, or it was saved by a version that did not keep them.",
+        "This result does not say what happened when, so rates and delays over time are not known: it has \
+         no intervals, or was saved by a version that did not keep them.",
     );
     page.close("</section>");
     Ok(())
@@ -169,12 +170,13 @@ fn capital(text: &str) -> String {
 /// Percentiles, as numbers and as curves.
 pub(super) fn delay(report: &RunReport, page: &mut Page) -> io::Result<()> {
     let trial = &report.trial;
-    let lost = trial.totals.as_ref().map_or(0, |totals| totals.lost);
+    let all = trial.totals.as_ref().map_or(0, |totals| totals.lost);
+    let comparable = lost_of_comparable(trial);
     let one_way = trial.one_way_delay_ns.as_ref();
     let own_lateness = trial.sender.as_ref().map(|sender| &sender.lateness_ns);
     let rows = [
-        ("one-way delay", one_way.map(|delay| &delay.distribution), lost),
-        ("delay above the shortest", trial.relative_delay_ns.as_ref(), lost),
+        ("one-way delay", one_way.map(|delay| &delay.distribution), comparable),
+        ("delay above the shortest", trial.relative_delay_ns.as_ref(), all - comparable),
         ("host delay", trial.host_delay_ns.as_ref(), 0),
         ("sender lateness", own_lateness.or(trial.sender_lateness_ns.as_ref()), 0),
     ];

@@ -6,6 +6,7 @@ use super::page::Page;
 use super::palette::SERIES;
 use crate::error::{Error, Result};
 use crate::model::compared::{Change, ComparedLine, Comparison};
+use crate::model::verdict::lost_of_comparable;
 use crate::report::compare::{Run, compare};
 use crate::report::human::{compared, verdict};
 use crate::report::load::{self, Saved};
@@ -54,7 +55,7 @@ impl Set {
                     saved.file
                 ))
             })?;
-            self.lost += trial.totals.as_ref().map_or(0, |totals| totals.lost);
+            self.lost += lost_of_comparable(trial);
         }
         let (word, news) = verdict::in_words(&saved.report);
         let reasons = trial.invalid_reasons.iter().map(Explained::sentence).collect::<Vec<_>>();

@@ -3,7 +3,7 @@ use super::*;
 use crate::model::Observer;
 use crate::model::drops::{LostBy, LostByInterval};
 use crate::model::merged::MergedReport;
-use crate::model::metrics::Buckets;
+use crate::model::metrics::{Buckets, ClockRelation};
 use crate::model::ping::PingReport;
 use crate::model::report::StreamReport;
 use crate::model::sample::{self, roundtrip};
@@ -67,9 +67,9 @@ fn a_saved_result_has_the_page_that_it_had_at_once() {
 #[test]
 fn a_result_without_steps_says_so() {
     let mut report = timed(&sample::run());
-    assert!(!written(&report).contains("has no intervals"));
+    assert!(!written(&report).contains("does not say what happened when"));
     report.timeline.clear();
-    assert!(written(&report).contains("has no intervals"));
+    assert!(written(&report).contains("does not say what happened when"));
 }
 
 #[test]
@@ -151,6 +151,30 @@ fn round_trips_have_a_page() {
         check(&page);
         assert!(page.contains("<h2>Replies</h2>"));
     }
+}
+
+/// What is said of a curve of the first chart of delays.
+fn said(page: &str, curve: &str) -> String {
+    let (_, said) = page.split_once(&format!("{curve}: of those that came")).unwrap();
+    said.split([';', '<']).next().unwrap().to_owned()
+}
+
+/// As the table below them does: what is lost has no time on either way, and no delay of either kind of clock.
+#[test]
+fn a_curve_ends_with_the_lost_ones_of_its_own() {
+    let page = written(&roundtrip::ping());
+    assert!(said(&page, "kernel RTT").contains(" lost") && said(&page, "RTT").contains(" lost"));
+    assert!(!said(&page, "turnaround").contains(" lost"));
+    let mut report = sample::lossy();
+    let relative = sample::apart().trial.relative_delay_ns;
+    report.trial.relative_delay_ns = relative;
+    report.trial.streams.iter_mut().for_each(|stream| stream.lost = 0);
+    report.trial.streams[0].lost = 360;
+    assert!(said(&written(&report), "one-way delay").contains(" lost"));
+    report.trial.streams[0].clock.relation = ClockRelation::Apart;
+    let page = written(&report);
+    assert!(!said(&page, "one-way delay").contains(" lost"));
+    assert!(said(&page, "delay above the shortest").contains(" lost"));
 }
 
 fn set(name: &str, reports: &[RunReport]) -> Set {
