@@ -122,7 +122,7 @@ const ROWS: u32 = 16;
 fn row(nanos: u64) -> u32 {
     let doublings = nanos.max(1).ilog2();
     let beyond = nanos.max(1) - (1 << doublings);
-    doublings * ROWS + (u128::from(beyond) * u128::from(ROWS) >> doublings) as u32
+    doublings * ROWS + ((u128::from(beyond) * u128::from(ROWS)) >> doublings) as u32
 }
 
 /// Where a row begins, in nanoseconds.
