@@ -54,7 +54,7 @@ pub(super) fn rates(steps: &[Step], page: &mut Page) -> io::Result<()> {
     })
 }
 
-/// Datagrams lost, by where.
+/// Datagrams lost a second, by where.
 pub(super) fn losses(steps: &[Step], page: &mut Page) -> io::Result<()> {
     type Part = (&'static str, Colour, fn(&Step) -> i64);
     let parts: [Part; 3] = [
@@ -62,38 +62,37 @@ pub(super) fn losses(steps: &[Step], page: &mut Page) -> io::Result<()> {
         ("own host", HOST, |step| step.lost_by.receiver_host),
         ("elsewhere", ELSEWHERE, |step| step.lost_by.elsewhere),
     ];
-    let all = |step: &Step| {
-        let parts = parts.iter().map(|(_, _, part)| part(step).max(0));
-        parts.fold(0, i64::saturating_add)
-    };
-    let steps_with = steps.iter().filter(|step| all(step) > 0).count();
+    let rate =
+        |step: &Step, part: fn(&Step) -> i64| step.per_second(part(step).max(0).unsigned_abs());
+    let all = |step: &Step| parts.iter().map(|(_, _, part)| rate(step, *part)).sum::<f64>();
+    let steps_with = steps.iter().filter(|step| all(step) > 0.0).count();
     if steps_with == 0 {
         return Ok(());
     }
     let caption = Caption {
-        title: "Datagrams found to be lost".into(),
+        title: "Datagrams found to be lost a second".into(),
         description: format!("losses in {steps_with} of {} parts of the trial", steps.len()),
         legend: parts.map(|(name, colour, _)| (colour, name.into())).into(),
     };
     figure(page, &caption, |width| {
         let shorter = at_most(steps, width.steps());
         let time = Time::of(end(steps));
-        let most = shorter.iter().map(all).max().unwrap_or_default();
+        let most = shorter.iter().map(all).fold(0.0, f64::max);
         let mut marks = Vec::new();
         for step in &shorter {
             let (from, to) = (time.at(step.start_ns), time.at(step.end()));
-            let mut below = 0;
+            let mut below = 0.0;
             for (_, colour, part) in parts {
-                let above = part(step).max(0).saturating_add(below);
+                let above = below + rate(step, part);
                 if above > below {
-                    marks.push(Mark::Box((from, below as f64), (to, above as f64), colour));
+                    marks.push(Mark::Box((from, below), (to, above), colour));
                 }
                 below = above;
             }
         }
         Plot {
             x: time.axis(end(steps), width),
-            y: Axis::linear(0.0..most as f64 * 1.08, 3, |lost| trimmed(&si(lost))),
+            y: Axis::linear(0.0..most * 1.08, 3, |rate| trimmed(&of_few(rate))),
             height: 130,
             marks,
         }
@@ -223,6 +222,11 @@ impl Time {
     }
 }
 
+/// A rate of what may come once in a day.
+fn of_few(rate: f64) -> String {
+    if rate < 1.0 { format!("{rate:.6}") } else { si(rate) }
+}
+
 /// A number without the zeros behind its point: `2.00k` is `2k`, `50.0 µs` is `50 µs`.
 pub(super) fn trimmed(number: &str) -> String {
     let end = number.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(number.len());
@@ -244,5 +248,9 @@ mod tests {
         {
             assert_eq!(trimmed(number), short);
         }
+        assert_eq!(
+            [0.0, 0.000_05, 0.3, 20.0].map(of_few).map(|rate| trimmed(&rate)),
+            ["0", "0.00005", "0.3", "20"]
+        );
     }
 }

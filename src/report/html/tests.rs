@@ -77,7 +77,7 @@ fn what_a_trial_found_is_drawn() {
     let page = written(&timed(&sample::lossy()));
     for title in [
         "Datagrams a second",
-        "Datagrams found to be lost",
+        "Datagrams found to be lost a second",
         "One-way delay over time",
         "Delay by percentile",
         "How many datagrams in a row were lost",
@@ -250,8 +250,9 @@ fn an_hour_with_a_hundred_streams_is_below_two_megabytes() {
         let receiver = interval.receiver.as_mut().unwrap();
         receiver.one_way_delay.clear();
         for number in 0..200 {
-            // As far apart as delays are, and never the same twice.
-            let delay = 1_000 + (index * 7_919 + number * 104_729) % 50_000_000;
+            // In all classes from 1 µs to 65 ms, each as often as the others.
+            let class = (index * 7_919 + number * 104_729) % 256;
+            let delay = (1_000 << (class / 16)) * (16 + class % 16) / 16;
             receiver.one_way_delay.record(Nanos(0), Nanos(delay));
         }
         timeline.on_interval(&interval);
