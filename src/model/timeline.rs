@@ -53,7 +53,8 @@ fn encode<S: Serializer>(delays: &Histogram<u64>, serializer: S) -> Result<S::Ok
 }
 
 fn decode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Histogram<u64>, D::Error> {
-    let delays = delay::decode(&String::deserialize(deserializer)?).map_err(D::Error::custom)?;
+    let damaged = |reason| D::Error::custom(format!("a histogram is damaged ({reason})"));
+    let delays = delay::decode(&String::deserialize(deserializer)?).map_err(damaged)?;
     let bounds = |of: &Histogram<u64>| (of.low(), of.high(), of.sigfig());
     match bounds(&delays) == bounds(&classes()) {
         true => Ok(delays),
@@ -220,10 +221,12 @@ mod tests {
     }
 
     #[test]
-    fn a_histogram_of_other_bounds_is_refused() {
+    fn a_histogram_that_is_damaged_or_has_other_bounds_is_refused() {
         let other = delay::encode(&crate::stats::latency::histogram());
-        let json = format!(r#"{{"start_ns":0,"length_ns":1,"delays_hdr":"{other}"}}"#);
-        let error = serde_json::from_str::<Step>(&json).unwrap_err().to_string();
-        assert!(error.contains("other bounds"), "{error}");
+        for (hdr, complaint) in [(&*other, "other bounds"), ("AAAA", "a histogram is damaged (")] {
+            let json = format!(r#"{{"start_ns":0,"length_ns":1,"delays_hdr":"{hdr}"}}"#);
+            let error = serde_json::from_str::<Step>(&json).unwrap_err().to_string();
+            assert!(error.contains(complaint), "{error}");
+        }
     }
 }
