@@ -33,7 +33,7 @@
 //!    stream, [`stats::seq`] says what it was, [`stats::latency`] records how late it came.
 //! 6. At the end of an interval a worker hands what it gathered to the collector, over a bounded channel that it
 //!    never waits for. The collector makes snapshots of them, reads the counters of the host beside them, and tells
-//!    the observers.
+//!    the observers. One of these, [`model::timeline`], keeps what the report says of when.
 //! 7. Senders announce the end and how many datagrams there were. Receivers wait for stragglers, for the loss
 //!    threshold.
 //! 8. [`trial::validity`] judges whether the trial may be used; [`report::FORMATS`] write it down; the exit code

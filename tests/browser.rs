@@ -169,7 +169,12 @@ fn pages_fit_on_every_screen() {
         };
         run("-c 1", "one.html");
         run("-g 239.1.1.1+99 -r 20k -t 2s -i 100ms", "many.html");
-        for name in ["lossy", "saved", "compared", "nothing", "one", "many"] {
+        run("--preset connectivity -t 1s", "asked.html");
+        round_trips(&browser);
+        for name in [
+            "lossy", "untimed", "sent", "compared", "merged", "nothing", "one", "many", "asked",
+            "answered",
+        ] {
             browser.look_at(name);
         }
     });
@@ -193,7 +198,7 @@ fn what_does_not_fit_is_found() {
     assert!(narrow.contains("the page is 508 wide on 360"), "{narrow}");
 }
 
-/// The pages of a trial that lost, as it was measured and as it was saved, and beside another.
+/// The pages of a trial that lost: as it was measured, without what happened when, and beside another.
 fn lossy(browser: &Browser) {
     let plan = Plan::seeded(5)
         .on(at(4_000..4_060), Action::Drop)
@@ -212,6 +217,9 @@ fn lossy(browser: &Browser) {
     recv.wait_for_file(&ready, PATIENCE);
     let mut send = lab.sender().command(lab::tool());
     send.args(["send", "-q", "-I", DEVICE, "-r", "4k", "-c", "12000", "-s", "200"]);
+    let sent = browser.path("sent.json").display().to_string();
+    send.args(["-i", "50ms", "--report", &format!("json:{sent}")]);
+    send.args(["--report", &format!("html:{}", browser.path("sent.html").display())]);
     // The receiver has joined but one of the two groups. On a busy machine either may be invalid: a page all the same.
     Child::spawn(send.args(["-g", "239.255.77.77+1"])).finish(PATIENCE);
     recv.finish(PATIENCE);
@@ -220,15 +228,43 @@ fn lossy(browser: &Browser) {
         let output = Child::spawn(Command::new(lab::tool()).args(args)).finish(PATIENCE);
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     };
-    let saved = format!("html:{}", browser.path("saved.html").display());
-    tool(&["report", "show", &json, "--report", &saved]);
+    let page_of = |json: &str, page: &str| {
+        let target = format!("html:{}", browser.path(page).display());
+        tool(&["report", "show", json, "--report", &target]);
+    };
+    page_of(&json, "again.html");
+    let [page, again] = ["lossy", "again"].map(|name| browser.path(&format!("{name}.html")));
+    assert!(fs::read(page).unwrap() == fs::read(again).unwrap());
+    let mut old: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    assert!(old.as_object_mut().unwrap().remove("timeline").is_some());
+    let untimed = browser.path("untimed.json").display().to_string();
+    fs::write(&untimed, old.to_string()).unwrap();
+    page_of(&untimed, "untimed.html");
     let clean = browser.path("clean.json").display().to_string();
     let run = ["run", "-e", "memory", "-q", "-c", "5000", "-r", "10k", "--report"];
     Child::spawn(Command::new(lab::tool()).args(run).arg(format!("json:{clean}"))).finish(PATIENCE);
     let compared = browser.path("compared.html").display().to_string();
     tool(&["report", "html", &json, &clean, &json, "-o", &compared]);
+    let merged = format!("html:{}", browser.path("merged.html").display());
+    tool(&["report", "merge", &sent, &json, &clean, "--report", &merged]);
     let nothing = format!("html:{}", browser.path("nothing.html").display());
     let mut silent = lab.receiver().command(lab::tool());
     silent.args(["recv", "-q", "-I", DEVICE, "-t", "200ms", "--report", &nothing]);
     Child::spawn(&mut silent).finish(PATIENCE);
+}
+
+/// The page of round trips of which some were lost.
+fn round_trips(browser: &Browser) {
+    let lab = Lab::two_hosts(Plan::seeded(7).on(every(9), Action::Drop));
+    let ready = browser.path("echo-ready");
+    let mut echo = lab.receiver().command(lab::tool());
+    let mut echo =
+        Child::spawn(echo.args(["echo", "-q", "-I", DEVICE, "--ready-file"]).arg(&ready));
+    echo.wait_for_file(&ready, PATIENCE);
+    let report = format!("html:{}", browser.path("answered.html").display());
+    let mut ping = lab.sender().command(lab::tool());
+    ping.args(["ping", "-q", "-I", DEVICE, "-r", "1k", "-c", "500", "--report", &report]);
+    Child::spawn(&mut ping).finish(PATIENCE);
+    echo.interrupt();
+    echo.finish(PATIENCE);
 }

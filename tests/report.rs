@@ -94,7 +94,7 @@ fn program(args: &[&str]) -> Command {
 #[test]
 fn a_saved_result_is_written_in_every_format() {
     let scratch = Scratch::new();
-    let result = Scratch::result();
+    let mut result = Scratch::result();
     scratch.write("r.json", result.to_string());
     assert_eq!(scratch.json(&["report", "show", "r.json", "--report", "json"], 0), result);
     let shown = |format: &str| {
@@ -113,7 +113,31 @@ fn a_saved_result_is_written_in_every_format() {
     assert_eq!(hlog.lines().filter(|line| line.starts_with("Tag=")).count(), 5, "{hlog}");
     assert!(shown("hdr").contains("Total count    =         1000]"));
     let html = shown("html");
-    assert!(html.starts_with("<!DOCTYPE html>") && html.contains("has no intervals"), "{html}");
+    assert!(html.starts_with("<!DOCTYPE html>") && html.contains("Datagrams a second"), "{html}");
+    // As those before it were saved.
+    assert!(result.as_object_mut().unwrap().remove("timeline").is_some());
+    scratch.write("r.json", result.to_string());
+    let html = shown("html");
+    assert!(
+        html.contains("does not say what happened when") && !html.contains("Datagrams a second"),
+        "{html}"
+    );
+}
+
+#[test]
+fn merged_results_have_a_page_and_compared_ones_are_shown_where_to_get_it() {
+    let scratch = Scratch::new();
+    scratch.receiver("a", &[]);
+    scratch.receiver("b", &[3, 4]);
+    let output = scratch.run(&["report", "merge", "results", "--report", "html:page.html"]);
+    assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b""[..]));
+    let page = fs::read_to_string(scratch.0.join("page.html")).unwrap();
+    assert!(page.contains("<h2>Losses by receiver</h2>") && page.ends_with("</html>\n"), "{page}");
+    let files = ["results/a.json", "results/b.json"];
+    let output = scratch.run(&["report", "compare", files[0], files[1], "--report", "html"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("`mcast-bench report html A B -o FILE`"), "{said}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ Examples:
 const MERGE_EXAMPLES: &str = "\
 Examples:
   mcast-bench report merge results/                         one *.json a host, also in directories below
-  mcast-bench report merge sender.json rx-*.json --report json:merged.json --report human
+  mcast-bench report merge sender.json rx-*.json --report json:merged.json --report html:merged.html
   mcast-bench report merge results/ --keep-going            without those that cannot be read
 
 Exit codes:
@@ -131,8 +131,8 @@ pub(super) struct HtmlArgs {
 /// What comes out of several results.
 #[derive(Debug, Args)]
 pub(super) struct SummaryArgs<T: Subject> {
-    /// Report to write, human or json, each with :PATH for a file; may be repeated [default: human]
-    #[arg(long = "report", value_name = "FORMAT[:PATH]", value_parser = Target::<T>::from_str)]
+    /// Report to write, FORMAT or FORMAT:PATH; may be repeated [default: human]
+    #[arg(long = "report", value_name = "FORMAT[:PATH]", value_parser = Target::<T>::from_str, help = report_help::<T>(), long_help = report_long_help::<T>())]
     pub(super) reports: Vec<Target<T>>,
     /// The same as --report json
     #[arg(short = 'J', long)]

@@ -21,6 +21,7 @@ use crate::model::environment::{Environment, Interface};
 use crate::model::event::{Event, Happening};
 use crate::model::limit::Limit;
 use crate::model::report::{RunReport, SCHEMA, TrialReport};
+use crate::model::timeline::Timeline;
 use crate::model::verdict;
 use crate::report::answer::answer;
 use crate::report::output::{Outputs, Target};
@@ -83,7 +84,8 @@ pub(super) fn run(
         Some(view) => Box::new(view.note()),
         None => Box::new(|text| drop(io::stderr().write_all(text.as_bytes()))),
     })?;
-    let mut watchers = Fanout(vec![&mut outputs, &mut interim]);
+    let mut timeline = Timeline::default();
+    let mut watchers = Fanout(vec![&mut outputs, &mut interim, &mut timeline]);
     if let Some(state) = &mut state {
         watchers.0.push(state);
     }
@@ -104,6 +106,7 @@ pub(super) fn run(
     drop(interim);
     drop(view);
     let mut report = report(trial, environment, &output.limits);
+    report.timeline = timeline.into_steps();
     report.answer = asked.preset.map(|preset| answer(preset.name, preset.purpose, &report));
     let told = report.answer.clone().filter(|_| !output.quiet && !is_human(&targets));
     let exit = conclude(report, &mut outputs, metrics.as_mut(), state.as_mut());
@@ -168,6 +171,7 @@ pub(super) fn report(
         continued: None,
         limits: limits.iter().map(|limit| verdict::evaluate(limit, &trial)).collect(),
         answer: None,
+        timeline: Vec::new(),
         trial,
     }
 }

@@ -74,12 +74,7 @@ impl Distribution {
 
     /// Sums up `delays` and so many `lost` datagrams, which are infinitely late (RFC 7679 section 5.1).
     pub fn with_losses(delays: &Delays, lost: u64) -> Self {
-        let mut bytes = Vec::new();
-        V2DeflateSerializer::new()
-            .serialize(&delays.histogram, &mut bytes)
-            .expect("a histogram always fits into memory");
-        let percentiles = Percentiles::of(delays, lost);
-        Self { percentiles, hdr: BASE64_STANDARD.encode(bytes) }
+        Self { percentiles: Percentiles::of(delays, lost), hdr: encode(&delays.histogram) }
     }
 
     /// The histogram, decoded.
@@ -87,12 +82,23 @@ impl Distribution {
     /// # Errors
     /// Says what is wrong with a histogram that was not written by this program.
     pub fn histogram(&self) -> Result<Histogram<u64>, String> {
-        if self.hdr.is_empty() {
-            return Ok(latency::histogram());
-        }
-        let bytes = BASE64_STANDARD.decode(&self.hdr).map_err(|e| e.to_string())?;
-        Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(|e| e.to_string())
+        if self.hdr.is_empty() { Ok(latency::histogram()) } else { decode(&self.hdr) }
     }
+}
+
+/// A histogram as reports hold it: HdrHistogram V2, deflated, base64.
+pub(super) fn encode(histogram: &Histogram<u64>) -> String {
+    let mut bytes = Vec::new();
+    V2DeflateSerializer::new()
+        .serialize(histogram, &mut bytes)
+        .expect("a histogram always fits into memory");
+    BASE64_STANDARD.encode(bytes)
+}
+
+/// The same read back; says what is wrong with one that was not written by this program.
+pub(super) fn decode(hdr: &str) -> Result<Histogram<u64>, String> {
+    let bytes = BASE64_STANDARD.decode(hdr).map_err(|e| e.to_string())?;
+    Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(|e| e.to_string())
 }
 
 /// From the due time of a datagram to its receive time.

@@ -67,7 +67,7 @@ impl LostBy {
 
 /// Where the datagrams were lost that an interval has found to be lost: the parts add up to those. A part is below
 /// zero when what had been laid to that place came late after all, or turns out to have been lost at another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostByInterval {
     /// See [`LostBy::receiver_socket`].
     pub receiver_socket: i64,
@@ -75,6 +75,21 @@ pub struct LostByInterval {
     pub receiver_host: i64,
     /// See [`LostBy::elsewhere`].
     pub elsewhere: i64,
+}
+
+impl LostByInterval {
+    /// Adds those of another interval.
+    pub fn add(&mut self, other: &Self) {
+        let add = |one: &mut i64, other: i64| *one = one.saturating_add(other);
+        add(&mut self.receiver_socket, other.receiver_socket);
+        add(&mut self.receiver_host, other.receiver_host);
+        add(&mut self.elsewhere, other.elsewhere);
+    }
+
+    /// Whether none were lost, and none that had been came after all.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A place on the receiving host, before the socket, at which datagrams are dropped. In the order of the way.

@@ -7,6 +7,7 @@ pub mod spec;
 pub mod by_stream;
 pub mod snapshot;
 pub mod so_far;
+pub mod timeline;
 pub mod event;
 pub mod environment;
 pub mod delay;

@@ -15,6 +15,7 @@ use super::metrics::{
 use super::senders::SendersReport;
 use super::snapshot::{RxCounts, TxCounts};
 use super::spec::TrialSpec;
+use super::timeline::Step;
 use crate::units::Nanos;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -44,6 +45,9 @@ pub struct RunReport {
     /// What it says in plain words, where a preset was asked for.
     #[serde(default)]
     pub answer: Option<Answer>,
+    /// What happened when; missing without intervals.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<Step>,
 }
 
 /// One trial: what was asked for, and how it went.

@@ -8,6 +8,7 @@ pub(crate) mod interfaces;
 pub(crate) mod roundtrip;
 mod patterns;
 
+use super::Observer;
 use super::continued::Continued;
 use super::delay::{Distribution, OneWayDelay};
 use super::drops::LostBy;
@@ -18,6 +19,7 @@ use super::report::*;
 use super::senders::SendersReport;
 use super::snapshot::{RxCounts, Snapshot};
 use super::spec::{Bind, Load, Role, StopWhen, Timestamps, TrialSpec};
+use super::timeline::{Step, Timeline};
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use crate::units::rate::Rate;
@@ -229,6 +231,7 @@ pub(crate) fn nothing() -> RunReport {
         continued: None,
         limits: vec![],
         answer: None,
+        timeline: vec![],
     }
 }
 
@@ -352,6 +355,13 @@ pub(crate) fn intervals(role: Role) -> Vec<Snapshot> {
             }
         })
         .into()
+}
+
+/// The same intervals as a report keeps them.
+pub(crate) fn timeline(role: Role) -> Vec<Step> {
+    let mut timeline = Timeline::default();
+    intervals(role).iter().for_each(|interval| timeline.on_interval(interval));
+    timeline.into_steps()
 }
 
 /// What the live view and the logs are told besides the intervals.

@@ -79,7 +79,7 @@ fn delay(quantity: Quantity, report: &TrialReport) -> Option<Measured> {
 }
 
 /// Lost of the streams that have an absolute delay: those of others make it no longer.
-fn lost_of_comparable(report: &TrialReport) -> u64 {
+pub fn lost_of_comparable(report: &TrialReport) -> u64 {
     let others = report.streams.iter().filter(|stream| !stream.clock.relation.is_comparable());
     let others: u64 = others.map(|stream| stream.lost).sum();
     report.totals.as_ref().map_or(0, |totals| totals.lost.saturating_sub(others))

@@ -6,7 +6,9 @@ use crate::model::compared::*;
 use crate::model::delay::OneWayDelay;
 use crate::model::report::RunReport;
 use crate::model::spec::Load;
+use crate::model::verdict::lost_of_comparable;
 use crate::stats::percentile::{Percentile, median, percentile_with_losses};
+use crate::units::size::Bytes;
 use crate::units::text::payload_lens;
 
 /// What is compared of a run, and which way is better.
@@ -51,7 +53,7 @@ impl Run {
         let trial = &saved.report.trial;
         let sender = trial.sender.as_ref();
         let totals = trial.totals.as_ref();
-        let lost = totals.map_or(0, |totals| totals.lost);
+        let lost = lost_of_comparable(trial);
         let delay = trial.one_way_delay_ns.as_ref();
         let [p50, p99, p99_9] = match delay {
             Some(delay) => percentiles(&saved.file, delay, lost)?,
@@ -206,7 +208,7 @@ fn circumstances(report: &RunReport) -> Vec<(&'static str, String)> {
         ("receivers", spec.receiver_threads.to_string()),
         ("engine", spec.engine.clone()),
         ("batch", spec.batch.to_string()),
-        ("buffer", buffer.map_or("none".into(), |granted| granted.to_string())),
+        ("buffer", buffer.map_or("none".into(), |granted| Bytes(granted as u64).to_string())),
         ("host", known(&environment.host)),
         ("kernel", known(&environment.kernel)),
         ("CPU", known(&environment.cpu)),

@@ -16,6 +16,12 @@ use std::sync::{Arc, Mutex};
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Vec<u8>>>);
 
+impl Shared {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
 impl Write for Shared {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().write(bytes)
@@ -38,8 +44,7 @@ fn written_with(format: &dyn ReportFormat, report: &RunReport, intervals: &[Snap
     intervals.iter().for_each(|snapshot| writer.interval(snapshot).unwrap());
     sample::events().iter().for_each(|event| writer.event(event).unwrap());
     writer.finish(report).unwrap();
-    let text = out.0.lock().unwrap().clone();
-    String::from_utf8(text).unwrap()
+    out.text()
 }
 
 fn check(name: &str, text: &str) {
@@ -48,22 +53,29 @@ fn check(name: &str, text: &str) {
     });
 }
 
+/// What a format makes of `subject`, which is over.
+pub(super) fn written_at_end<T: Subject>(format: &str, subject: &T) -> String {
+    let out = Shared::default();
+    written_on(Paper::endless(Box::new(out.clone())), format, subject);
+    out.text()
+}
+
+fn written_on<T: Subject>(paper: Paper, format: &str, subject: &T) {
+    let format = T::formats().iter().find(|known| known.name() == format).unwrap();
+    format.begin(paper).finish(subject).unwrap();
+}
+
 /// Checks what a format makes of something that is no single run.
 pub(super) fn check_written<T: Subject>(name: &str, format: &str, subject: &T) {
-    let out = Shared::default();
-    let format = T::formats().iter().find(|known| known.name() == format).unwrap();
-    format.begin(Paper::endless(Box::new(out.clone()))).finish(subject).unwrap();
-    check(name, &String::from_utf8(out.0.lock().unwrap().clone()).unwrap());
+    check(name, &written_at_end(format, subject));
 }
 
 /// Checks what is written for people of something that is no single run.
 pub(super) fn check_human<T: Subject>(name: &str, subject: &T) {
-    let format = T::formats().iter().find(|format| format.name() == "human").unwrap();
     for (name, columns) in [(name, 80), (&format!("{name}_narrow"), 60)] {
         let out = Shared::default();
-        let paper = Paper::of_columns(Box::new(out.clone()), columns);
-        format.begin(paper).finish(subject).unwrap();
-        let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
+        written_on(Paper::of_columns(Box::new(out.clone()), columns), "human", subject);
+        let text = out.text();
         for line in text.lines() {
             assert!(line.chars().count() <= columns && line.trim_end() == line, "{line}");
         }

@@ -2,8 +2,11 @@
 
 use crate::error::{Error, Result};
 use crate::model::delay::Distribution;
+use crate::model::drops::LostByInterval;
 use crate::model::report::{RunReport, SCHEMA, StreamReport};
+use crate::model::timeline::Step;
 use crate::model::{compared, echo, merged, ping};
+use crate::units::Nanos;
 use hdrhistogram::Histogram;
 use serde::Deserialize;
 use serde_json::error::Category;
@@ -180,7 +183,25 @@ fn check(report: &RunReport) -> std::result::Result<(), String> {
     if sender.chain(totals).any(|count| count > MAX_COUNT) {
         return Err("a count is beyond belief".into());
     }
+    check_steps(&report.timeline)?;
     report.trial.streams.iter().try_for_each(check_stream)
+}
+
+fn check_steps(steps: &[Step]) -> std::result::Result<(), String> {
+    let mut next = Nanos(0);
+    for step in steps {
+        let LostByInterval { receiver_socket, receiver_host, elsewhere } = step.lost_by;
+        let lost = [receiver_socket, receiver_host, elsewhere].map(i64::unsigned_abs);
+        let counts = step.offered.into_iter().chain(step.received).chain(lost);
+        if counts.chain([step.delays_hdr.len()]).any(|count| count > MAX_COUNT) {
+            return Err("a count of the timeline is beyond belief".into());
+        }
+        if step.start_ns < next || step.end() == Nanos(u64::MAX) {
+            return Err("the timeline is not in order".into());
+        }
+        next = step.end();
+    }
+    Ok(())
 }
 
 fn check_stream(stream: &StreamReport) -> std::result::Result<(), String> {
@@ -204,7 +225,7 @@ mod tests {
     use super::*;
     use crate::model::report::LostRange;
     use crate::model::sample;
-    use crate::units::Nanos;
+    use crate::model::spec::Role;
 
     fn complaint(bytes: &[u8]) -> String {
         parse(bytes).unwrap_err().of("rx.json").to_string()
@@ -256,6 +277,20 @@ mod tests {
         delay.hdr = "AAAA".into();
         let error = histogram("rx.json", delay).unwrap_err().to_string();
         assert!(error.starts_with("rx.json does not keep to schema"), "{error}");
+    }
+
+    #[test]
+    fn steps_out_of_order_are_noticed() {
+        let mut report = sample::run();
+        report.timeline = sample::timeline(Role::Run);
+        assert_eq!(check(&report), Ok(()));
+        report.timeline.swap(0, 1);
+        assert_eq!(check(&report).unwrap_err(), "the timeline is not in order");
+        report.timeline.swap(0, 1);
+        report.timeline[2].length_ns = Nanos(u64::MAX);
+        assert_eq!(check(&report).unwrap_err(), "the timeline is not in order");
+        report.timeline[1].lost_by.elsewhere = i64::MIN;
+        assert_eq!(check(&report).unwrap_err(), "a count of the timeline is beyond belief");
     }
 
     #[test]

@@ -50,6 +50,11 @@ mod schema;
 pub trait Subject: Clone + 'static {
     /// The formats it can be written in, in the order of `--help`.
     fn formats() -> &'static [&'static dyn ReportFormat<Self>];
+
+    /// For who asks for a format that is none of these: who has it.
+    fn who_has(_format: &str) -> Option<&'static str> {
+        None
+    }
 }
 
 /// A way to write a run down, or another subject.
@@ -103,13 +108,17 @@ impl Subject for RunReport {
 
 impl Subject for MergedReport {
     fn formats() -> &'static [&'static dyn ReportFormat<Self>] {
-        &[&human::Human, &json::Json]
+        &[&human::Human, &json::Json, &html::Html]
     }
 }
 
 impl Subject for Comparison {
     fn formats() -> &'static [&'static dyn ReportFormat<Self>] {
         &[&human::Human, &json::Json]
+    }
+
+    fn who_has(format: &str) -> Option<&'static str> {
+        (format == "html").then_some("mcast-bench report html A B -o FILE")
     }
 }
 

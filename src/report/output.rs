@@ -41,10 +41,11 @@ impl<T: Subject> FromStr for Target<T> {
         let formats = T::formats();
         let Some(format) = formats.iter().find(|format| format.name() == name) else {
             let names: Vec<_> = formats.iter().map(|format| format.name()).collect();
-            return Err(format!(
-                "`{name}` is not a report format; these are: {}",
-                names.join(", ")
-            ));
+            let names = names.join(", ");
+            return Err(match T::who_has(name) {
+                Some(command) => format!("`{name}` is what `{command}` writes; here: {names}"),
+                None => format!("`{name}` is not a report format; these are: {names}"),
+            });
         };
         match path {
             "" => Err(format!("`{text}` names no file; `{name}` alone goes to standard output")),

@@ -207,6 +207,7 @@ fn everything() -> RunReport {
     report.answer = Some(answer("iptv-hd", Some("television"), &report));
     report.trial.streams[1].end = StreamEnd::Silent;
     report.continued = Some(sample::continued());
+    report.timeline = sample::timeline(report.trial.spec.role);
     report.trial.receiver.as_mut().unwrap().timestamps = sample::hardware_timestamps();
     report
 }
@@ -312,6 +313,7 @@ fn a_broken_report_is_refused() {
     check("/sender/refused/EPERM", Value::Null, "/sender/refused/EPERM: null is not of type");
     check("/warnings/0/warning", "boredom".into(), "/warnings/0: none of");
     check("/totals", serde_json::json!({}), "is missing");
+    check("/timeline/0/received", (-1).into(), "/timeline/0/received: -1 is too small");
 
     let mut report = as_json(&everything());
     report["one_way_delay_ns"]["p42"] = 1.into();

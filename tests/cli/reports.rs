@@ -33,6 +33,9 @@ fn in_files() {
     check_hdr(&bench.read("x.hdr"));
     check_hlog(&bench.read("x.hlog"));
     check_html(&bench.read("x.html"));
+    // What was saved makes the same page.
+    bench.run(&["report", "show", "x.json", "--report", "html:y.html"]);
+    assert!(bench.read("y.html") == bench.read("x.html"));
     let verdict = if report["valid"] == true { "VALID: nothing lost" } else { "INVALID: " };
     assert!(bench.read("x.human").starts_with(verdict));
 }

@@ -285,10 +285,7 @@ impl Moment {
             received.lost += more.lost;
             received.outstanding = more.outstanding;
             if let Some(more) = more.lost_by {
-                let by = received.lost_by.get_or_insert_default();
-                by.receiver_socket += more.receiver_socket;
-                by.receiver_host += more.receiver_host;
-                by.elsewhere += more.elsewhere;
+                received.lost_by.get_or_insert_default().add(&more);
             }
         }
     }

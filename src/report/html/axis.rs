@@ -60,7 +60,8 @@ impl Ranged for Axis {
 
     fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
         let share = (value - self.range.start) / (self.range.end - self.range.start);
-        from + (share * f64::from(to - from)).round() as i32
+        // Far beyond the edge is beyond it, too.
+        from.saturating_add((share * f64::from(to - from)).round() as i32)
     }
 
     /// There are no lines between the marks.

@@ -2,6 +2,7 @@
 
 use super::page::Page;
 use super::palette::{CAME, ELSEWHERE, HOST, SOCKET};
+use super::sections;
 use crate::model::report::{RunReport, SenderReport, StreamReport, Totals, TrialReport};
 use crate::units::Nanos;
 use crate::units::human::grouped;
@@ -84,12 +85,6 @@ fn joined(parts: [String; 2]) -> String {
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
-/// Rows that do not hide what comes below them.
-const AT_A_GLANCE: usize = 20;
-
-/// Most rows; whoever wants more reads them by machine.
-const MOST: usize = 200;
-
 /// A row a stream, those that lost most first.
 pub(super) fn streams(streams: &[StreamReport], page: &mut Page) {
     if streams.len() < 2 {
@@ -98,7 +93,7 @@ pub(super) fn streams(streams: &[StreamReport], page: &mut Page) {
     page.section("Streams");
     let mut shown: Vec<_> = streams.iter().collect();
     shown.sort_by_key(|stream| Reverse(stream.lost));
-    let rows = shown.iter().take(MOST).map(|stream| {
+    let rows = shown.iter().map(|stream| {
         let counts = &stream.counts;
         vec![
             format!("{}/{}", stream.session, stream.stream),
@@ -115,18 +110,6 @@ pub(super) fn streams(streams: &[StreamReport], page: &mut Page) {
     let head =
         ["stream", "group", "source", "sent", "unique", "lost", "share", "duplicates", "reordered"];
     let caption = format!("{} streams, those that lost most first", grouped(streams.len() as u64));
-    let is_long = shown.len() > AT_A_GLANCE;
-    if is_long {
-        page.open("<details>");
-        page.element("summary", "Show all");
-    }
-    page.table(&caption, &head, &rows.collect::<Vec<_>>());
-    if is_long {
-        page.close("</details>");
-    }
-    if let Some(more @ 1..) = streams.len().checked_sub(MOST) {
-        let more = grouped(more as u64);
-        page.classed("p", "note", &format!("... and {more} more (all of them in --report json)"));
-    }
+    sections::long_table(&caption, &head, rows, page);
     page.close("</section>");
 }

@@ -4,7 +4,8 @@ use super::axis::Axis;
 use super::page::Page;
 use super::palette::{Colour, ELSEWHERE, HEAT, HOST, SERIES, SOCKET};
 use super::plot::{Caption, Mark, Plot, Width, figure};
-use super::timeline::{ROWS, Slot, Timeline};
+use super::timeline::{at_most, end};
+use crate::model::timeline::Step;
 use crate::units::Nanos;
 use crate::units::human::si;
 use crate::units::text::per_second;
@@ -12,15 +13,16 @@ use std::collections::BTreeMap;
 use std::io;
 
 /// Datagrams a second, sent and received.
-pub(super) fn rates(timeline: &Timeline, page: &mut Page) -> io::Result<()> {
-    let slots = &timeline.slots;
-    let rate = |slot: &Slot, count: fn(&Slot) -> Option<u64>| Some(slot.per_second(count(slot)?));
-    type Line = (&'static str, fn(&Slot) -> Option<u64>);
-    let lines: [Line; 2] = [("offered", |slot| slot.offered), ("received", |slot| slot.received)];
+pub(super) fn rates(steps: &[Step], page: &mut Page) -> io::Result<()> {
+    let rate = |step: &Step, count: fn(&Step) -> Option<u64>| Some(step.per_second(count(step)?));
+    type Line = (&'static str, fn(&Step) -> Option<u64>);
+    let lines: [Line; 2] = [("offered", |step| step.offered), ("received", |step| step.received)];
     let shown: Vec<_> =
-        (0..2).filter(|&line| slots.iter().any(|s| lines[line].1(s).is_some())).collect();
+        (0..2).filter(|&line| steps.iter().any(|step| lines[line].1(step).is_some())).collect();
+    // One that is too short to have a rate is in none of them.
+    let whole = at_most(steps, usize::MAX);
     let range = |count| {
-        let rates = || slots.iter().filter_map(|slot| rate(slot, count));
+        let rates = || whole.iter().filter_map(|step| rate(step, count));
         (rates().fold(f64::INFINITY, f64::min), rates().fold(0.0, f64::max))
     };
     let said = shown.iter().map(|&line| {
@@ -34,18 +36,17 @@ pub(super) fn rates(timeline: &Timeline, page: &mut Page) -> io::Result<()> {
     };
     let most = shown.iter().map(|&line| range(lines[line].1).1).fold(0.0, f64::max);
     figure(page, &caption, |width| {
-        let slots = timeline.at_most(width.slots());
-        let time = Time::of(timeline.end());
+        let shorter = at_most(steps, width.steps());
+        let time = Time::of(end(steps));
         let marks = shown.iter().map(|&line| {
-            let steps = slots.iter().filter_map(|slot| Some((slot, rate(slot, lines[line].1)?)));
-            let steps = steps.flat_map(|(slot, rate)| {
-                [slot.start, slot.start + slot.length].map(|at| (time.at(at), rate))
-            });
+            let rates = shorter.iter().filter_map(|step| Some((step, rate(step, lines[line].1)?)));
+            let points = rates
+                .flat_map(|(step, rate)| [step.start_ns, step.end()].map(|at| (time.at(at), rate)));
             // What was offered is below, so thick that what was received does not hide it.
-            Mark::Line(steps.collect(), SERIES[line], if line == 0 { 4 } else { 2 })
+            Mark::Line(points.collect(), SERIES[line], if line == 0 { 4 } else { 2 })
         });
         Plot {
-            x: time.axis(timeline.end(), width),
+            x: time.axis(end(steps), width),
             y: Axis::linear(0.0..most * 1.08, 4, |rate| trimmed(&si(rate))),
             height: 200,
             marks: marks.collect(),
@@ -53,53 +54,58 @@ pub(super) fn rates(timeline: &Timeline, page: &mut Page) -> io::Result<()> {
     })
 }
 
-/// Datagrams lost, by where.
-pub(super) fn losses(timeline: &Timeline, page: &mut Page) -> io::Result<()> {
-    type Part = (&'static str, Colour, fn(&Slot) -> i64);
+/// Datagrams lost a second, by where.
+pub(super) fn losses(steps: &[Step], page: &mut Page) -> io::Result<()> {
+    type Part = (&'static str, Colour, fn(&Step) -> i64);
     let parts: [Part; 3] = [
-        ("own socket", SOCKET, |slot| slot.lost.receiver_socket),
-        ("own host", HOST, |slot| slot.lost.receiver_host),
-        ("elsewhere", ELSEWHERE, |slot| slot.lost.elsewhere),
+        ("own socket", SOCKET, |step| step.lost_by.receiver_socket),
+        ("own host", HOST, |step| step.lost_by.receiver_host),
+        ("elsewhere", ELSEWHERE, |step| step.lost_by.elsewhere),
     ];
-    let all = |slot: &Slot| parts.iter().map(|(_, _, part)| part(slot).max(0)).sum::<i64>();
-    let slots_with = timeline.slots.iter().filter(|slot| all(slot) > 0).count();
-    if slots_with == 0 {
+    let rate =
+        |step: &Step, part: fn(&Step) -> i64| step.per_second(part(step).max(0).unsigned_abs());
+    let all = |step: &Step| parts.iter().map(|(_, _, part)| rate(step, *part)).sum::<f64>();
+    let steps_with = steps.iter().filter(|step| all(step) > 0.0).count();
+    if steps_with == 0 {
         return Ok(());
     }
     let caption = Caption {
-        title: "Datagrams found to be lost".into(),
-        description: format!(
-            "losses in {slots_with} of {} parts of the trial",
-            timeline.slots.len()
-        ),
+        title: "Datagrams found to be lost a second".into(),
+        description: format!("losses in {steps_with} of {} parts of the trial", steps.len()),
         legend: parts.map(|(name, colour, _)| (colour, name.into())).into(),
     };
     figure(page, &caption, |width| {
-        let slots = timeline.at_most(width.slots());
-        let time = Time::of(timeline.end());
-        let most = slots.iter().map(all).max().unwrap_or_default();
+        let shorter = at_most(steps, width.steps());
+        let time = Time::of(end(steps));
+        let most = shorter.iter().map(all).fold(0.0, f64::max);
         let mut marks = Vec::new();
-        for slot in &slots {
-            let (from, to) = (time.at(slot.start), time.at(slot.start + slot.length));
-            let mut below = 0;
+        for step in &shorter {
+            let (from, to) = (time.at(step.start_ns), time.at(step.end()));
+            let mut below = 0.0;
             for (_, colour, part) in parts {
-                let above = below + part(slot).max(0);
+                let above = below + rate(step, part);
                 if above > below {
-                    marks.push(Mark::Box((from, below as f64), (to, above as f64), colour));
+                    marks.push(Mark::Box((from, below), (to, above), colour));
                 }
                 below = above;
             }
         }
         Plot {
-            x: time.axis(timeline.end(), width),
-            y: Axis::linear(0.0..most as f64 * 1.08, 3, |lost| trimmed(&si(lost))),
+            x: time.axis(end(steps), width),
+            y: Axis::linear(0.0..most * 1.08, 3, |rate| trimmed(&of_few(rate))),
             height: 130,
             marks,
         }
-    })
+    })?;
+    page.classed(
+        "p",
+        "note",
+        "A loss stands where it became certain: after the loss threshold, not when it happened.",
+    );
+    Ok(())
 }
 
-/// Which share of a slot's datagrams is in a cell of the heat map: the colour's place, for each of its lowest shares.
+/// Which share of a step's datagrams is in a cell of the heat map: the colour's place, for each of its lowest shares.
 const SHARES: [(f64, &str); HEAT.len()] = [
     (0.0, "less than 0.1 %"),
     (0.001, "from 0.1 %"),
@@ -108,11 +114,27 @@ const SHARES: [(f64, &str); HEAT.len()] = [
     (0.2, "from 20 % of the datagrams of its time"),
 ];
 
+/// Rows of the heat map for each doubling of a delay: the classes of the delays of a step.
+const ROWS: u32 = 16;
+
+/// The row of the heat map that a delay in nanoseconds is in.
+fn row(nanos: u64) -> u32 {
+    let doublings = nanos.max(1).ilog2();
+    let beyond = nanos.max(1) - (1 << doublings);
+    doublings * ROWS + ((u128::from(beyond) * u128::from(ROWS)) >> doublings) as u32
+}
+
+/// Where a row begins, in nanoseconds.
+fn nanos(row: u32) -> f64 {
+    f64::from(row / ROWS).exp2() * (1.0 + f64::from(row % ROWS) / f64::from(ROWS))
+}
+
 /// How often each delay came, over time.
-pub(super) fn heat(timeline: &Timeline, what: &str, page: &mut Page) -> io::Result<()> {
-    let rows = || timeline.slots.iter().flat_map(|slot| slot.delays.keys().copied());
-    let (Some(lowest), Some(highest)) = (rows().min(), rows().max()) else { return Ok(()) };
-    let nanos = |row: i32| (f64::from(row) / ROWS).exp2();
+pub(super) fn heat(steps: &[Step], what: &str, page: &mut Page) -> io::Result<()> {
+    let delays = || steps.iter().map(|step| &step.delays_hdr).filter(|delays| !delays.is_empty());
+    let lowest = delays().map(|delays| row(delays.min())).min();
+    let highest = delays().map(|delays| row(delays.lowest_equivalent(delays.max()))).max();
+    let (Some(lowest), Some(highest)) = (lowest, highest) else { return Ok(()) };
     let (shortest, longest) = (nanos(lowest), nanos(highest + 1));
     let of = |nanos: f64| Nanos(nanos.round() as u64);
     let caption = Caption {
@@ -125,15 +147,15 @@ pub(super) fn heat(timeline: &Timeline, what: &str, page: &mut Page) -> io::Resu
             Width::Wide => (96, 36),
             Width::Narrow => (44, 28),
         };
-        let each = (highest - lowest + 1).unsigned_abs().div_ceil(most).max(1) as i32;
-        let time = Time::of(timeline.end());
-        let marks =
-            timeline.at_most(columns).iter().flat_map(|slot| cells(slot, each, &time)).collect();
-        let bottom = lowest.div_euclid(each) * each;
+        let each = (highest - lowest + 1).div_ceil(most);
+        let time = Time::of(end(steps));
+        let shorter = at_most(steps, columns);
+        let marks = shorter.iter().flat_map(|step| cells(step, each, &time)).collect();
+        let bottom = lowest / each * each;
         // So high that there is a mark beside it.
-        let top = ((highest.div_euclid(each) + 1) * each).max(bottom + 2 * ROWS as i32);
+        let top = ((highest / each + 1) * each).max(bottom + 2 * ROWS);
         Plot {
-            x: time.axis(timeline.end(), width),
+            x: time.axis(end(steps), width),
             y: Axis::logarithmic(nanos(bottom)..nanos(top), 7, |delay| {
                 trimmed(&of(delay).to_string())
             }),
@@ -143,18 +165,20 @@ pub(super) fn heat(timeline: &Timeline, what: &str, page: &mut Page) -> io::Resu
     })
 }
 
-/// The cells of a slot, `each` rows a cell; neighbours of one colour are one.
-fn cells(slot: &Slot, each: i32, time: &Time) -> Vec<Mark> {
-    let mut counts = BTreeMap::<i32, u64>::new();
-    for (row, count) in &slot.delays {
-        *counts.entry(row.div_euclid(each)).or_default() += count;
+/// The cells of a step, `each` rows a cell; neighbours of one colour are one.
+fn cells(step: &Step, each: u32, time: &Time) -> Vec<Mark> {
+    let mut counts = BTreeMap::<u32, u64>::new();
+    for delay in step.delays_hdr.iter_recorded() {
+        let lowest = step.delays_hdr.lowest_equivalent(delay.value_iterated_to());
+        let count = counts.entry(row(lowest) / each).or_default();
+        *count = count.saturating_add(delay.count_at_value());
     }
-    let all: u64 = counts.values().sum();
+    let all = step.delays_hdr.len();
     let level = |count: u64| {
         let share = count as f64 / all as f64;
         SHARES.iter().rposition(|(least, _)| share >= *least).unwrap_or_default()
     };
-    let mut runs: Vec<(i32, i32, usize)> = Vec::new();
+    let mut runs: Vec<(u32, u32, usize)> = Vec::new();
     for (row, count) in counts {
         let level = level(count);
         match runs.last_mut() {
@@ -162,8 +186,8 @@ fn cells(slot: &Slot, each: i32, time: &Time) -> Vec<Mark> {
             _ => runs.push((row, row + 1, level)),
         }
     }
-    let (from, to) = (time.at(slot.start), time.at(slot.start + slot.length));
-    let place = |row: i32| f64::from(row * each) / ROWS * 2f64.log10();
+    let (from, to) = (time.at(step.start_ns), time.at(step.end()));
+    let place = |cell: u32| nanos(cell * each).log10();
     runs.into_iter()
         .map(|(low, high, level)| Mark::Box((from, place(low)), (to, place(high)), HEAT[level]))
         .collect()
@@ -198,6 +222,11 @@ impl Time {
     }
 }
 
+/// A rate of what may come once in a day.
+fn of_few(rate: f64) -> String {
+    if rate < 1.0 { format!("{rate:.6}") } else { si(rate) }
+}
+
 /// A number without the zeros behind its point: `2.00k` is `2k`, `50.0 µs` is `50 µs`.
 pub(super) fn trimmed(number: &str) -> String {
     let end = number.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(number.len());
@@ -219,5 +248,9 @@ mod tests {
         {
             assert_eq!(trimmed(number), short);
         }
+        assert_eq!(
+            [0.0, 0.000_05, 0.3, 20.0].map(of_few).map(|rate| trimmed(&rate)),
+            ["0", "0.00005", "0.3", "20"]
+        );
     }
 }

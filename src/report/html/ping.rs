@@ -99,6 +99,9 @@ fn replies(report: &PingReport, page: &mut Page) {
     page.close("</section>");
 }
 
+/// The part that is known of those that were answered, and of no others.
+const TURNAROUND: &str = "turnaround";
+
 /// Round trips and their parts by percentile, then those of each responder.
 fn times(report: &PingReport, page: &mut Page) -> io::Result<()> {
     let outcome = &report.outcome;
@@ -108,7 +111,7 @@ fn times(report: &PingReport, page: &mut Page) -> io::Result<()> {
     let parts = [
         ("RTT", &times.rtt_ns),
         ("kernel RTT", &times.kernel_rtt_ns),
-        ("turnaround", &times.turnaround_ns),
+        (TURNAROUND, &times.turnaround_ns),
     ];
     let parts: Vec<_> =
         parts.into_iter().chain(ways).filter(|(_, of)| of.percentiles.count > 0).collect();
@@ -121,7 +124,11 @@ fn times(report: &PingReport, page: &mut Page) -> io::Result<()> {
     let lost = outcome.totals.counts.unanswered();
     let curves = parts.iter().map(|(name, of)| {
         let histogram = of.histogram().map_err(io::Error::other)?;
-        Ok(Curve { name: (*name).into(), histogram, lost: if *name == "RTT" { lost } else { 0 } })
+        Ok(Curve {
+            name: (*name).into(),
+            histogram,
+            lost: if *name == TURNAROUND { 0 } else { lost },
+        })
     });
     figure_of("Time by percentile", &curves.collect::<io::Result<Vec<_>>>()?, page)?;
     let mut rows: Vec<_> =

@@ -44,10 +44,10 @@ impl Width {
         }
     }
 
-    /// Intervals that can be told from each other.
-    pub(super) fn slots(self) -> usize {
+    /// Steps of time that can be told from each other.
+    pub(super) fn steps(self) -> usize {
         match self {
-            Self::Wide => 160,
+            Self::Wide => 200,
             Self::Narrow => 60,
         }
     }

@@ -1,12 +1,12 @@
 //! The parts of the page of one run, but for its ledger.
 
 use super::page::Page;
-use super::timeline::Timeline;
-use super::{counts, curve, over_time};
+use super::{counts, curve, over_time, timeline};
 use crate::model::delay::{Distribution, Percentiles};
 use crate::model::event::Event;
 use crate::model::limit::LimitResult;
 use crate::model::report::{RunReport, TrialReport};
+use crate::model::verdict::lost_of_comparable;
 use crate::report::blame;
 use crate::report::human::page::words;
 use crate::report::human::{self, delay::or_lost, origin};
@@ -29,6 +29,15 @@ pub(super) fn verdict<T: Explained<R>, R>(
     let unbroken = words(news).iter().map(|word| word.replace(' ', "\u{a0}")).collect::<Vec<_>>();
     page.text(&unbroken.join(" "));
     explained(reasons, report, page);
+    page.close("</div>");
+}
+
+/// What it says in plain words, to who asked for it by the name of a purpose.
+pub(super) fn answer(report: &RunReport, page: &mut Page) {
+    let Some(answer) = &report.answer else { return };
+    page.open("<div class=\"answer\">");
+    page.element("b", &answer.preset);
+    page.element("p", &answer.words);
     page.close("</div>");
 }
 
@@ -128,33 +137,25 @@ pub(super) fn lost(report: &RunReport, page: &mut Page) {
 }
 
 /// Rates, losses and delays over the trial.
-pub(super) fn over_time(
-    report: &RunReport,
-    timeline: &Timeline,
-    page: &mut Page,
-) -> io::Result<()> {
+pub(super) fn over_time(report: &RunReport, page: &mut Page) -> io::Result<()> {
+    let steps = &report.timeline;
     page.section("Over time");
-    if !timeline.slots.is_empty() {
-        over_time::rates(timeline, page)?;
-        over_time::losses(timeline, page)?;
+    if !steps.is_empty() {
+        over_time::rates(steps, page)?;
+        over_time::losses(steps, page)?;
         let (name, _) = main_delay(&report.trial);
-        over_time::heat(timeline, &capital(name), page)?;
-        page.classed(
-            "p",
-            "note",
-            "A loss stands where it became certain: after the loss threshold, not when it happened.",
-        );
+        over_time::heat(steps, &capital(name), page)?;
         page.close("</section>");
         return Ok(());
     }
-    if let Some(losses) = Timeline::of_losses(&report.trial) {
+    if let Some(losses) = timeline::of_losses(&report.trial) {
         over_time::losses(&losses, page)?;
     }
     page.classed(
         "p",
         "note",
-        "This result has no intervals, so rates and delays over time are not known. With --interval \
-         and --report html a trial draws them itself.",
+        "This result does not say what happened when, so rates and delays over time are not known: it has \
+         no intervals, or was saved by a version that did not keep them.",
     );
     page.close("</section>");
     Ok(())
@@ -169,12 +170,13 @@ fn capital(text: &str) -> String {
 /// Percentiles, as numbers and as curves.
 pub(super) fn delay(report: &RunReport, page: &mut Page) -> io::Result<()> {
     let trial = &report.trial;
-    let lost = trial.totals.as_ref().map_or(0, |totals| totals.lost);
+    let all = trial.totals.as_ref().map_or(0, |totals| totals.lost);
+    let comparable = lost_of_comparable(trial);
     let one_way = trial.one_way_delay_ns.as_ref();
     let own_lateness = trial.sender.as_ref().map(|sender| &sender.lateness_ns);
     let rows = [
-        ("one-way delay", one_way.map(|delay| &delay.distribution), lost),
-        ("delay above the shortest", trial.relative_delay_ns.as_ref(), lost),
+        ("one-way delay", one_way.map(|delay| &delay.distribution), comparable),
+        ("delay above the shortest", trial.relative_delay_ns.as_ref(), all - comparable),
         ("host delay", trial.host_delay_ns.as_ref(), 0),
         ("sender lateness", own_lateness.or(trial.sender_lateness_ns.as_ref()), 0),
     ];
@@ -203,6 +205,34 @@ pub(super) fn delay(report: &RunReport, page: &mut Page) -> io::Result<()> {
     }
     page.close("</section>");
     Ok(())
+}
+
+/// Rows that do not hide what comes below them.
+const AT_A_GLANCE: usize = 20;
+
+/// Most rows of a table; whoever wants more reads them by machine.
+pub(super) const MOST: usize = 200;
+
+/// A table that may have more rows than anybody reads.
+pub(super) fn long_table(
+    caption: &str,
+    head: &[&str],
+    rows: impl ExactSizeIterator<Item = Vec<String>>,
+    page: &mut Page,
+) {
+    let all = rows.len();
+    if all > AT_A_GLANCE {
+        page.open("<details>");
+        page.element("summary", "Show all");
+    }
+    page.table(caption, head, &rows.take(MOST).collect::<Vec<_>>());
+    if all > AT_A_GLANCE {
+        page.close("</details>");
+    }
+    if let Some(more @ 1..) = all.checked_sub(MOST) {
+        let more = grouped(more as u64);
+        page.classed("p", "note", &format!("... and {more} more (all of them in --report json)"));
+    }
 }
 
 /// The head of a table of percentiles.
@@ -289,7 +319,6 @@ pub(super) fn events(events: &[Event], page: &mut Page) {
     if events.is_empty() {
         return;
     }
-    const MOST: usize = 200;
     page.section("Events");
     page.open("<details>");
     page.element("summary", &count(events.len() as u64, "event"));

@@ -5,11 +5,13 @@ use super::curve::{Curve, figure_of};
 use super::page::Page;
 use super::palette::SERIES;
 use crate::error::{Error, Result};
-use crate::model::compared::{Change, ComparedLine, Comparison, Spread, Unit};
+use crate::model::compared::{Change, ComparedLine, Comparison};
+use crate::model::verdict::lost_of_comparable;
 use crate::report::compare::{Run, compare};
 use crate::report::human::{compared, verdict};
 use crate::report::load::{self, Saved};
 use crate::report::paper::Paper;
+use crate::report::warnings::Explained;
 use crate::report::{AtEnd, ReportFormat, ReportWriter, Subject};
 use crate::stats::latency;
 use crate::units::text::{count, percent};
@@ -53,9 +55,11 @@ impl Set {
                     saved.file
                 ))
             })?;
-            self.lost += trial.totals.as_ref().map_or(0, |totals| totals.lost);
+            self.lost += lost_of_comparable(trial);
         }
         let (word, news) = verdict::in_words(&saved.report);
+        let reasons = trial.invalid_reasons.iter().map(Explained::sentence).collect::<Vec<_>>();
+        let news = format!("{news} {}", reasons.join("; ")).trim_end().to_owned();
         let command = saved.report.command.clone();
         self.verdicts.push([saved.file.clone(), word.into(), news, command]);
         Ok(())
@@ -116,7 +120,8 @@ fn write(several: &Several, out: &mut dyn Write) -> io::Result<()> {
         let (class, word, news) = compared::verdict(comparison, set);
         page.open(match class {
             Change::Worse => "<div class=\"verdict bad\">",
-            _ => "<div class=\"verdict good\">",
+            Change::Better | Change::Same => "<div class=\"verdict good\">",
+            Change::CannotTell => "<div class=\"verdict\">",
         });
         page.element("b", &format!("{set} to A: {word}"));
         page.text(&news);
@@ -171,14 +176,18 @@ fn numbers(several: &Several, page: &mut Page) {
     }
     let head: Vec<_> = head.iter().map(String::as_str).collect();
     let rows = first.lines.iter().enumerate().map(|(index, line)| {
-        let mut row = vec![compared::label(line), cell(line.unit, line.a.as_ref())];
+        let mut row = vec![compared::label(line), compared::cell(line.unit, line.a.as_ref())];
         for comparison in comparisons {
             let line = &comparison.lines[index];
-            row.extend([cell(line.unit, line.b.as_ref()), difference(line)]);
+            row.extend([compared::cell(line.unit, line.b.as_ref()), difference(line)]);
         }
         row
     });
-    page.table("Medians, with the lowest and the highest run", &head, &rows.collect::<Vec<_>>());
+    page.table(
+        "Medians; below them, the lowest and the highest run",
+        &head,
+        &rows.collect::<Vec<_>>(),
+    );
     let single = sets.iter().any(|set| set.runs.len() == 1);
     let rule = match single {
         true => format!(
@@ -195,13 +204,6 @@ fn numbers(several: &Several, page: &mut Page) {
         "Lost datagrams count as infinitely late, except in max, which is of those received.",
     );
     page.close("</section>");
-}
-
-fn cell(unit: Unit, spread: Option<&Spread>) -> String {
-    let Some(spread) = spread else { return "not measured".into() };
-    let [median, min, max] =
-        [spread.median, spread.min, spread.max].map(|value| compared::in_words(unit, value));
-    if spread.runs == 1 { median } else { format!("{median} ({min} .. {max})") }
 }
 
 fn difference(line: &ComparedLine) -> String {

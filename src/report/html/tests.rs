@@ -1,47 +1,29 @@
 use super::several::{Set, Several};
 use super::*;
-use crate::model::drops::LostBy;
-use crate::model::metrics::Buckets;
+use crate::model::Observer;
+use crate::model::drops::{LostBy, LostByInterval};
+use crate::model::merged::MergedReport;
+use crate::model::metrics::{Buckets, ClockRelation};
 use crate::model::ping::PingReport;
 use crate::model::report::StreamReport;
 use crate::model::sample::{self, roundtrip};
 use crate::model::spec::Role;
+use crate::model::timeline::{Step, Timeline};
 use crate::report::Subject;
+use crate::report::answer::answer;
+use crate::report::golden::written_at_end;
 use crate::report::load::Saved;
-use crate::report::paper::Paper;
+use crate::report::merge::Merge;
 use crate::units::Nanos;
-use std::sync::{Arc, Mutex};
 
-#[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// What is written of anything that is no run.
+/// What is written of anything.
 fn written<T: Subject>(subject: &T) -> String {
-    let out = Shared::default();
-    let format = T::formats().iter().find(|format| format.name() == "html").unwrap();
-    format.begin(Paper::endless(Box::new(out.clone()))).finish(subject).unwrap();
-    let bytes = out.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
+    written_at_end("html", subject)
 }
 
-/// What is written of a run, with or without its intervals.
-fn page(report: &RunReport, with_intervals: bool) -> String {
-    let mut timeline = Timeline::default();
-    if with_intervals {
-        let intervals = sample::intervals(report.trial.spec.role);
-        intervals.iter().for_each(|interval| timeline.push(interval));
-    }
-    render(report, &timeline).unwrap()
+/// The same run with its steps over time, and without.
+fn timed(report: &RunReport) -> RunReport {
+    RunReport { timeline: sample::timeline(report.trial.spec.role), ..report.clone() }
 }
 
 /// It is whole, loads nothing and divides by nothing.
@@ -61,7 +43,7 @@ fn check(page: &str) {
 #[test]
 fn every_run_has_a_page_with_intervals_and_without() {
     for report in sample::all() {
-        for page in [page(&report, true), page(&report, false)] {
+        for page in [written(&timed(&report)), written(&report)] {
             check(&page);
             let (word, _) = verdict::in_words(&report);
             let verdict = page.find(&format!("<b>{word}</b>")).unwrap();
@@ -72,12 +54,30 @@ fn every_run_has_a_page_with_intervals_and_without() {
     }
 }
 
+/// What was measured is saved, and read back it makes the same page.
+#[test]
+fn a_saved_result_has_the_page_that_it_had_at_once() {
+    for report in sample::all().iter().map(timed) {
+        let saved = written_at_end("json", &report);
+        let read: RunReport = serde_json::from_str(&saved).unwrap();
+        assert_eq!(written(&read), written(&report));
+    }
+}
+
+#[test]
+fn a_result_without_steps_says_so() {
+    let mut report = timed(&sample::run());
+    assert!(!written(&report).contains("does not say what happened when"));
+    report.timeline.clear();
+    assert!(written(&report).contains("does not say what happened when"));
+}
+
 #[test]
 fn what_a_trial_found_is_drawn() {
-    let page = page(&sample::lossy(), true);
+    let page = written(&timed(&sample::lossy()));
     for title in [
         "Datagrams a second",
-        "Datagrams found to be lost",
+        "Datagrams found to be lost a second",
         "One-way delay over time",
         "Delay by percentile",
         "How many datagrams in a row were lost",
@@ -89,6 +89,16 @@ fn what_a_trial_found_is_drawn() {
 }
 
 #[test]
+fn the_answer_of_a_preset_stands_below_the_verdict() {
+    let mut report = sample::limited();
+    report.answer = Some(answer("iptv-hd", Some("television"), &report));
+    let page = written(&report);
+    let said = page.find("Not fit for television, because ").unwrap();
+    assert!(page.find("<b>iptv-hd</b>").unwrap() < said);
+    assert!(page.find("class=\"verdict").unwrap() < said && said < page.find("<h2>").unwrap());
+}
+
+#[test]
 fn names_from_outside_stay_text() {
     let mut report = sample::many_streams();
     let evil = "<img src=x onerror=alert(1)>\"'&";
@@ -97,7 +107,7 @@ fn names_from_outside_stay_text() {
     for stream in &mut report.trial.streams {
         stream.session = evil.into();
     }
-    let page = page(&report, true);
+    let page = written(&timed(&report));
     assert!(!page.contains("<img"));
     assert!(page.contains("&lt;img src=x onerror=alert(1)&gt;&quot;&#39;&amp;"));
 }
@@ -106,7 +116,7 @@ fn names_from_outside_stay_text() {
 #[test]
 fn numbers_beyond_belief_are_no_harm() {
     const MOST: u64 = u64::MAX;
-    let mut report = sample::lossy();
+    let mut report = timed(&sample::lossy());
     let trial = &mut report.trial;
     let totals = trial.totals.as_mut().unwrap();
     totals.lost_by = LostBy { receiver_socket: MOST, receiver_host: MOST, elsewhere: MOST };
@@ -115,11 +125,22 @@ fn numbers_beyond_belief_are_no_harm() {
     let buckets = vec![(0, MOST), (1, MOST), (MOST - 1, MOST), (MOST, MOST)];
     let wild = Buckets { count: MOST, p50: None, p99: Some(0), max: Some(MOST), buckets };
     (patterns.loss_period, patterns.inter_arrival_ns) = (wild.clone(), wild);
+    let mut step = report.timeline[0].clone();
+    (step.offered, step.received) = (Some(MOST), Some(MOST));
+    step.lost_by =
+        LostByInterval { receiver_socket: i64::MAX, receiver_host: i64::MIN, elsewhere: 9 };
+    step.delays_hdr.record_n(1, MOST).unwrap();
+    let wild =
+        |start, length| Step { start_ns: Nanos(start), length_ns: Nanos(length), ..step.clone() };
     for duration in [0, 1, MOST] {
         report.trial.duration_ns = Nanos(duration);
-        assert!(page(&report, false).ends_with("</html>\n"));
+        assert!(written(&report).ends_with("</html>\n"));
         report.trial.streams[0].lost_ranges[0].at_ns = Nanos(MOST);
-        assert!(page(&report, false).ends_with("</html>\n"));
+        assert!(written(&report).ends_with("</html>\n"));
+    }
+    for steps in [vec![wild(0, 0)], vec![wild(MOST, MOST), wild(0, 1), wild(3, MOST), wild(7, 1)]] {
+        report.timeline = steps;
+        assert!(written(&report).ends_with("</html>\n"));
     }
 }
 
@@ -130,6 +151,30 @@ fn round_trips_have_a_page() {
         check(&page);
         assert!(page.contains("<h2>Replies</h2>"));
     }
+}
+
+/// What is said of a curve of the first chart of delays.
+fn said(page: &str, curve: &str) -> String {
+    let (_, said) = page.split_once(&format!("{curve}: of those that came")).unwrap();
+    said.split([';', '<']).next().unwrap().to_owned()
+}
+
+/// As the table below them does: what is lost has no time on either way, and no delay of either kind of clock.
+#[test]
+fn a_curve_ends_with_the_lost_ones_of_its_own() {
+    let page = written(&roundtrip::ping());
+    assert!(said(&page, "kernel RTT").contains(" lost") && said(&page, "RTT").contains(" lost"));
+    assert!(!said(&page, "turnaround").contains(" lost"));
+    let mut report = sample::lossy();
+    let relative = sample::apart().trial.relative_delay_ns;
+    report.trial.relative_delay_ns = relative;
+    report.trial.streams.iter_mut().for_each(|stream| stream.lost = 0);
+    report.trial.streams[0].lost = 360;
+    assert!(said(&written(&report), "one-way delay").contains(" lost"));
+    report.trial.streams[0].clock.relation = ClockRelation::Apart;
+    let page = written(&report);
+    assert!(!said(&page, "one-way delay").contains(" lost"));
+    assert!(said(&page, "delay above the shortest").contains(" lost"));
 }
 
 fn set(name: &str, reports: &[RunReport]) -> Set {
@@ -162,6 +207,35 @@ fn several_results_stand_beside_each_other_with_their_spread() {
     assert!(page.contains(" .. ") && page.contains("WORSE, ×"));
 }
 
+fn merged(reports: &[RunReport]) -> MergedReport {
+    let mut merge = Merge::default();
+    for (number, report) in reports.iter().enumerate() {
+        let saved = Saved { file: format!("results/{number}.json"), report: report.clone() };
+        merge.add(saved).unwrap();
+    }
+    merge.skip("<b>.json".into(), "<b>.json is empty".into());
+    merge.finish("mcast-bench report merge results/ --keep-going".into())
+}
+
+#[test]
+fn receivers_that_were_merged_have_a_page() {
+    let senders = [sample::sender_only()];
+    let both = [sample::received(1_000, &[3, 4]), sample::received(1_000, &[4]), sample::run()];
+    for (reports, section) in [
+        (&both[..], "<h2>Losses by receiver</h2>"),
+        (&senders[..], "<h2>Senders</h2>"),
+        (&[sample::nothing()], "<h2>Ledger of the group</h2>"),
+        (&[sample::all_lost(), sample::one()], "<h2>Ledger of the group</h2>"),
+        (&[sample::apart(), sample::many_streams()], "<h2>Streams</h2>"),
+    ] {
+        let page = written(&merged(reports));
+        check(&page);
+        assert!(page.contains(section) && page.contains("&lt;b&gt;.json is empty"), "{section}");
+    }
+    let page = written(&merged(&both));
+    assert!(page.contains("lost by all") && page.contains("<strong>Delay by percentile</strong>"));
+}
+
 /// An hour of seconds with delays all over the place, and a hundred streams that all lost.
 #[test]
 fn an_hour_with_a_hundred_streams_is_below_two_megabytes() {
@@ -176,13 +250,19 @@ fn an_hour_with_a_hundred_streams_is_below_two_megabytes() {
         let receiver = interval.receiver.as_mut().unwrap();
         receiver.one_way_delay.clear();
         for number in 0..200 {
-            // As far apart as delays are, and never the same twice.
-            let delay = 1_000 + (index * 7_919 + number * 104_729) % 50_000_000;
+            // In all classes from 1 µs to 65 ms, each as often as the others.
+            let class = (index * 7_919 + number * 104_729) % 256;
+            let delay = (1_000 << (class / 16)) * (16 + class % 16) / 16;
             receiver.one_way_delay.record(Nanos(0), Nanos(delay));
         }
-        timeline.push(&interval);
+        timeline.on_interval(&interval);
     }
-    let page = render(&report, &timeline).unwrap();
+    let bytes = |report: &RunReport| written_at_end("json", report).len();
+    let before = bytes(&report);
+    report.timeline = timeline.into_steps();
+    let page = written(&report);
     check(&page);
     assert!(page.len() < 2_000_000, "{} bytes", page.len());
+    let grown = bytes(&report) - before;
+    assert!(grown < 100_000, "the JSON grows by {grown} bytes");
 }

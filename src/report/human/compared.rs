@@ -116,7 +116,8 @@ pub(in crate::report) fn label(line: &ComparedLine) -> String {
     }
 }
 
-fn cell(unit: Unit, spread: Option<&Spread>) -> String {
+/// A median, and below it the lowest and the highest run.
+pub(in crate::report) fn cell(unit: Unit, spread: Option<&Spread>) -> String {
     let Some(spread) = spread else { return "not measured".into() };
     let [median, min, max] =
         [spread.median, spread.min, spread.max].map(|value| in_words(unit, value));
@@ -124,7 +125,7 @@ fn cell(unit: Unit, spread: Option<&Spread>) -> String {
 }
 
 /// A quantity with its unit, but for rates, whose label has it.
-pub(in crate::report) fn in_words(unit: Unit, value: Value) -> String {
+fn in_words(unit: Unit, value: Value) -> String {
     match (unit, value) {
         (_, Value::Infinite(_)) => "infinite (lost)".into(),
         (Unit::Pps, Value::Finite(rate)) => per_second(rate),

@@ -1,7 +1,7 @@
 //! What a person reads at the end: the verdict first, then what it rests on. As wide as the screen, from 60 to 80 columns; no colour.
 
 pub(super) mod compared;
-mod merged;
+pub(super) mod merged;
 pub(super) mod delay;
 pub mod interfaces;
 pub mod interim;
