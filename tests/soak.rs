@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const FLOW: &str = "-I eth0 -g 233.252.0.7:5777";
@@ -127,6 +127,43 @@ fn the_files_of_a_long_report_add_up_to_it() {
         }
         assert_eq!(report["totals"]["unique"], unique);
         assert_eq!(lines(files.last().unwrap()).last().unwrap()["type"], "report");
+    });
+}
+
+/// When an interval was is told by its begin since the start of the trial, which is a time of the wall clock.
+#[test]
+fn a_receiver_that_waits_for_its_sender_knows_what_time_it_is() {
+    with_privileges(|| {
+        let bed = Bed::new(Lab::direct());
+        let paths = ["jsonl", "hlog"].map(|format| bed.path(format));
+        let receiver =
+            bed.receiver(&format!("--report jsonl:{} --report hlog:{}", paths[0], paths[1]));
+        thread::sleep(Duration::from_secs(2));
+        let before = SystemTime::now();
+        Child::spawn(&mut bed.sender("-r 1k -c 200")).finish(PATIENCE);
+        let after = SystemTime::now();
+        report(receiver);
+        let interval = Duration::from_millis(50);
+        let is_right = |at: SystemTime| at + interval >= before && at <= after;
+
+        let lines = lines(Path::new(&paths[0]));
+        let started_at =
+            humantime::parse_rfc3339(lines[0]["started_at"].as_str().unwrap()).unwrap();
+        let heard = lines.iter().filter(|line| line["receiver"]["unique"].as_u64() > Some(0));
+        let starts = heard.map(|line| Duration::from_nanos(line["start_ns"].as_u64().unwrap()));
+        let times: Vec<_> = starts.map(|start| started_at + start).collect();
+        assert!(times.len() > 2 && times.iter().all(|at| is_right(*at)), "{before:?}: {times:?}");
+
+        let log = fs::read_to_string(&paths[1]).unwrap();
+        let number = |text: &str| Duration::from_secs_f64(text.parse().unwrap());
+        let base = log.lines().find_map(|line| line.strip_prefix("#[BaseTime: ")).unwrap();
+        let base = SystemTime::UNIX_EPOCH + number(base.split(' ').next().unwrap());
+        // A worker that stood still before the first datagram is told, with no delays.
+        let delays = log.lines().filter_map(|line| line.strip_prefix("Tag=delay,"));
+        let delays = delays.map(|line| line.split(',').collect::<Vec<_>>());
+        let first = delays.into_iter().find(|line| line[2] != "0.000").unwrap();
+        let first = base + number(first[0]);
+        assert!(is_right(first), "{before:?}: {first:?}");
     });
 }
 

@@ -18,9 +18,9 @@ use std::collections::BTreeMap;
 /// What happened between two instants of a trial, all workers together.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// Counts from 0.
+    /// Counts from 0, which is the first interval in which anything was heard.
     pub index: u64,
-    /// Begin of the interval, since the trial started.
+    /// Begin of the interval, since the trial started: with a silence before the first datagram.
     pub start: Nanos,
     /// Length of the interval.
     pub length: Nanos,

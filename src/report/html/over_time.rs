@@ -45,7 +45,7 @@ pub(super) fn rates(timeline: &Timeline, page: &mut Page) -> io::Result<()> {
             Mark::Line(steps.collect(), SERIES[line], if line == 0 { 4 } else { 2 })
         });
         Plot {
-            x: time.axis(timeline.end(), width),
+            x: time.axis(timeline, width),
             y: Axis::linear(0.0..most * 1.08, 4, |rate| trimmed(&si(rate))),
             height: 200,
             marks: marks.collect(),
@@ -91,7 +91,7 @@ pub(super) fn losses(timeline: &Timeline, page: &mut Page) -> io::Result<()> {
             }
         }
         Plot {
-            x: time.axis(timeline.end(), width),
+            x: time.axis(timeline, width),
             y: Axis::linear(0.0..most as f64 * 1.08, 3, |lost| trimmed(&si(lost))),
             height: 130,
             marks,
@@ -133,7 +133,7 @@ pub(super) fn heat(timeline: &Timeline, what: &str, page: &mut Page) -> io::Resu
         // So high that there is a mark beside it.
         let top = ((highest.div_euclid(each) + 1) * each).max(bottom + 2 * ROWS as i32);
         Plot {
-            x: time.axis(timeline.end(), width),
+            x: time.axis(timeline, width),
             y: Axis::logarithmic(nanos(bottom)..nanos(top), 7, |delay| {
                 trimmed(&of(delay).to_string())
             }),
@@ -191,8 +191,9 @@ impl Time {
         time.0 as f64 / self.nanos
     }
 
-    fn axis(&self, end: Nanos, width: Width) -> Axis {
-        Axis::linear(0.0..self.at(end), width.columns(), |at| {
+    fn axis(&self, timeline: &Timeline, width: Width) -> Axis {
+        let (begin, end) = (self.at(timeline.begin()), self.at(timeline.end()));
+        Axis::linear(begin..end, width.columns(), |at| {
             format!("{} {}", trimmed(&format!("{at:.3}")), self.name)
         })
     }

@@ -155,6 +155,11 @@ impl Timeline {
         slots
     }
 
+    /// When the first slot begins: a receiver may have waited long for its sender.
+    pub(super) fn begin(&self) -> Nanos {
+        self.slots.first().map(|slot| slot.start).unwrap_or_default()
+    }
+
     /// When the last slot ends.
     pub(super) fn end(&self) -> Nanos {
         self.slots.last().map(|slot| slot.start + slot.length).unwrap_or_default()
