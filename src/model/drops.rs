@@ -54,6 +54,13 @@ pub struct LostBy {
 }
 
 impl LostBy {
+    /// Adds those of another trial.
+    pub fn add(&mut self, other: &Self) {
+        self.receiver_socket += other.receiver_socket;
+        self.receiver_host += other.receiver_host;
+        self.elsewhere += other.elsewhere;
+    }
+
     /// What has been added since `earlier`.
     pub fn since(&self, earlier: &Self) -> LostByInterval {
         let added = |now: u64, before: u64| now as i64 - before as i64;
@@ -75,6 +82,23 @@ pub struct LostByInterval {
     pub receiver_host: i64,
     /// See [`LostBy::elsewhere`].
     pub elsewhere: i64,
+}
+
+impl LostByInterval {
+    /// Adds those of another interval.
+    pub fn add(&mut self, other: &Self) {
+        self.receiver_socket += other.receiver_socket;
+        self.receiver_host += other.receiver_host;
+        self.elsewhere += other.elsewhere;
+    }
+
+    /// The same of all intervals so far, which take back no more than others have told.
+    pub fn in_all(&self) -> LostBy {
+        let [receiver_socket, receiver_host, elsewhere] =
+            [self.receiver_socket, self.receiver_host, self.elsewhere]
+                .map(|part| part.try_into().unwrap_or(0));
+        LostBy { receiver_socket, receiver_host, elsewhere }
+    }
 }
 
 /// A place on the receiving host, before the socket, at which datagrams are dropped. In the order of the way.

@@ -32,10 +32,7 @@ impl SoFar {
             sum.add(receiver);
             (sum.outstanding, sum.streams) = (receiver.outstanding, receiver.streams);
         }
-        let by = &snapshot.host.lost_by;
-        self.lost_by.receiver_socket += by.receiver_socket;
-        self.lost_by.receiver_host += by.receiver_host;
-        self.lost_by.elsewhere += by.elsewhere;
+        self.lost_by.add(&snapshot.host.lost_by);
     }
 }
 

@@ -162,7 +162,7 @@ impl Drop for WholeFile {
 }
 
 /// The same path for the same file: absolute, and a link followed, so that it stays a link.
-fn resolved(path: &Path) -> io::Result<PathBuf> {
+pub(super) fn resolved(path: &Path) -> io::Result<PathBuf> {
     if path.exists() {
         return path.canonicalize();
     }
