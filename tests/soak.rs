@@ -197,6 +197,66 @@ fn a_receiver_goes_on_and_what_came_meanwhile_is_away() {
     });
 }
 
+/// What came after the last time that it was written down is away, like what was sent when it was gone.
+#[test]
+fn a_receiver_that_is_killed_goes_on_and_knows_what_it_missed() {
+    with_privileges(|| {
+        let mut bed = Bed::new(Lab::two_hosts(Plan::seeded(3).on(every(10), Drop)));
+        let flags = format!("--state {}", bed.path("state"));
+        let mut first = bed.receiver(&format!("{flags} --report jsonl:{}", bed.path("told")));
+        let sender = Child::spawn(&mut bed.sender("-r 500 -t 4s"));
+        bed.wait_for_unique(500);
+        first.wait_for_file(&bed.directory.join("state"), PATIENCE);
+        first.signal(libc::SIGKILL);
+        first.finish(PATIENCE);
+        let text = fs::read_to_string(bed.directory.join("state")).unwrap();
+        let saved: Value = serde_json::from_str(&text).unwrap();
+        let second = bed.receiver(&flags);
+        sender.finish(PATIENCE);
+        bed.lab.relay().settle();
+        let second = report(second);
+        let counts = bed.lab.relay().counts();
+        let number =
+            |of: &Value, name: &str| of[name].as_u64().unwrap_or_else(|| panic!("{name}: {of}"));
+        let (all, first) = (&second["continued"], &saved["continued"]);
+        for name in ["received", "unique", "lost"] {
+            let sum = number(first, name) + number(&second["totals"], name);
+            assert_eq!(number(all, name), sum, "{name}");
+        }
+        assert!(number(first, "unique") > 0 && number(first, "unique") < 500, "{first}");
+        assert!(number(all, "away") > 0 && all["away_unknown"] == 0, "{all}");
+        let sum = number(all, "unique") + number(all, "lost") + number(all, "away");
+        assert_eq!(sum, counts.data_in, "{all}");
+        let by = &all["lost_by"];
+        let parts = ["receiver_socket", "receiver_host", "elsewhere"];
+        assert_eq!(parts.map(|part| number(by, part)).iter().sum::<u64>(), number(all, "lost"));
+        assert_eq!(number(by, "elsewhere"), number(all, "lost"), "the relay dropped them");
+    });
+}
+
+#[test]
+fn two_receivers_do_not_count_into_one_file_unless_the_first_is_gone() {
+    with_privileges(|| {
+        let bed = Bed::new(Lab::direct());
+        let flags = format!("--state {}", bed.path("state"));
+        let mut first = bed.receiver(&flags);
+        let mut recv = bed.lab.receiver().command(lab::tool());
+        recv.args(format!("recv -q -t 0 {FLOW} {flags}").split_whitespace());
+        let output = Child::spawn(&mut recv).finish(PATIENCE);
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let expected = format!(
+            "error: another receiver counts into {}\n\
+             hint: end that one, or give this one a state of its own\n",
+            bed.path("state")
+        );
+        assert_eq!(said, expected);
+        first.signal(libc::SIGKILL);
+        first.finish(PATIENCE);
+        assert_eq!(report(bed.receiver(&flags))["continued"]["trials"], 1);
+    });
+}
+
 #[test]
 fn a_full_disk_ends_the_report_in_files_and_nothing_else() {
     with_privileges(|| {

@@ -59,7 +59,8 @@ pub struct State {
     pub until_ns: Nanos,
     /// What was counted.
     pub continued: Continued,
-    /// Streams of which there may be more to come, or of which something is missing that may still come.
+    /// Streams of which there may be more to come, or of which something is missing that may still come. If the trial was
+    /// cut off, also those of trials before that it had not heard again.
     pub streams: Vec<Position>,
 }
 

@@ -75,7 +75,7 @@ impl Keeper {
             saver: Some(saver),
             so_far: SoFar::default(),
             started_at: Nanos(0),
-            next_save: SAVE_EVERY,
+            next_save: Nanos(0),
             failure: None,
         })
     }
@@ -124,7 +124,8 @@ impl Observer for Keeper {
         if self.so_far.until < self.next_save {
             return;
         }
-        let Some(saver) = &self.saver else { return };
+        let has_counted = self.so_far.receiver.as_ref().is_some_and(|rx| rx.counts.received > 0);
+        let Some(saver) = self.saver.as_ref().filter(|_| has_counted) else { return };
         if saver.offer(&self.so_far, self.started_at, wall_clock()) {
             self.next_save = self.so_far.until + SAVE_EVERY;
         }

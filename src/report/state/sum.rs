@@ -12,6 +12,10 @@ use crate::units::Nanos;
 use std::collections::HashMap;
 use std::time::{Duration, UNIX_EPOCH};
 
+/// Most streams of the trials before that are kept in case that they are heard again; where senders and receivers are cut
+/// off again and again there would be ever more.
+const MOST_OPEN: usize = 10_000;
+
 /// What a trial is added to.
 pub(super) struct Series {
     pub(super) setup: Setup,
@@ -29,6 +33,8 @@ pub(super) struct Trial {
     relative: Option<Delays>,
     host: Option<Delays>,
     streams: Vec<Heard>,
+    /// Whether it has ended in order.
+    is_over: bool,
 }
 
 /// A stream, and where its books begin.
@@ -52,6 +58,7 @@ impl Trial {
             relative: delays(trial.relative_delay_ns.as_ref()),
             host: delays(trial.host_delay_ns.as_ref()),
             streams: trial.streams.iter().map(Heard::row).collect(),
+            is_over: true,
         })
     }
 
@@ -69,6 +76,7 @@ impl Trial {
             relative: read(&receiver.relative_delay),
             host: read(&receiver.host_delay),
             streams: streams.map(|(interface, stream)| Heard::at(interface, stream)).collect(),
+            is_over: false,
         })
     }
 }
@@ -105,24 +113,27 @@ impl Heard {
 impl Series {
     /// With a trial that started and was as it is now at these times of the wall clock.
     pub(super) fn with(&self, trial: &Trial, started_at: Nanos, now: Nanos) -> State {
-        let streams = trial.streams.iter().map(|heard| &heard.position);
-        let open = streams.filter(|position| !position.has_ended || position.awaited > 0);
-        State {
-            schema: SCHEMA.to_owned(),
-            setup: self.setup.clone(),
-            until_ns: now,
-            continued: self.continued(trial, started_at, now),
-            streams: open.cloned().collect(),
-        }
+        let positions = self.earlier.as_ref().map_or(&[][..], |state| &state.streams);
+        let meanwhile = Meanwhile::of(positions, trial);
+        let continued = self.continued(trial, &meanwhile, started_at, now);
+        let heard = trial.streams.iter().map(|heard| &heard.position);
+        let heard = heard.filter(|position| !position.has_ended || position.awaited > 0);
+        let streams = heard.cloned().chain(meanwhile.open).collect();
+        let (schema, setup) = (SCHEMA.to_owned(), self.setup.clone());
+        State { schema, setup, until_ns: now, continued, streams }
     }
 
-    fn continued(&self, trial: &Trial, started_at: Nanos, now: Nanos) -> Continued {
+    fn continued(
+        &self,
+        trial: &Trial,
+        meanwhile: &Meanwhile,
+        started_at: Nanos,
+        now: Nanos,
+    ) -> Continued {
         let none = Continued { since: rfc3339(started_at), ..Continued::default() };
         let earlier = self.earlier.as_ref();
         let before = earlier.map_or(&none, |state| &state.continued);
         let gap = earlier.map_or(Nanos(0), |state| started_at.saturating_sub(state.until_ns));
-        let positions = earlier.map_or(&[][..], |state| &state.streams);
-        let (away, unknown) = away(positions, &trial.streams);
         let mut counts = before.counts;
         counts.add(&trial.counts);
         let mut lost_by = before.lost_by;
@@ -134,8 +145,8 @@ impl Series {
             trials: before.trials + 1,
             listened_ns: before.listened_ns + now.saturating_sub(started_at),
             away_ns: before.away_ns + gap,
-            away: before.away + away,
-            away_unknown: before.away_unknown + unknown,
+            away: before.away + meanwhile.away,
+            away_unknown: before.away_unknown + meanwhile.unknown,
             counts,
             lost,
             lost_by,
@@ -148,22 +159,38 @@ impl Series {
     }
 }
 
-/// How many datagrams nobody looked at, and how many streams there are of which nobody knows.
-fn away(before: &[Position], now: &[Heard]) -> (u64, u64) {
-    let mut sum = (0, 0);
-    // With ten thousand streams it would take long to look through all of them for each.
-    let begins: HashMap<_, _> =
-        now.iter().map(|heard| (name(&heard.position), heard.first_seq)).collect();
-    for position in before {
-        sum.0 += position.awaited;
-        match begins.get(&name(position)) {
-            // All that it has sent is among what was awaited. Its end may be heard again.
-            _ if position.has_ended => {}
-            Some(first_seq) => sum.0 += first_seq.saturating_sub(position.next_seq),
-            None => sum.1 += 1,
+/// What is known by now of the streams of the trials before.
+#[derive(Default)]
+struct Meanwhile {
+    /// Datagrams that nobody looked at.
+    away: u64,
+    /// Streams of which nobody knows how many those were.
+    unknown: u64,
+    /// Streams that may still be heard again.
+    open: Vec<Position>,
+}
+
+impl Meanwhile {
+    fn of(before: &[Position], trial: &Trial) -> Self {
+        let mut sum = Self::default();
+        // With ten thousand streams it would take long to look through all of them for each.
+        let begins: HashMap<_, _> =
+            trial.streams.iter().map(|heard| (name(&heard.position), heard.first_seq)).collect();
+        for position in before {
+            match begins.get(&name(position)) {
+                // All that it has sent is among what was awaited. Its end may be heard again.
+                _ if position.has_ended => {}
+                Some(first_seq) => sum.away += first_seq.saturating_sub(position.next_seq),
+                None if trial.is_over || sum.open.len() == MOST_OPEN => sum.unknown += 1,
+                None => {
+                    sum.open.push(position.clone());
+                    continue;
+                }
+            }
+            sum.away += position.awaited;
         }
+        sum
     }
-    sum
 }
 
 /// What makes a stream the same in another trial.

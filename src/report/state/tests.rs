@@ -7,6 +7,7 @@ use crate::model::sample;
 use crate::model::spec::Role;
 use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 struct Scratch(PathBuf);
 
@@ -81,7 +82,7 @@ fn a_stream_that_is_not_heard_again_has_an_unknown_rest() {
     assert_eq!((continued.away, continued.away_unknown, continued.counts.unique), (0, 1, 100));
 }
 
-/// A trial with these streams that is cut off a second after it was written down.
+/// A trial with these streams that is cut off an interval after it was written down.
 fn cut_off(scratch: &Scratch, streams: &[StreamPosition]) -> State {
     let report = sample::receiver_only();
     let mut killed = Keeper::open(&scratch.path(), setup()).unwrap();
@@ -89,10 +90,9 @@ fn cut_off(scratch: &Scratch, streams: &[StreamPosition]) -> State {
     let mut snapshot = sample::intervals(report.trial.spec.role).swap_remove(0);
     let receiver = snapshot.receiver.as_mut().unwrap();
     receiver.positions.note(0, Some("eth1"), streams.iter().copied());
-    for second in 0..SAVE_EVERY.0 / Nanos::SECOND.0 + 1 {
-        killed
-            .on_interval(&Snapshot { start: Nanos(second * Nanos::SECOND.0), ..snapshot.clone() });
-    }
+    killed.on_interval(&snapshot);
+    let later = Snapshot { start: snapshot.start + snapshot.length, ..snapshot };
+    killed.on_interval(&later);
     // Whatever waits to be written is on the disk by then, and nothing else is.
     drop(killed);
     Place::open(&scratch.path()).unwrap().read(&setup()).unwrap().unwrap().unwrap()
@@ -125,8 +125,7 @@ fn what_was_written_down_before_a_kill_counts_and_what_came_later_is_away() {
     assert_eq!(saved.streams.len(), 3, "{:?}", saved.streams);
     let one = &saved.continued;
     let each = sample::intervals(Role::Recv).swap_remove(0).receiver.unwrap();
-    let intervals = SAVE_EVERY.0 / Nanos::SECOND.0;
-    assert_eq!(one.counts.received, intervals * each.counts.received);
+    assert_eq!(one.counts.received, each.counts.received);
     assert_eq!((one.trials, one.away, one.away_unknown), (1, 0, 0));
 
     let mut keeper = Keeper::open(&scratch.path(), setup()).unwrap();
@@ -146,6 +145,46 @@ fn a_trial_that_is_cut_off_keeps_what_was_away_before_it() {
     assert_eq!((saved.trials, saved.away, saved.away_unknown), (2, 50, 0));
     let last = trial(&mut Keeper::open(&scratch.path(), setup()).unwrap(), 310, 100, &[]);
     assert_eq!((last.trials, last.away, last.away_unknown), (3, 50 + 10, 0));
+}
+
+/// It was there all the time, and the second trial was too short to notice.
+#[test]
+fn a_stream_that_is_heard_by_the_trial_after_the_next_is_known_all_the_same() {
+    let scratch = Scratch::new();
+    trial(&mut Keeper::open(&scratch.path(), setup()).unwrap(), 0, 100, &[]);
+    let mut other = position(300, 0, false);
+    other.stream += 1;
+    let saved = cut_off(&scratch, &[other]);
+    assert_eq!((saved.continued.away_unknown, saved.streams.len()), (0, 2));
+    let last = trial(&mut Keeper::open(&scratch.path(), setup()).unwrap(), 150, 100, &[]);
+    assert_eq!((last.trials, last.away, last.away_unknown), (3, 50, 1));
+}
+
+#[test]
+fn a_trial_is_written_down_again_and_again() {
+    let scratch = Scratch::new();
+    let mut keeper = Keeper::open(&scratch.path(), setup()).unwrap();
+    let snapshot = sample::intervals(Role::Recv).swap_remove(0);
+    let each = snapshot.receiver.as_ref().unwrap().counts.received;
+    let written =
+        || keeper_file(&scratch).map_or(0, |state| state.continued.counts.received / each);
+    let patience = Instant::now() + Duration::from_secs(60);
+    let intervals = SAVE_EVERY.0 / snapshot.length.0;
+    for round in 0..3 {
+        for index in round * intervals..(round + 1) * intervals {
+            let start = Nanos(index * snapshot.length.0);
+            keeper.on_interval(&Snapshot { index, start, ..snapshot.clone() });
+        }
+        while written() != round * intervals + 1 {
+            assert!(Instant::now() < patience, "{} of {round}", written());
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// What is in the file of a keeper that has it open.
+fn keeper_file(scratch: &Scratch) -> Option<State> {
+    serde_json::from_slice(&fs::read(scratch.path()).ok()?).ok()
 }
 
 #[test]
