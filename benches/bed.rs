@@ -83,6 +83,7 @@ impl Bed {
             reorder_density: has_all.then_some(32),
             media_rate_bps: has_all.then_some(1_000_000_000),
             variation: has_all,
+            positions: false,
         };
         let mut bed = Self {
             tx: halves.tx.into_iter().next().expect("one sender"),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const FLOW: &str = "-I eth0 -g 233.252.0.7:5777";
@@ -130,6 +130,43 @@ fn the_files_of_a_long_report_add_up_to_it() {
     });
 }
 
+/// When an interval was is told by its begin since the start of the trial, which is a time of the wall clock.
+#[test]
+fn a_receiver_that_waits_for_its_sender_knows_what_time_it_is() {
+    with_privileges(|| {
+        let bed = Bed::new(Lab::direct());
+        let paths = ["jsonl", "hlog"].map(|format| bed.path(format));
+        let receiver =
+            bed.receiver(&format!("--report jsonl:{} --report hlog:{}", paths[0], paths[1]));
+        thread::sleep(Duration::from_secs(2));
+        let before = SystemTime::now();
+        Child::spawn(&mut bed.sender("-r 1k -c 200")).finish(PATIENCE);
+        let after = SystemTime::now();
+        report(receiver);
+        let interval = Duration::from_millis(50);
+        let is_right = |at: SystemTime| at + interval >= before && at <= after;
+
+        let lines = lines(Path::new(&paths[0]));
+        let started_at =
+            humantime::parse_rfc3339(lines[0]["started_at"].as_str().unwrap()).unwrap();
+        let heard = lines.iter().filter(|line| line["receiver"]["unique"].as_u64() > Some(0));
+        let starts = heard.map(|line| Duration::from_nanos(line["start_ns"].as_u64().unwrap()));
+        let times: Vec<_> = starts.map(|start| started_at + start).collect();
+        assert!(times.len() > 2 && times.iter().all(|at| is_right(*at)), "{before:?}: {times:?}");
+
+        let log = fs::read_to_string(&paths[1]).unwrap();
+        let number = |text: &str| Duration::from_secs_f64(text.parse().unwrap());
+        let base = log.lines().find_map(|line| line.strip_prefix("#[BaseTime: ")).unwrap();
+        let base = SystemTime::UNIX_EPOCH + number(base.split(' ').next().unwrap());
+        // A worker that stood still before the first datagram is told, with no delays.
+        let delays = log.lines().filter_map(|line| line.strip_prefix("Tag=delay,"));
+        let delays = delays.map(|line| line.split(',').collect::<Vec<_>>());
+        let first = delays.into_iter().find(|line| line[2] != "0.000").unwrap();
+        let first = base + number(first[0]);
+        assert!(is_right(first), "{before:?}: {first:?}");
+    });
+}
+
 #[test]
 fn a_receiver_goes_on_and_what_came_meanwhile_is_away() {
     with_privileges(|| {
@@ -157,6 +194,66 @@ fn a_receiver_goes_on_and_what_came_meanwhile_is_away() {
         let (away, away_ns) = (number(all, "away"), number(all, "away_ns"));
         assert!(away > 0 && away_ns > 0 && all["away_unknown"] == 0, "{all}");
         assert_eq!(number(all, "unique") + number(all, "lost") + away, counts.data_in);
+    });
+}
+
+/// What came after the last time that it was written down is away, like what was sent when it was gone.
+#[test]
+fn a_receiver_that_is_killed_goes_on_and_knows_what_it_missed() {
+    with_privileges(|| {
+        let mut bed = Bed::new(Lab::two_hosts(Plan::seeded(3).on(every(10), Drop)));
+        let flags = format!("--state {}", bed.path("state"));
+        let mut first = bed.receiver(&format!("{flags} --report jsonl:{}", bed.path("told")));
+        let sender = Child::spawn(&mut bed.sender("-r 500 -t 4s"));
+        bed.wait_for_unique(500);
+        first.wait_for_file(&bed.directory.join("state"), PATIENCE);
+        first.signal(libc::SIGKILL);
+        first.finish(PATIENCE);
+        let text = fs::read_to_string(bed.directory.join("state")).unwrap();
+        let saved: Value = serde_json::from_str(&text).unwrap();
+        let second = bed.receiver(&flags);
+        sender.finish(PATIENCE);
+        bed.lab.relay().settle();
+        let second = report(second);
+        let counts = bed.lab.relay().counts();
+        let number =
+            |of: &Value, name: &str| of[name].as_u64().unwrap_or_else(|| panic!("{name}: {of}"));
+        let (all, first) = (&second["continued"], &saved["continued"]);
+        for name in ["received", "unique", "lost"] {
+            let sum = number(first, name) + number(&second["totals"], name);
+            assert_eq!(number(all, name), sum, "{name}");
+        }
+        assert!(number(first, "unique") > 0 && number(first, "unique") < 500, "{first}");
+        assert!(number(all, "away") > 0 && all["away_unknown"] == 0, "{all}");
+        let sum = number(all, "unique") + number(all, "lost") + number(all, "away");
+        assert_eq!(sum, counts.data_in, "{all}");
+        let by = &all["lost_by"];
+        let parts = ["receiver_socket", "receiver_host", "elsewhere"];
+        assert_eq!(parts.map(|part| number(by, part)).iter().sum::<u64>(), number(all, "lost"));
+        assert_eq!(number(by, "elsewhere"), number(all, "lost"), "the relay dropped them");
+    });
+}
+
+#[test]
+fn two_receivers_do_not_count_into_one_file_unless_the_first_is_gone() {
+    with_privileges(|| {
+        let bed = Bed::new(Lab::direct());
+        let flags = format!("--state {}", bed.path("state"));
+        let mut first = bed.receiver(&flags);
+        let mut recv = bed.lab.receiver().command(lab::tool());
+        recv.args(format!("recv -q -t 0 {FLOW} {flags}").split_whitespace());
+        let output = Child::spawn(&mut recv).finish(PATIENCE);
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let expected = format!(
+            "error: another receiver counts into {}\n\
+             hint: end that one, or give this one a state of its own\n",
+            bed.path("state")
+        );
+        assert_eq!(said, expected);
+        first.signal(libc::SIGKILL);
+        first.finish(PATIENCE);
+        assert_eq!(report(bed.receiver(&flags))["continued"]["trials"], 1);
     });
 }
 

@@ -34,8 +34,9 @@ impl RotateArgs {
 pub(super) struct StateArgs {
     /// Go on counting from where FILE says that it was left
     ///
-    /// It is written once a minute and at the end, and made when it is missing. The report says since when it counts.
-    /// What was sent while nobody was there is not lost but away. A file of other groups, interfaces or loss threshold, or
+    /// It is written every ten seconds, if intervals end so often, and at the end, and made when it is missing. The report
+    /// says since when it counts. What was sent while nobody was there is not lost but away; after a kill, what came since
+    /// it was last written is, too. One receiver at a time has it. A file of other groups, interfaces or loss threshold, or
     /// one that cannot be read, is kept as FILE.refused, and counting begins anew.
     #[arg(long, value_name = "FILE")]
     pub(super) state: Option<PathBuf>,

@@ -25,6 +25,10 @@ impl Observer for Fanout<'_> {
         self.0.iter_mut().for_each(|observer| observer.on_interval(snapshot));
     }
 
+    fn follows_streams(&self) -> bool {
+        self.0.iter().any(|observer| observer.follows_streams())
+    }
+
     fn on_event(&mut self, event: &Event) {
         self.0.iter_mut().for_each(|observer| observer.on_event(event));
     }

@@ -1,13 +1,14 @@
 //! What a receiver has counted since before it was started again, and what it keeps to go on with.
 
 use super::delay::Distribution;
+use super::drops::LostBy;
 use super::group::Membership;
 use super::snapshot::RxCounts;
 use crate::units::Nanos;
 use serde::{Deserialize, Serialize};
 
 /// Version of the file; another one is not gone on with.
-pub const SCHEMA: &str = "mcast-bench-state/1";
+pub const SCHEMA: &str = "mcast-bench-state/2";
 
 /// Trials of one receiver, one after the other, added up. Each began with new books: what came after the last look at a
 /// stream and before the first of the next trial is away, neither received nor lost.
@@ -22,15 +23,19 @@ pub struct Continued {
     /// How long nobody was there, between what was counted and the start of the next trial, in all. A trial that was
     /// cut off counts up to where it was last written down.
     pub away_ns: Nanos,
-    /// Datagrams that were sent meanwhile, by the numbers of streams that went on.
+    /// Datagrams that were sent meanwhile, by the numbers of streams that went on. If a trial was cut off, also those
+    /// of which it had still to be found out whether they were lost: what came after it was last written down counts as
+    /// if nobody had been there. So `unique + lost + away` is what such a stream has sent.
     pub away: u64,
-    /// Streams of which that is not known: they ended meanwhile, or the trial was cut off.
+    /// Streams of which that is not known: they were not heard again, and had not said that they had ended.
     pub away_unknown: u64,
     /// What arrived.
     #[serde(flatten)]
     pub counts: RxCounts,
     /// Lost while somebody was there.
     pub lost: u64,
+    /// Where they were lost.
+    pub lost_by: LostBy,
     /// Lost of what is known to have been sent meanwhile; `null` when nothing is.
     pub loss_ratio: Option<f64>,
     /// UDP payload bytes in received datagrams.
@@ -54,10 +59,9 @@ pub struct State {
     pub until_ns: Nanos,
     /// What was counted.
     pub continued: Continued,
-    /// Streams that went on when the trial ended; `null` while it runs, and if it was cut off.
-    pub streams: Option<Vec<Position>>,
-    /// Streams that were heard last, as long as that is not known.
-    pub heard: u64,
+    /// Streams of which there may be more to come, or of which something is missing that may still come. If the trial was
+    /// cut off, also those of trials before that it had not heard again.
+    pub streams: Vec<Position>,
 }
 
 /// What decides whether two trials can be added up.
@@ -84,4 +88,8 @@ pub struct Position {
     pub interface: Option<String>,
     /// The lowest number that was not looked at.
     pub next_seq: u64,
+    /// Numbers that were missing and might still have come; none when the trial ended in order.
+    pub awaited: u64,
+    /// Whether its sender had said that no more would come.
+    pub has_ended: bool,
 }

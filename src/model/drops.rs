@@ -54,6 +54,13 @@ pub struct LostBy {
 }
 
 impl LostBy {
+    /// Adds those of another trial.
+    pub fn add(&mut self, other: &Self) {
+        self.receiver_socket += other.receiver_socket;
+        self.receiver_host += other.receiver_host;
+        self.elsewhere += other.elsewhere;
+    }
+
     /// What has been added since `earlier`.
     pub fn since(&self, earlier: &Self) -> LostByInterval {
         let added = |now: u64, before: u64| now as i64 - before as i64;
@@ -89,6 +96,14 @@ impl LostByInterval {
     /// Whether none were lost, and none that had been came after all.
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// The same of all intervals so far, which take back no more than others have told.
+    pub fn in_all(&self) -> LostBy {
+        let [receiver_socket, receiver_host, elsewhere] =
+            [self.receiver_socket, self.receiver_host, self.elsewhere]
+                .map(|part| part.try_into().unwrap_or(0));
+        LostBy { receiver_socket, receiver_host, elsewhere }
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod group;
 pub mod spec;
 pub mod by_stream;
+pub mod positions;
 pub mod snapshot;
 pub mod so_far;
 pub mod timeline;
@@ -44,6 +45,10 @@ pub trait Observer: Send {
     fn on_start(&mut self, _spec: &TrialSpec, _started_at: Nanos) {}
     /// An interval has ended.
     fn on_interval(&mut self, _snapshot: &Snapshot) {}
+    /// Whether it wants intervals to say how far each stream is, which takes time with many. Asked once, after the start.
+    fn follows_streams(&self) -> bool {
+        false
+    }
     /// Something happened that a reader of the result should know.
     fn on_event(&mut self, _event: &Event) {}
     /// The run is over and judged.

@@ -7,6 +7,7 @@
 use super::by_stream::ByStream;
 use super::drops::{HostDrops, LostByInterval, OwnDrops, PacketSize};
 use super::metrics::MediaReport;
+use super::positions::Positions;
 use crate::stats::latency::Latency;
 use crate::stats::patterns::PatternHistograms;
 use crate::stats::trains::Trains;
@@ -18,9 +19,9 @@ use std::collections::BTreeMap;
 /// What happened between two instants of a trial, all workers together.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// Counts from 0.
+    /// Counts from 0, which is the first interval in which anything was heard.
     pub index: u64,
-    /// Begin of the interval, since the trial started.
+    /// Begin of the interval, since the trial started: with a silence before the first datagram.
     pub start: Nanos,
     /// Length of the interval.
     pub length: Nanos,
@@ -83,6 +84,8 @@ pub struct ReceiverInterval {
     pub streams: u64,
     /// What was counted of each.
     pub by_stream: ByStream,
+    /// How far each stream is at its end; nothing unless an observer follows them.
+    pub positions: Positions,
     /// Announcements of start, progress and end.
     pub announcements: u64,
     /// Calls to the kernel that received something.
@@ -195,6 +198,7 @@ impl ReceiverInterval {
         self.own_drops.add(&other.own_drops);
         self.streams += other.streams;
         self.by_stream.add(&other.by_stream);
+        self.positions.follow(&other.positions);
         self.announcements += other.announcements;
         self.receive_calls += other.receive_calls;
         self.without_timestamp += other.without_timestamp;
@@ -217,6 +221,7 @@ impl ReceiverInterval {
         (self.payload_bytes, self.lost, self.outstanding) = (0, 0, 0);
         (self.socket_drops, self.streams, self.announcements) = (0, 0, 0);
         self.by_stream.clear();
+        self.positions.clear();
         self.own_drops = OwnDrops::default();
         (self.receive_calls, self.without_timestamp, self.replicated) = (0, 0, 0);
         self.patterns.clear();

@@ -1,7 +1,7 @@
 //! Files that get their name only when they are whole.
 
 use crate::error::{Error, Result};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -49,6 +49,9 @@ pub(super) fn cannot_create(what: &str, path: &Path, error: io::Error) -> Error 
             let hint = "the directory must be there before the trial: mkdir -p";
             error.hint(format!("{hint} {}", parent.display()))
         }
+        (ErrorKind::ResourceBusy, _) => {
+            error.hint("another program is writing it; give this one a file of its own")
+        }
         _ => error.hint("choose a file in a directory that you may write to"),
     }
 }
@@ -58,6 +61,17 @@ pub(super) fn partial_of(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".partial");
     path.with_file_name(name)
+}
+
+/// Opens what is written before it gets its name, unless another program has it: lines of both would mix. What is in it
+/// stays. It is given up when it is closed, however the program ends.
+pub(super) fn claim(partial: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(partial)?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(ErrorKind::ResourceBusy.into()),
+        // Not every file system has locks.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
+    }
 }
 
 /// A file that gets its name when it is whole.
@@ -71,7 +85,8 @@ impl Partial {
     /// Creates it beside its final place: a rename works only within a file system.
     pub(super) fn create(path: PathBuf) -> io::Result<(Self, File)> {
         let partial = partial_of(&path);
-        let file = File::create(&partial)?;
+        let file = claim(&partial)?;
+        file.set_len(0)?;
         let out = file.try_clone()?;
         Ok((Self { file, partial, path }, out))
     }
@@ -162,7 +177,7 @@ impl Drop for WholeFile {
 }
 
 /// The same path for the same file: absolute, and a link followed, so that it stays a link.
-fn resolved(path: &Path) -> io::Result<PathBuf> {
+pub(super) fn resolved(path: &Path) -> io::Result<PathBuf> {
     if path.exists() {
         return path.canonicalize();
     }

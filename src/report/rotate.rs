@@ -13,7 +13,7 @@ use crate::units::Nanos;
 use crate::units::duration::parse_duration;
 use crate::units::size::Bytes;
 use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -84,9 +84,9 @@ impl<T> Rotating<T> {
         rotation: Rotation,
     ) -> io::Result<Self> {
         let left = file::partial_of(&place);
-        if fs::metadata(&left).is_ok_and(|file| file.len() > 0) {
-            let time = fs::metadata(&left)?.modified()?;
-            let name = free(&place, time, ".partial");
+        let claimed = file::claim(&left)?.metadata()?;
+        if claimed.len() > 0 {
+            let name = free(&place, claimed.modified()?, ".partial");
             fs::rename(&left, name)?;
         }
         let current = Current::begin(format, &place)?;
@@ -117,7 +117,11 @@ impl<T> Rotating<T> {
         let Some(keep) = self.rotation.keep else { return Ok(()) };
         let files = full_files(&self.place)?;
         let surplus = files.len().saturating_sub(keep);
-        files[..surplus].iter().try_for_each(fs::remove_file)
+        files[..surplus].iter().try_for_each(|file| match fs::remove_file(file) {
+            // Somebody else tidied up meanwhile.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        })
     }
 }
 
@@ -210,7 +214,7 @@ fn full_files(place: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(place.parent().unwrap_or(Path::new(".")))? {
         let entry = entry?;
-        if is_full(&entry.file_name().to_string_lossy()) {
+        if is_full(&entry.file_name().to_string_lossy()) && entry.file_type()?.is_file() {
             files.push(entry.path());
         }
     }

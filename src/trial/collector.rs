@@ -228,7 +228,7 @@ impl<'a> Collector<'a> {
         let host = self.tell_host(&pending);
         self.observer.on_interval(&Snapshot {
             index: index - skipped,
-            start: Nanos((index - skipped) * self.interval.0),
+            start,
             length,
             sender: self.has_sender.then(|| pending.tx.unwrap_or_default()),
             receiver: self.has_receiver.then(|| pending.rx.unwrap_or_default()),
@@ -306,21 +306,22 @@ mod tests {
 
     /// Keeps the receiver's rows.
     #[derive(Default)]
-    struct Rows(Vec<(u64, RxCounts)>);
+    struct Rows(Vec<(u64, Nanos, RxCounts)>);
 
     impl Observer for Rows {
         fn on_start(&mut self, _spec: &TrialSpec, _started_at: Nanos) {}
 
         fn on_interval(&mut self, snapshot: &Snapshot) {
-            self.0.push((snapshot.index, snapshot.receiver.as_ref().unwrap().counts));
+            let counts = snapshot.receiver.as_ref().unwrap().counts;
+            self.0.push((snapshot.index, snapshot.start, counts));
         }
 
         fn on_event(&mut self, _event: &Event) {}
     }
 
-    /// Rows of a second each that a receiver leaves behind when it brings these parts, each at a time of the
-    /// collector and up to a time of its own.
-    fn rows(parts: &[(u64, u64, RxCounts)]) -> Vec<(u64, RxCounts)> {
+    /// Number, begin and content of the rows of a second each that a receiver leaves behind when it brings these parts,
+    /// each at a time of the collector and up to a time of its own.
+    fn rows(parts: &[(u64, u64, RxCounts)]) -> Vec<(u64, Nanos, RxCounts)> {
         let mut rows = Rows::default();
         let (give_back, _spares) = crossbeam_channel::bounded(1);
         let mut collector = Collector::new(&mut rows, Nanos::SECOND, vec![], vec![give_back], None);
@@ -341,11 +342,13 @@ mod tests {
         RxCounts { received, ..RxCounts::default() }
     }
 
+    /// It is time of the trial all the same, which begins when it says that it does.
     #[test]
     fn silence_before_the_first_datagram_is_not_told() {
         let nothing = RxCounts::default();
         let parts = [(1000, 1000, nothing), (2000, 2000, received(5)), (2500, 2500, received(1))];
-        assert_eq!(rows(&parts), [(0, received(5)), (1, received(1))]);
+        let (one, two) = (Nanos::SECOND, Nanos(2 * Nanos::SECOND.0));
+        assert_eq!(rows(&parts), [(0, one, received(5)), (1, two, received(1))]);
     }
 
     /// Rows add up to the totals, whoever sent what they count.
@@ -353,7 +356,7 @@ mod tests {
     fn foreign_datagrams_before_the_first_of_ours_are_told() {
         let foreign = RxCounts { foreign: 3, ..RxCounts::default() };
         let parts = [(1000, 1000, foreign), (1500, 1500, received(1))];
-        assert_eq!(rows(&parts), [(0, foreign), (1, received(1))]);
+        assert_eq!(rows(&parts), [(0, Nanos(0), foreign), (1, Nanos::SECOND, received(1))]);
     }
 
     #[test]
@@ -374,7 +377,7 @@ mod tests {
     #[test]
     fn what_comes_after_its_interval_was_told_is_told_too() {
         let parts = [(1000, 1000, received(5)), (3600, 1900, received(7))];
-        let told: u64 = rows(&parts).iter().map(|(_, counts)| counts.received).sum();
+        let told: u64 = rows(&parts).iter().map(|(_, _, counts)| counts.received).sum();
         assert_eq!(told, 12);
     }
 }

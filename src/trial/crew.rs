@@ -23,6 +23,7 @@ pub(super) struct Crew<'a> {
     realtime: bool,
     session: u32,
     trial: TrialClock,
+    follows_streams: bool,
     to_collector: Sender<Delivery>,
     give_back_tx: GiveBack<SenderInterval>,
     give_back_rx: GiveBack<ReceiverInterval>,
@@ -56,10 +57,19 @@ impl<'a> Crew<'a> {
         realtime: bool,
         session: u32,
         trial: TrialClock,
+        follows_streams: bool,
         to_collector: Sender<Delivery>,
     ) -> Self {
-        let (give_back_tx, give_back_rx) = (Vec::new(), Vec::new());
-        Self { spec, realtime, session, trial, to_collector, give_back_tx, give_back_rx }
+        Self {
+            spec,
+            realtime,
+            session,
+            trial,
+            follows_streams,
+            to_collector,
+            give_back_tx: Vec::new(),
+            give_back_rx: Vec::new(),
+        }
     }
 
     /// The senders; they are the first workers of all.
@@ -111,6 +121,7 @@ impl<'a> Crew<'a> {
                 reorder_density: self.spec.reorder_density,
                 media_rate_bps: self.spec.media_rate_bps,
                 variation: self.spec.variation,
+                positions: self.follows_streams,
             };
             let named = (name.clone(), number);
             let work = RxWorker::new(named, place, patience, options, engine, self.trial, handover);

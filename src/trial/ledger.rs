@@ -8,6 +8,7 @@ use crate::model::by_stream::{ByStream, MOST_TOLD};
 use crate::model::event::{Event, Happening};
 use crate::model::group::Membership;
 use crate::model::metrics::MediaReport;
+use crate::model::positions::{Positions, session_name};
 use crate::model::report::StreamReport;
 use crate::model::snapshot::{ReceiverInterval, RxCounts};
 use crate::units::Nanos;
@@ -178,6 +179,13 @@ impl Ledger {
         }
     }
 
+    /// Notes how far each stream is, if that is to be told, as those of this receiver on this interface.
+    pub fn tell_positions(&self, receiver: usize, interface: Option<&str>, told: &mut Positions) {
+        if self.options.positions && !self.streams.is_empty() {
+            told.note(receiver, interface, self.streams.iter().map(Stream::position));
+        }
+    }
+
     /// No more will come: what is missing is lost.
     pub fn finish(&mut self, interval: &mut ReceiverInterval) {
         for stream in &mut self.streams {
@@ -339,11 +347,6 @@ impl Ledger {
         }
         happened
     }
-}
-
-/// A session as it is printed.
-pub fn session_name(session: u32) -> String {
-    format!("{session:06x}")
 }
 
 #[cfg(test)]

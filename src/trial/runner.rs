@@ -75,7 +75,8 @@ impl TrialRunner for LocalRunner {
         drop(sched::keep_to(&cpus));
         let control = Control::new(receivers.len());
         let (to_collector, deliveries) = bounded(2 * (senders.len() + receivers.len()));
-        let mut crew = Crew::new(spec, granted.realtime, session, trial, to_collector);
+        let follows = observer.follows_streams();
+        let mut crew = Crew::new(spec, granted.realtime, session, trial, follows, to_collector);
         let rx = crew.receivers(receivers, halves.rx, senders.len());
         let tx = crew.senders(senders, halves.tx);
         let (give_back_tx, give_back_rx) = crew.dismiss();

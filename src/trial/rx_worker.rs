@@ -204,6 +204,8 @@ impl RxWorker {
         current.streams = current.streams.max(self.ledger.heard_since(told.at) as u64);
         self.ledger.end_interval(told.at, now, current);
         self.ledger.tell_streams(&self.flows, &mut current.by_stream);
+        let interface = self.interface.as_deref();
+        self.ledger.tell_positions(self.number, interface, &mut current.positions);
         self.told =
             Told { counts, lost, payload_bytes, announcements, replicated, counters, at: now };
     }

@@ -1,6 +1,6 @@
 //! What the senders that a receiver hears tell on themselves, thread by thread.
 
-use super::ledger::session_name;
+use crate::model::positions::session_name;
 use crate::model::senders::{SenderThread, SendersReport};
 use crate::wire::announcement::Conduct;
 use std::collections::BTreeMap;

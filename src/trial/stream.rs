@@ -4,6 +4,7 @@ use crate::engine::FlowIndex;
 use crate::model::by_stream::{StreamInterval, StreamName};
 use crate::model::group::Membership;
 use crate::model::metrics::{CopiesReport, LossReport, MediaReport};
+use crate::model::positions::{StreamPosition, session_name};
 use crate::model::report::{LOST_RANGES, LostRange, StreamCounts, StreamEnd, StreamReport};
 use crate::model::snapshot::{ReceiverInterval, RxCounts, VariationSums};
 use crate::stats::density::{BufferOccupancyDensity, ReorderDensity};
@@ -51,6 +52,8 @@ pub struct Options {
     pub media_rate_bps: Option<u64>,
     /// Whether to follow how datagrams vary from one to the next. It costs as much again as all the rest.
     pub variation: bool,
+    /// Whether to tell at the end of each interval how far each stream is.
+    pub positions: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -246,12 +249,7 @@ impl Stream {
     ) {
         self.lost = Some(self.tracker.finish(self.sent));
         self.settle(Nanos(u64::MAX), shared, patterns);
-        let after_highest = self.tracker.highest().map(|highest| highest + 1);
-        let first_seq = after_highest.or(self.tracker.first());
-        if let Some((sent, first_seq)) = self.sent.zip(first_seq)
-            && sent > first_seq
-        {
-            let len = sent - first_seq;
+        if let (Some(first_seq), len @ 1..) = (self.next_seq(), self.tail()) {
             self.lose(Gap { first_seq, len, noticed_at, own: 0 }, shared, patterns);
         }
         self.loss.finish(&mut patterns.loss);
@@ -273,10 +271,36 @@ impl Stream {
         }
     }
 
-    /// Missing and given up.
+    /// Missing and given up. What was sent after the last that came is so when nothing more is expected of the stream.
     pub(super) fn lost(&self) -> u64 {
-        let missing = || self.tracker.missing().saturating_sub(self.gaps.outstanding());
+        let tail = if self.state == State::PutAway { self.tail() } else { 0 };
+        let missing = || self.tracker.missing().saturating_sub(self.gaps.outstanding()) + tail;
         self.lost.unwrap_or_else(missing)
+    }
+
+    /// How far it is.
+    pub(super) fn position(&self) -> StreamPosition {
+        let Key { source, session, stream } = self.key;
+        let tail = if self.state == State::Ended { self.tail() } else { 0 };
+        StreamPosition {
+            session,
+            stream,
+            source,
+            first_seq: self.tracker.first().or(self.sent).unwrap_or(0),
+            next_seq: self.next_seq().or(self.sent).unwrap_or(0),
+            awaited: self.gaps.outstanding() + tail,
+            has_ended: self.sent.is_some(),
+        }
+    }
+
+    /// The lowest number that was not looked at; `None` before anything is known.
+    fn next_seq(&self) -> Option<u64> {
+        self.tracker.highest().map(|highest| highest + 1).or(self.tracker.first())
+    }
+
+    /// How many were sent after the last that came, once the sender has said so.
+    fn tail(&self) -> u64 {
+        self.sent.zip(self.next_seq()).map_or(0, |(sent, next)| sent.saturating_sub(next))
     }
 
     /// What has been counted since this was last asked. `flows` are the receiver's groups.
@@ -305,7 +329,7 @@ impl Stream {
         let known = counts.unique + lost;
         let flow = &flows[self.flow as usize];
         StreamReport {
-            session: super::ledger::session_name(self.key.session),
+            session: session_name(self.key.session),
             stream: self.key.stream,
             source: self.key.source.to_string(),
             group: flow.group.to_string(),

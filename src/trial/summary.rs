@@ -4,7 +4,6 @@ use super::blame::{self, HostCounted};
 use super::collector::Collector;
 use super::crew::Done;
 use super::errno;
-use super::ledger::session_name;
 use super::rx_worker::RxResult;
 use super::senders::Senders;
 use super::tx_worker::TxResult;
@@ -13,6 +12,7 @@ use crate::model::delay::{Distribution, OneWayDelay};
 use crate::model::drops::{LostBy, OwnDrops};
 use crate::model::event::{Event, Happening};
 use crate::model::metrics::{Buckets, ClockRelation, Patterns};
+use crate::model::positions::session_name;
 use crate::model::report::{
     BufferGrant, ReceiverReport, SenderReport, StreamReport, TimestampKind, TimestampReport,
     Totals, TrialReport, TxLedger,

@@ -4,7 +4,7 @@ use super::axis::Axis;
 use super::page::Page;
 use super::palette::{Colour, ELSEWHERE, HEAT, HOST, SERIES, SOCKET};
 use super::plot::{Caption, Mark, Plot, Width, figure};
-use super::timeline::{at_most, end};
+use super::timeline::{at_most, begin, end};
 use crate::model::timeline::Step;
 use crate::units::Nanos;
 use crate::units::human::si;
@@ -46,7 +46,7 @@ pub(super) fn rates(steps: &[Step], page: &mut Page) -> io::Result<()> {
             Mark::Line(points.collect(), SERIES[line], if line == 0 { 4 } else { 2 })
         });
         Plot {
-            x: time.axis(end(steps), width),
+            x: time.axis(steps, width),
             y: Axis::linear(0.0..most * 1.08, 4, |rate| trimmed(&si(rate))),
             height: 200,
             marks: marks.collect(),
@@ -91,7 +91,7 @@ pub(super) fn losses(steps: &[Step], page: &mut Page) -> io::Result<()> {
             }
         }
         Plot {
-            x: time.axis(end(steps), width),
+            x: time.axis(steps, width),
             y: Axis::linear(0.0..most * 1.08, 3, |rate| trimmed(&of_few(rate))),
             height: 130,
             marks,
@@ -155,7 +155,7 @@ pub(super) fn heat(steps: &[Step], what: &str, page: &mut Page) -> io::Result<()
         // So high that there is a mark beside it.
         let top = ((highest / each + 1) * each).max(bottom + 2 * ROWS);
         Plot {
-            x: time.axis(end(steps), width),
+            x: time.axis(steps, width),
             y: Axis::logarithmic(nanos(bottom)..nanos(top), 7, |delay| {
                 trimmed(&of(delay).to_string())
             }),
@@ -215,8 +215,9 @@ impl Time {
         time.0 as f64 / self.nanos
     }
 
-    fn axis(&self, end: Nanos, width: Width) -> Axis {
-        Axis::linear(0.0..self.at(end), width.columns(), |at| {
+    fn axis(&self, steps: &[Step], width: Width) -> Axis {
+        let (begin, end) = (self.at(begin(steps)), self.at(end(steps)));
+        Axis::linear(begin..end, width.columns(), |at| {
             format!("{} {}", trimmed(&format!("{at:.3}")), self.name)
         })
     }

@@ -18,6 +18,11 @@ pub(super) fn at_most(steps: &[Step], most: usize) -> Vec<Step> {
     steps
 }
 
+/// When the first step begins: a receiver may have waited long for its sender.
+pub(super) fn begin(steps: &[Step]) -> Nanos {
+    steps.first().map(|step| step.start_ns).unwrap_or_default()
+}
+
 /// When the last step ends.
 pub(super) fn end(steps: &[Step]) -> Nanos {
     steps.last().map(Step::end).unwrap_or_default()

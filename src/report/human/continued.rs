@@ -1,7 +1,7 @@
 //! What was counted since before this trial (`--state`).
 
-use super::delay;
 use super::page::Page;
+use super::{delay, lost};
 use crate::model::continued::Continued;
 use crate::units::human::grouped;
 use crate::units::text::{count, percent};
@@ -18,6 +18,11 @@ pub(super) fn write(of: &Continued, page: &mut Page<'_>) -> io::Result<()> {
     page.number("received", of.counts.received, "")?;
     page.number("unique", of.counts.unique, "")?;
     page.number("lost", of.lost, &of.loss_ratio.map(percent).unwrap_or_default())?;
+    if of.lost > 0 {
+        let by = of.lost_by;
+        let by = [by.receiver_socket, by.receiver_host, by.elsewhere].map(grouped);
+        page.row("where lost", &lost::parts(by))?;
+    }
     page.number("duplicates", of.counts.duplicates, "")?;
     page.number("reordered", of.counts.reordered, "")?;
     let unknown = match of.away_unknown {

@@ -1,7 +1,7 @@
 //! A trial so far, for people who ask while it runs. Nothing in it is judged yet.
 
-use super::delay;
 use super::page::Page;
+use super::{delay, lost};
 use crate::model::by_stream::StreamInterval;
 use crate::model::delay::Percentiles;
 use crate::model::so_far::SoFar;
@@ -50,10 +50,8 @@ fn write(of: &SoFar, page: &mut Page<'_>) -> io::Result<()> {
     page.number("foreign", counts.foreign, "")?;
     if receiver.lost != 0 {
         let by = &of.lost_by;
-        let [socket, host, elsewhere] =
-            [by.receiver_socket, by.receiver_host, by.elsewhere].map(signed);
-        let places = format!("own socket {socket} + own host {host} + elsewhere {elsewhere}");
-        page.section("Where lost", &places)?;
+        let by = [by.receiver_socket, by.receiver_host, by.elsewhere].map(signed);
+        page.section("Where lost", &lost::parts(by))?;
     }
     delays("One-way delay", &receiver.one_way_delay, receiver.lost, page)?;
     delays("Delay", &receiver.relative_delay, receiver.lost, page)?;

@@ -35,8 +35,11 @@ pub(super) fn write(report: &RunReport, page: &mut Page<'_>) -> io::Result<()> {
 fn places(trial: &TrialReport) -> String {
     let Some(by) = trial.totals.as_ref().map(|totals| totals.lost_by) else { return String::new() };
     // Named even when zero: that our own host dropped nothing is half the news.
-    let [socket, host, elsewhere] =
-        [by.receiver_socket, by.receiver_host, by.elsewhere].map(grouped);
+    parts([by.receiver_socket, by.receiver_host, by.elsewhere].map(grouped))
+}
+
+/// The parts of what was lost, as in [`LostBy`](crate::model::drops::LostBy).
+pub(super) fn parts([socket, host, elsewhere]: [String; 3]) -> String {
     format!("own socket {socket} + own host {host} + elsewhere {elsewhere}")
 }
 

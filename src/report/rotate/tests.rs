@@ -128,6 +128,43 @@ fn what_a_killed_program_left_is_kept() {
     assert_eq!((files.len(), left.len(), left[0].1.as_str()), (2, 1, "half a li"));
 }
 
+/// It would take the lines of the first one for those of a program that was killed.
+#[test]
+fn a_file_belongs_to_one_program_at_a_time() {
+    let scratch = Scratch::new();
+    let begin = || Rotating::begin(&jsonl::JsonLines, scratch.0.join("soak"), by_age(60, None));
+    let mut first = begin().unwrap();
+    let report = sample::run();
+    first.start(&report.trial.spec, sample::STARTED_AT).unwrap();
+    assert_eq!(begin().err().unwrap().kind(), ErrorKind::ResourceBusy);
+    first.finish(&report).unwrap();
+    let files = scratch.files();
+    assert_eq!((files.len(), files[0].1.lines().count()), (1, 2));
+    drop(first);
+    begin().unwrap();
+}
+
+/// Only files that this program would call so.
+#[test]
+fn what_is_removed_is_its_own() {
+    let scratch = Scratch::new();
+    let theirs = [
+        "soak",
+        "soak.20200101T000000.000Z.gz",
+        "soak.20200101T000000.000Z.partial.old",
+        "soak.2020",
+        "soak.hlog.20200101T000000.000Z",
+        "other.20200101T000000.000Z",
+    ];
+    theirs.iter().for_each(|name| fs::write(scratch.0.join(name), "somebody else's").unwrap());
+    fs::create_dir(scratch.0.join("soak.20200101T000000.000Z")).unwrap();
+    write(&scratch, &jsonl::JsonLines, by_age(1, Some(1)), 5);
+    assert!(theirs.iter().all(|name| scratch.0.join(name).is_file()));
+    assert!(scratch.0.join("soak.20200101T000000.000Z").is_dir());
+    let all = fs::read_dir(&scratch.0).unwrap().count();
+    assert_eq!(all, theirs.len() + 1 + 1, "one of five files stays");
+}
+
 #[test]
 fn words() {
     let full = |text: &str| text.parse::<Full>();

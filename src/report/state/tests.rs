@@ -1,6 +1,13 @@
 use super::*;
+use crate::model::continued::Continued;
+use crate::model::drops::LostBy;
+use crate::model::positions::StreamPosition;
+use crate::model::report::StreamEnd;
 use crate::model::sample;
+use crate::model::spec::Role;
+use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 struct Scratch(PathBuf);
 
@@ -52,6 +59,7 @@ fn totals_and_histograms_go_on_and_what_was_sent_meanwhile_is_away() {
     let mut first = Keeper::open(&scratch.path(), setup()).unwrap();
     let one = trial(&mut first, 0, 100, &[3, 4]);
     assert_eq!((one.trials, one.counts.unique, one.lost, one.away), (1, 98, 2, 0));
+    drop(first);
 
     let mut second = Keeper::open(&scratch.path(), setup()).unwrap();
     let two = trial(&mut second, 150, 100, &[3]);
@@ -74,25 +82,149 @@ fn a_stream_that_is_not_heard_again_has_an_unknown_rest() {
     assert_eq!((continued.away, continued.away_unknown, continued.counts.unique), (0, 1, 100));
 }
 
-#[test]
-fn what_was_written_down_before_a_kill_counts() {
-    let scratch = Scratch::new();
+/// A trial with these streams that is cut off an interval after it was written down.
+fn cut_off(scratch: &Scratch, streams: &[StreamPosition]) -> State {
     let report = sample::receiver_only();
     let mut killed = Keeper::open(&scratch.path(), setup()).unwrap();
     killed.on_start(&report.trial.spec, wall_clock());
-    let snapshot = sample::intervals(report.trial.spec.role).swap_remove(0);
-    let received = snapshot.receiver.as_ref().unwrap().counts.received;
-    let streams = snapshot.receiver.as_ref().unwrap().streams;
-    for second in 0..90 {
-        killed
-            .on_interval(&Snapshot { start: Nanos(second * Nanos::SECOND.0), ..snapshot.clone() });
-    }
+    let mut snapshot = sample::intervals(report.trial.spec.role).swap_remove(0);
+    let receiver = snapshot.receiver.as_mut().unwrap();
+    receiver.positions.note(0, Some("eth1"), streams.iter().copied());
+    killed.on_interval(&snapshot);
+    let later = Snapshot { start: snapshot.start + snapshot.length, ..snapshot };
+    killed.on_interval(&later);
+    // Whatever waits to be written is on the disk by then, and nothing else is.
     drop(killed);
+    Place::open(&scratch.path()).unwrap().read(&setup()).unwrap().unwrap().unwrap()
+}
+
+/// The only stream of [`trial`], as far as this.
+fn position(next_seq: u64, awaited: u64, has_ended: bool) -> StreamPosition {
+    let row = sample::received(1, &[]).trial.streams.swap_remove(0);
+    StreamPosition {
+        session: u32::from_str_radix(&row.session, 16).unwrap(),
+        stream: row.stream,
+        source: row.source.parse().unwrap(),
+        first_seq: 0,
+        next_seq,
+        awaited,
+        has_ended,
+    }
+}
+
+#[test]
+fn what_was_written_down_before_a_kill_counts_and_what_came_later_is_away() {
+    let scratch = Scratch::new();
+    let mut gone = position(500, 2, false);
+    gone.stream += 1;
+    let mut over = position(900, 5, true);
+    over.stream += 2;
+    let mut complete = position(900, 0, true);
+    complete.stream += 3;
+    let saved = cut_off(&scratch, &[position(1000, 3, false), gone, over, complete]);
+    assert_eq!(saved.streams.len(), 3, "{:?}", saved.streams);
+    let one = &saved.continued;
+    let each = sample::intervals(Role::Recv).swap_remove(0).receiver.unwrap();
+    assert_eq!(one.counts.received, each.counts.received);
+    assert_eq!((one.trials, one.away, one.away_unknown), (1, 0, 0));
+
     let mut keeper = Keeper::open(&scratch.path(), setup()).unwrap();
-    let continued = trial(&mut keeper, 7, 100, &[]);
-    // It is written once a minute.
-    assert_eq!(continued.counts.received, 60 * received + 100);
-    assert_eq!((continued.trials, continued.away, continued.away_unknown), (2, 0, streams));
+    let two = trial(&mut keeper, 1200, 100, &[]);
+    assert_eq!((two.trials, two.counts.received), (2, one.counts.received + 100));
+    assert_eq!((two.away, two.away_unknown), (200 + 3 + 2 + 5, 1));
+}
+
+/// What was away is known before the end, too, and is not told again after it.
+#[test]
+fn a_trial_that_is_cut_off_keeps_what_was_away_before_it() {
+    let scratch = Scratch::new();
+    trial(&mut Keeper::open(&scratch.path(), setup()).unwrap(), 0, 100, &[]);
+    let mut again = position(300, 0, false);
+    again.first_seq = 150;
+    let saved = cut_off(&scratch, &[again]).continued;
+    assert_eq!((saved.trials, saved.away, saved.away_unknown), (2, 50, 0));
+    let last = trial(&mut Keeper::open(&scratch.path(), setup()).unwrap(), 310, 100, &[]);
+    assert_eq!((last.trials, last.away, last.away_unknown), (3, 50 + 10, 0));
+}
+
+/// It was there all the time, and the second trial was too short to notice.
+#[test]
+fn a_stream_that_is_heard_by_the_trial_after_the_next_is_known_all_the_same() {
+    let scratch = Scratch::new();
+    trial(&mut Keeper::open(&scratch.path(), setup()).unwrap(), 0, 100, &[]);
+    let mut other = position(300, 0, false);
+    other.stream += 1;
+    let saved = cut_off(&scratch, &[other]);
+    assert_eq!((saved.continued.away_unknown, saved.streams.len()), (0, 2));
+    let last = trial(&mut Keeper::open(&scratch.path(), setup()).unwrap(), 150, 100, &[]);
+    assert_eq!((last.trials, last.away, last.away_unknown), (3, 50, 1));
+}
+
+#[test]
+fn a_trial_is_written_down_again_and_again() {
+    let scratch = Scratch::new();
+    let mut keeper = Keeper::open(&scratch.path(), setup()).unwrap();
+    let snapshot = sample::intervals(Role::Recv).swap_remove(0);
+    let each = snapshot.receiver.as_ref().unwrap().counts.received;
+    let written =
+        || keeper_file(&scratch).map_or(0, |state| state.continued.counts.received / each);
+    let patience = Instant::now() + Duration::from_secs(60);
+    let intervals = SAVE_EVERY.0 / snapshot.length.0;
+    for round in 0..3 {
+        for index in round * intervals..(round + 1) * intervals {
+            let start = Nanos(index * snapshot.length.0);
+            keeper.on_interval(&Snapshot { index, start, ..snapshot.clone() });
+        }
+        while written() != round * intervals + 1 {
+            assert!(Instant::now() < patience, "{} of {round}", written());
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// What is in the file of a keeper that has it open.
+fn keeper_file(scratch: &Scratch) -> Option<State> {
+    serde_json::from_slice(&fs::read(scratch.path()).ok()?).ok()
+}
+
+#[test]
+fn whose_fault_it_was_goes_on() {
+    let scratch = Scratch::new();
+    let lost_by = |own| {
+        let mut report = sample::received(100, &[3, 4]);
+        let totals = report.trial.totals.as_mut().unwrap();
+        totals.lost_by = LostBy { receiver_socket: own, receiver_host: 0, elsewhere: 2 - own };
+        let mut keeper = Keeper::open(&scratch.path(), setup()).unwrap();
+        keeper.finish(&mut report);
+        report.continued.unwrap().lost_by
+    };
+    lost_by(2);
+    let sum = LostBy { receiver_socket: 3, receiver_host: 0, elsewhere: 1 };
+    assert_eq!(lost_by(1), sum);
+}
+
+#[test]
+fn a_state_belongs_to_one_program_at_a_time() {
+    let scratch = Scratch::new();
+    let first = Keeper::open(&scratch.path(), setup()).unwrap();
+    let link = scratch.0.join("link");
+    std::os::unix::fs::symlink(scratch.path(), &link).unwrap();
+    let refused = Keeper::open(&scratch.path(), setup()).err().unwrap();
+    assert!(refused.to_string().starts_with("another receiver counts into"), "{refused}");
+    drop(first);
+    trial(&mut Keeper::open(&scratch.path(), setup()).unwrap(), 0, 100, &[]);
+    trial(&mut Keeper::open(&link, setup()).unwrap(), 100, 100, &[]);
+    let _second = Keeper::open(&link, setup()).unwrap();
+    // The same file by another name, though it has been replaced since.
+    assert!(Keeper::open(&scratch.path(), setup()).is_err());
+    assert!(fs::symlink_metadata(link).unwrap().is_symlink());
+}
+
+#[test]
+fn what_is_no_file_stays_what_it_is() {
+    let scratch = Scratch::new();
+    let error = Keeper::open(&scratch.0, setup()).err().unwrap();
+    assert!(error.to_string().contains("it is no file"), "{error}");
 }
 
 #[test]
@@ -105,10 +237,10 @@ fn what_cannot_be_gone_on_with_is_put_aside_with_the_reason() {
     let cases = [
         (whole[..whole.len() / 2].to_owned(), "it is not whole"),
         ("{}".to_owned(), "it is not a state of mcast-bench"),
-        (whole.replace("state/1", "state/9"), "it is of version mcast-bench-state/9"),
+        (whole.replace("state/2", "state/9"), "it is of version mcast-bench-state/9"),
         (whole.replace("eth1", "eth2"), "it counts with other interfaces"),
         (whole.replace("\"trials\"", "\"tries\""), "it is damaged"),
-        (whole.replace("\"hdr\": \"", "\"hdr\": \"AAAA"), "a histogram in it is damaged"),
+        (whole.replace("\"hdr\":\"", "\"hdr\":\"AAAA"), "a histogram in it is damaged"),
     ];
     for (text, why) in cases {
         let scratch = Scratch::new();

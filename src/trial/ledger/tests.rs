@@ -32,6 +32,7 @@ impl Receiver {
             reorder_density: Some(8),
             media_rate_bps: None,
             variation: true,
+            positions: true,
         };
         let interval = ReceiverInterval::new(true);
         Self { ledger: Ledger::new(options, OWN_CLOCK), interval, now: Nanos(0), dropped: 0 }
@@ -136,6 +137,34 @@ fn own_drops_are_placed_in_the_sequence() {
         .map(|lost| (lost.first_seq, lost.len, lost.own_socket))
         .collect();
     assert_eq!(own, [(10, 5, 0), (16, 4, 4), (21, 9, 0)]);
+}
+
+/// Who goes on from a position must find each number once: received, lost, or still awaited.
+#[test]
+fn a_position_accounts_for_every_number() {
+    let mut receiver = Receiver::new();
+    let told = |receiver: &Receiver| {
+        let mut positions = Positions::default();
+        receiver.ledger.tell_positions(0, None, &mut positions);
+        let (_, position) = positions.iter().next().unwrap();
+        let below = receiver.ledger.counts().unique + receiver.ledger.lost();
+        (position.first_seq, position.next_seq, position.awaited, position.has_ended, below)
+    };
+    receiver.hear(ALICE, Kind::Start, [0]);
+    assert_eq!(told(&receiver), (0, 0, 0, false, 0));
+    receiver.hear(ALICE, Kind::Data, [0, 1, 5, 6]);
+    assert_eq!(told(&receiver), (0, 7, 3, false, 4));
+    receiver.hear(ALICE, Kind::Data, [3, 3]);
+    assert_eq!(told(&receiver), (0, 7, 2, false, 5));
+    receiver.ledger.settle(Nanos(2_000_000), &mut receiver.interval);
+    assert_eq!(told(&receiver), (0, 7, 0, false, 7));
+    receiver.hear(ALICE, Kind::End, [10]);
+    assert_eq!(told(&receiver), (0, 7, 3, true, 7));
+    // Nobody expects them any more.
+    receiver.now = Nanos(1_000);
+    receiver.ledger.look_for_silence(receiver.now, Nanos(1));
+    assert_eq!(told(&receiver), (0, 7, 0, true, 10));
+    assert_eq!(receiver.only_row().lost, 5);
 }
 
 /// A loss is told, as a whole period, in the interval in which it becomes certain; what was told is not told again.
