@@ -197,7 +197,7 @@ impl Watch<'_> {
     ) {
         let mut senders_left = self.spec.sender_threads;
         let mut quiet_since = None;
-        let mut is_interrupted = false;
+        let (mut is_interrupted, mut is_heard) = (false, false);
         loop {
             match deliveries.recv_timeout(TICK) {
                 Ok(delivery) => {
@@ -206,6 +206,10 @@ impl Watch<'_> {
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if !is_heard && self.control.heard().streams > 0 {
+                is_heard = true;
+                collector.heard();
             }
             let now = self.trial.now();
             if self.interrupt.load(Ordering::Relaxed) {
