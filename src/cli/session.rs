@@ -51,7 +51,7 @@ pub(super) fn run(
         let _ = writeln!(io::stderr(), "{}", scenario::resolved(&meant)?);
     }
     let (spec, interface) = meant;
-    let mut metrics = output.metrics.listen(output.quiet)?;
+    let mut metrics = output.metrics.listen(&spec, output.quiet)?;
     let targets = targets(output);
     let rotation = output.rotate.rotation();
     let mut outputs = Outputs::open_rotating(&targets, rotation, paper::stdout())?;
