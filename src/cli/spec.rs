@@ -48,8 +48,9 @@ pub(super) type Meant = (TrialSpec, Interface);
 pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
     watching::check(&args.output, 1)?;
     let stop = stop(&args.stop, time_of(&args.load))?;
-    let Offer { flows, groups, load, threads } = Offer::of(&args.offer(stop, RUN_RATE))?;
-    let Choice { engine, reason } = choose(&args.engine.engine, Role::Run, Some(&load), threads)?;
+    let offer = Offer::of(&args.offer(stop, RUN_RATE))?;
+    let Choice { engine, reason } = choose(&args.engine.engine, Role::Run, &offer.loads())?;
+    let Offer { flows, groups, load, threads } = offer;
     check_families(&groups, engine)?;
     let interface = interface(&args.groups, engine)?;
     let spec = TrialSpec {
@@ -102,8 +103,9 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
     watching::check(&args.output, 1)?;
     check_limits(&args.output.limits, Role::Send)?;
     let stop = stop(&args.stop, time_of(&args.load))?;
-    let Offer { flows, groups, load, threads } = Offer::of(&args.offer(stop, SEND_RATE))?;
-    let Choice { engine, reason } = choose(&args.engine.engine, Role::Send, Some(&load), threads)?;
+    let offer = Offer::of(&args.offer(stop, SEND_RATE))?;
+    let Choice { engine, reason } = choose(&args.engine.engine, Role::Send, &offer.loads())?;
+    let Offer { flows, groups, load, threads } = offer;
     check_families(&groups, engine)?;
     let interface = interface(&args.groups, engine)?;
     let spec = TrialSpec {
@@ -156,7 +158,7 @@ pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
             .hint("the kernel gives every socket every datagram of its groups, so each thread needs groups of its own"));
     }
     check_limits(&args.output.limits, Role::Recv)?;
-    let Choice { engine, reason } = choose(&args.engine.engine, Role::Recv, None, threads)?;
+    let Choice { engine, reason } = choose(&args.engine.engine, Role::Recv, &[])?;
     check_families(&groups, engine)?;
     let (interface, further_interfaces) = interfaces(&args.groups)?;
     if args.many.receivers > 1 && !further_interfaces.is_empty() {

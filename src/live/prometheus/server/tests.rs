@@ -26,7 +26,7 @@ fn ask(address: SocketAddr, request: &[u8]) -> String {
     let _ = client.write_all(request);
     let mut answer = Vec::new();
     if let Err(error) = client.read_to_end(&mut answer) {
-        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     }
     String::from_utf8(answer).unwrap()
 }
