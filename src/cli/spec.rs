@@ -47,6 +47,7 @@ pub(super) type Meant = (TrialSpec, Interface);
 /// What `run` means.
 pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
     watching::check(&args.output, 1)?;
+    check_limits(&args.output.limits, Role::Run)?;
     let stop = stop(&args.stop, time_of(&args.load))?;
     let offer = Offer::of(&args.offer(stop, RUN_RATE))?;
     let Choice { engine, reason } = choose(&args.engine.engine, Role::Run, &offer.loads())?;
@@ -212,21 +213,28 @@ pub(super) fn measures(role: Role, limit: &Limit) -> bool {
         Quantity::Offered | Quantity::Refused | Quantity::LatenessPercentile(_) => {
             role != Role::Recv
         }
+        Quantity::LeavePercentile(_) => false,
         _ => role != Role::Send,
     }
 }
 
 /// What is never measured never holds: better said before the trial than after it.
 fn check_limits(limits: &[Limit], role: Role) -> Result<()> {
-    let (verb, other) = if role == Role::Send { ("send", "recv") } else { ("recv", "send") };
-    match limits.iter().find(|limit| !measures(role, limit)) {
-        None => Ok(()),
-        Some(limit) => Err(Error::usage(format!(
-            "`{verb}` cannot hold to --fail-if '{limit}': it does not measure {}",
-            limit.quantity
-        ))
-        .hint(format!("give it to `{other}`, or to `run`"))),
-    }
+    let Some(limit) = limits.iter().find(|limit| !measures(role, limit)) else { return Ok(()) };
+    let verb = match role {
+        Role::Run => "run",
+        Role::Send => "send",
+        Role::Recv => "recv",
+    };
+    let hint = match (limit.quantity, role) {
+        (Quantity::LeavePercentile(_), _) => "give it to `join`",
+        (_, Role::Send) => "give it to `recv`, or to `run`",
+        _ => "give it to `send`, or to `run`",
+    };
+    let quantity = limit.quantity;
+    let what =
+        format!("`{verb}` cannot hold to --fail-if '{limit}': it does not measure {quantity}");
+    Err(Error::usage(what).hint(hint))
 }
 
 fn load(args: &LoadArgs, asked: &StopArgs, stop: StopWhen, default_rate: Rate) -> Result<Load> {

@@ -135,7 +135,8 @@ impl Flags<'_> {
         let measured = |word: &String| {
             let limit =
                 word.strip_prefix("--fail-if=").and_then(|limit| limit.parse::<Limit>().ok());
-            limit.is_none_or(|limit| measures(self.role, &limit))
+            // What no side measures is for others to refuse.
+            limit.is_none_or(|limit| measures(self.role, &limit) || !measures(Role::Run, &limit))
         };
         words_of(entry).into_iter().filter(measured).map(OsString::from).collect()
     }
