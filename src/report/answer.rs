@@ -5,6 +5,7 @@ use crate::model::delay::Percentiles;
 use crate::model::limit::LimitResult;
 use crate::model::limit::{Fails, Limit};
 use crate::model::report::{RunReport, SenderReport, Totals};
+use crate::report::warnings::bottleneck;
 use crate::units::human::grouped;
 use crate::units::text::{count, per_second, percent};
 
@@ -18,6 +19,7 @@ pub fn answer(preset: &str, purpose: Option<&str>, report: &RunReport) -> Answer
     };
     let delays = trial.one_way_delay_ns.as_ref().map(|delay| &delay.distribution.percentiles);
     words.extend(delays.and_then(late));
+    words.extend(bottleneck(trial).map(|by| format!("It was limited by {by}.")));
     let fit = purpose.filter(|_| trial.totals.is_some() && trial.valid && !trial.interrupted);
     let fit = fit.map(|_| report.limits.iter().all(|limit| limit.held));
     words.extend(purpose.map(|purpose| verdict(purpose, fit, report)));
@@ -146,6 +148,16 @@ mod tests {
         let Answer { fit, words, .. } = answer("stress", None, &sample::run());
         assert_eq!(fit, None);
         assert!(!words.contains("fit"), "{words}");
+    }
+
+    /// Who asks how much a host can send wants to know what kept it from more.
+    #[test]
+    fn what_limited_it_is_said() {
+        let Answer { words, .. } = answer("stress", None, &sample::lossy());
+        let reason =
+            "It was limited by this receiver: it did not empty its socket buffer fast enough.";
+        assert!(words.ends_with(reason), "{words}");
+        assert!(!answer("stress", None, &sample::run()).words.contains("limited"));
     }
 
     #[test]
