@@ -4,7 +4,7 @@ use crate::model::answer::Answer;
 use crate::model::delay::Percentiles;
 use crate::model::limit::LimitResult;
 use crate::model::limit::{Fails, Limit};
-use crate::model::report::{RunReport, SenderReport, Totals};
+use crate::model::report::{RunReport, SenderReport, Totals, TrialReport, Warning};
 use crate::report::warnings::bottleneck;
 use crate::units::human::grouped;
 use crate::units::text::{count, per_second, percent};
@@ -22,8 +22,16 @@ pub fn answer(preset: &str, purpose: Option<&str>, report: &RunReport) -> Answer
     words.extend(bottleneck(trial).map(|by| format!("It was limited by {by}.")));
     let fit = purpose.filter(|_| trial.totals.is_some() && trial.valid && !trial.interrupted);
     let fit = fit.map(|_| report.limits.iter().all(|limit| limit.held));
+    // A lower load that holds says nothing of the one that was meant.
+    let fit = fit.filter(|fit| !fit || !was_spared(trial));
     words.extend(purpose.map(|purpose| verdict(purpose, fit, report)));
     Answer { preset: preset.to_owned(), fit, words: words.join(" ") }
+}
+
+/// Whether a sender elsewhere sent less than it was to.
+fn was_spared(trial: &TrialReport) -> bool {
+    let missed = |warning: &Warning| matches!(warning, Warning::SenderMissedLoad { .. });
+    trial.warnings.iter().any(missed)
 }
 
 fn came(totals: &Totals) -> Vec<String> {
@@ -82,6 +90,9 @@ fn verdict(purpose: &str, fit: Option<bool>, report: &RunReport) -> String {
         None if trial.interrupted => {
             format!("Whether that is fit for {purpose}, only a whole trial can say.")
         }
+        None if trial.valid => format!(
+            "Whether that is fit for {purpose}, only a sender can say that sends all it is meant to."
+        ),
         None => format!("Whether that is fit for {purpose}, an invalid trial cannot say."),
     }
 }
@@ -141,6 +152,21 @@ mod tests {
         let mut report = sample::run();
         report.trial.interrupted = true;
         assert!(said(&report).1.ends_with("only a whole trial can say."));
+    }
+
+    #[test]
+    fn a_sender_that_missed_its_load_proves_nothing_good() {
+        let mut report = sample::run();
+        let session = "b00c55".to_owned();
+        let missed = Warning::SenderMissedLoad { session, intended: 9, offered: 2 };
+        report.trial.warnings.push(missed.clone());
+        let (fit, words) = said(&report);
+        assert_eq!(fit, None);
+        assert!(words.ends_with("only a sender can say that sends all it is meant to."), "{words}");
+        // What fails at less would fail at all of it.
+        let mut report = sample::limited();
+        report.trial.warnings.push(missed);
+        assert_eq!(said(&report).0, Some(false));
     }
 
     #[test]
