@@ -38,7 +38,8 @@ fn what_is_read_fits_into_sixty_columns() {
 
 #[test]
 fn why_nothing_is_heard_fits_into_sixty_columns() {
-    let args = format!("recv -p {} -t 6s -i 0", port());
+    // Other tests send to the default group.
+    let args = format!("recv -g 239.255.60.60 -p {} -t 6s -i 0", port());
     let Some(terminal) = OnTerminal::start((60, 30), &args) else { return };
     let (code, seen) = terminal.plain_end();
     assert_eq!(code, Some(4), "{seen}");
