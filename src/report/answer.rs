@@ -19,6 +19,7 @@ pub fn answer(preset: &str, purpose: Option<&str>, report: &RunReport) -> Answer
     };
     let delays = trial.one_way_delay_ns.as_ref().map(|delay| &delay.distribution.percentiles);
     words.extend(delays.and_then(late));
+    words.extend(trial.warnings.iter().find_map(left_late));
     words.extend(bottleneck(trial).map(|by| format!("It was limited by {by}.")));
     let fit = purpose.filter(|_| trial.totals.is_some() && trial.valid && !trial.interrupted);
     let fit = fit.map(|_| report.limits.iter().all(|limit| limit.held));
@@ -79,6 +80,16 @@ fn late(of: &Percentiles) -> Option<String> {
     })
 }
 
+/// What is no doing of the network, but of who sends.
+fn left_late(warning: &Warning) -> Option<String> {
+    match warning {
+        Warning::SenderLate { p99_ns } => Some(format!(
+            "That is not the network's doing alone: 1 % left more than {p99_ns} late already."
+        )),
+        _ => None,
+    }
+}
+
 fn verdict(purpose: &str, fit: Option<bool>, report: &RunReport) -> String {
     let trial = &report.trial;
     match fit {
@@ -115,6 +126,7 @@ fn failed(limits: &[LimitResult]) -> String {
 mod tests {
     use super::*;
     use crate::model::sample;
+    use crate::units::Nanos;
 
     fn said(report: &RunReport) -> (Option<bool>, String) {
         let Answer { fit, words, .. } = answer("iptv-hd", Some("television"), report);
@@ -167,6 +179,17 @@ mod tests {
         let mut report = sample::limited();
         report.trial.warnings.push(missed);
         assert_eq!(said(&report).0, Some(false));
+    }
+
+    #[test]
+    fn what_left_late_is_not_laid_on_the_network() {
+        let mut report = sample::limited();
+        report.trial.warnings = vec![Warning::SenderLate { p99_ns: Nanos(4_850_000) }];
+        let words = said(&report).1;
+        assert!(
+            words.contains("doing alone: 1 % left more than 4.85 ms late already. "),
+            "{words}"
+        );
     }
 
     #[test]
