@@ -74,6 +74,10 @@ impl TrialRunner for LocalRunner {
         observer.on_start(spec, trial.wall(Nanos(0)));
         drop(sched::keep_to(&cpus));
         let control = Control::new(receivers.len());
+        // Whoever ended the wait wants nothing sent, however late this thread looks again.
+        if self.interrupt.load(Ordering::Relaxed) {
+            control.stop_senders();
+        }
         let (to_collector, deliveries) = bounded(2 * (senders.len() + receivers.len()));
         let mut crew = Crew::new(spec, granted.realtime, session, trial, to_collector);
         let rx = crew.receivers(receivers, halves.rx, senders.len());
