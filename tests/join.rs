@@ -152,6 +152,26 @@ fn a_storm_ends_when_the_last_group_has_come() {
     });
 }
 
+/// The gate takes longer than two of them allow, and every join is answered.
+#[test]
+fn limits_that_do_not_hold_are_code_3() {
+    with_privileges(|| {
+        let (lab, gate): (Lab, Gate) = Lab::gated(SLOW);
+        let _flow = flow(&lab, "-g 233.252.0.1:5000");
+        let limits = ["loss>0", "p50>10ms", "leave-p50>10ms", "leave-max>60s"];
+        let asked = limits.map(|limit| format!("--fail-if {limit}")).join(" ");
+        let (json, code) = join(&lab, &format!("-g 233.252.0.1:5000 -c 3 {asked}"));
+        gate.finish();
+        assert_eq!((code, &json["valid"]), (Some(3), &true.into()), "{json}");
+        let told = json["limits"].as_array().unwrap().iter();
+        let told: Vec<_> = told.map(|of| (of["limit"].as_str(), of["held"].as_bool())).collect();
+        let held = [true, false, false, true];
+        let expected: Vec<_> =
+            limits.iter().zip(held).map(|(limit, held)| (Some(*limit), Some(held))).collect();
+        assert_eq!(told, expected, "{json}");
+    });
+}
+
 #[test]
 fn a_bridge_that_snoops_stops_after_two_questions() {
     with_privileges(|| {

@@ -36,11 +36,15 @@ fn bash_completes_verbs_flags_and_values() {
         ("mcast-bench re", "recv report"),
         ("mcast-bench recv --metrics", "--metrics --metrics-linger"),
         ("mcast-bench report m", "merge"),
+        ("mcast-bench run --engine ", "mmsg gso io_uring af_packet af_xdp memory auto"),
+        ("mcast-bench doctor -e ", "mmsg gso io_uring af_packet af_xdp memory"),
+        ("mcast-bench send --preset i", "iptv-sd iptv-hd iptv-uhd"),
         ("mcast-bench completions ", "--color --help -h bash fish zsh"),
     ] {
         let ask = format!(
             "{script}\nCOMP_WORDS=({words}{}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
-             $(complete -p mcast-bench | sed 's/.* -F \\([^ ]*\\) .*/\\1/') mcast-bench \"${{COMP_WORDS[COMP_CWORD]}}\" \"\"\n\
+             $(complete -p mcast-bench | sed 's/.* -F \\([^ ]*\\) .*/\\1/') mcast-bench \"${{COMP_WORDS[COMP_CWORD]}}\" \
+             \"${{COMP_WORDS[COMP_CWORD - 1]}}\"\n\
              printf '%s\\n' \"${{COMPREPLY[@]}}\" | sort | tr '\\n' ' '",
             if words.ends_with(' ') { "''" } else { "" }
         );
@@ -65,11 +69,47 @@ fn other_shells_take_their_completions() {
             continue;
         }
         let directory = Directory::new();
-        let file = directory.0.join("completions");
+        let file = directory.0.join("_mcast-bench");
         fs::write(&file, script).unwrap();
         said(Command::new(shell).arg("-n").arg(&file));
+        for (words, expected) in [
+            ("mcast-bench r", &["recv", "report", "run"][..]),
+            ("mcast-bench recv --re", &["--ready-file", "--receivers", "--report"]),
+            ("mcast-bench run --engine ", &["af_packet", "auto", "gso", "io_uring"]),
+            ("mcast-bench send --preset i", &["iptv-hd", "iptv-sd", "iptv-uhd"]),
+        ] {
+            let shown = offered(shell, &directory.0, words);
+            let told: Vec<_> = shown.split_whitespace().collect();
+            assert!(expected.iter().all(|word| told.contains(word)), "{shell}: {words}: {shown}");
+            assert!(!told.contains(&"echo") && !told.contains(&"--rate"), "{shell}: {shown}");
+        }
     }
 }
+
+/// What a shell offers behind `words`, with the script in `directory`.
+fn offered(shell: &str, directory: &Path, words: &str) -> String {
+    let script = if shell == "fish" { OFFERED_BY_FISH } else { OFFERED_BY_ZSH };
+    let plain = if shell == "fish" { "--no-config" } else { "-f" };
+    let mut command = Command::new(shell);
+    command.args([plain, "-c", script]).env("TERM", "dumb").env("HOME", directory);
+    said(command.env("SCRIPTS", directory).env("WORDS", words))
+}
+
+const OFFERED_BY_FISH: &str = "source $SCRIPTS/_mcast-bench; complete -C $WORDS";
+
+/// Only the line editor of zsh completes, and that wants a terminal: one shell types into another. It takes a key after
+/// the other, so what it prints for the last line comes behind what it offers.
+const OFFERED_BY_ZSH: &str = r#"
+    zmodload zsh/zpty
+    zpty inner zsh -f -i
+    zpty -w inner "PS1='at your service:'; fpath=($SCRIPTS \$fpath); autoload -U compinit; compinit -u -D"
+    zpty -w inner "stty cols 200 rows 100; print all''set"
+    zpty -r inner text '*allset*at your service:*'
+    zpty -n -w inner "$WORDS"$'\t\t'
+    zpty -w inner $'\C-u'"print all''told"
+    zpty -r inner text '*alltold*'
+    print -r -- $text
+"#;
 
 #[test]
 fn each_verb_has_a_page_that_man_shows() {

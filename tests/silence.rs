@@ -121,6 +121,27 @@ fn who_hears_is_not_told_of_silence() {
     });
 }
 
+/// Nobody is told of intervals; that something is heard is known all the same.
+#[test]
+fn without_intervals_too() {
+    lab::with_privileges(|| {
+        let lab = Lab::direct();
+        let listening = || {
+            let mut recv = lab.receiver().command(lab::tool());
+            recv.args("recv -I eth0 -g 233.252.0.7 -t 7s -i 0 -J".split(' '));
+            Child::spawn(&mut recv).finish(DEADLINE)
+        };
+        let told = said(&listening());
+        assert!(told.contains("on_wire         nothing for 233.252.0.7:5777 came in"), "{told}");
+        let sender = sending(lab.sender(), "-I eth0 -g 233.252.0.7:5777");
+        let output = listening();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!told.contains("nothing heard"), "{told}");
+        assert_ne!(output.status.code(), Some(4), "{told}");
+        drop(sender);
+    });
+}
+
 #[test]
 fn a_sender_that_begins_while_the_cause_is_looked_for() {
     lab::with_privileges(|| {

@@ -20,15 +20,11 @@ pub(super) struct Choice {
     pub(super) reason: Option<String>,
 }
 
-/// The engine of a name, or one that suits this side of a trial. This machine can run it.
-pub(super) fn choose(
-    name: &str,
-    role: Role,
-    load: Option<&Load>,
-    threads: usize,
-) -> Result<Choice> {
+/// The engine of a name, or one that suits this side of a trial. This machine can run it. `offered` is the load of each
+/// flow and how many threads share it; nothing for receivers.
+pub(super) fn choose(name: &str, role: Role, offered: &[(&Load, usize)]) -> Result<Choice> {
     if name == AUTO {
-        return Ok(suitable(load, threads, engine::gso::Gso.probe()));
+        return Ok(suitable(offered, engine::gso::Gso.probe()));
     }
     let Some(engine) = engine::by_name(name) else {
         let names: Vec<_> = ENGINES.iter().map(|engine| engine.name()).collect();
@@ -47,32 +43,40 @@ pub(super) fn choose(
     Ok(Choice { engine, reason: None })
 }
 
-fn suitable(load: Option<&Load>, threads: usize, gso: Support) -> Choice {
+/// The fastest thread decides: an engine that suits it is good enough for the others.
+fn suitable(offered: &[(&Load, usize)], gso: Support) -> Choice {
     let plain = |why: String| Choice { engine: &engine::mmsg::Mmsg, reason: Some(why) };
     let trains = |why: String| Choice { engine: &engine::gso::Gso, reason: Some(why) };
     if let Support::Missing { why, .. } = gso {
         return plain(format!("datagrams cannot travel as one here: {why}"));
     }
-    let Some(load) = load else {
+    let threads = offered.iter().map(|&(load, threads)| (rate_of_each(load, threads), load));
+    let Some((each, load)) = threads.max_by(|(a, _), (b, _)| a.total_cmp(b)) else {
         return trains("trains are taken whole, and single datagrams as they come".into());
     };
+    let whose = match offered.len() {
+        1 => String::new(),
+        flows => format!(" (the fastest of {flows} flows)"),
+    };
+    let rate = grouped(each as u64);
     if load.sizes.only().is_none() {
-        return plain("only datagrams of one length can travel as one".into());
+        plain(format!("only datagrams of one length can travel as one{whose}"))
+    } else if each.is_infinite() {
+        trains(format!("as fast as possible is in trains{whose}"))
+    } else if each > ONE_BY_ONE {
+        trains(format!("{rate} datagrams/s from one thread{whose} can only leave in trains"))
+    } else {
+        plain(format!("at {rate} datagrams/s{whose} each can leave by itself, when it is due"))
     }
+}
+
+/// Datagrams a second of one of its threads, without end where it is as fast as possible.
+fn rate_of_each(load: &Load, threads: usize) -> f64 {
     let rate = match load.schedule {
         Timing::Ramp { from, to, .. } => highest(from, to, &load.sizes),
         _ => load.rate.and_then(|rate| rate.datagram_rate(&load.sizes)),
     };
-    let Some(rate) = rate else {
-        return trains("as fast as possible is in trains".into());
-    };
-    let each = rate.per_second() / threads as f64;
-    let rate = grouped(each as u64);
-    if each > ONE_BY_ONE {
-        trains(format!("{rate} datagrams/s from one thread can only leave in trains"))
-    } else {
-        plain(format!("at {rate} datagrams/s each can leave by itself, when it is due"))
-    }
+    rate.map_or(f64::INFINITY, |rate| rate.per_second() / threads as f64)
 }
 
 fn highest(from: Rate, to: Rate, sizes: &SizeMix) -> Option<DatagramRate> {
@@ -90,18 +94,51 @@ mod tests {
         let load = sample::run().trial.spec.load.unwrap();
         let at = |rate: &str, threads| {
             let load = Load { rate: rate.parse().ok(), ..load.clone() };
-            suitable(Some(&load), threads, Support::Ready).engine.name()
+            suitable(&[(&load, threads)], Support::Ready).engine.name()
         };
         assert_eq!(
             (at("100k", 1), at("1M", 1), at("1M", 4), at("max", 1)),
             ("mmsg", "gso", "mmsg", "gso")
         );
         let mixed = Load { sizes: SizeMix::default(), ..load.clone() };
-        assert_eq!(suitable(Some(&mixed), 1, Support::Ready).engine.name(), "mmsg");
-        assert_eq!(suitable(None, 1, Support::Ready).engine.name(), "gso");
+        assert_eq!(suitable(&[(&mixed, 1)], Support::Ready).engine.name(), "mmsg");
+        assert_eq!(suitable(&[], Support::Ready).engine.name(), "gso");
         let missing = Support::Missing { why: "too old".into(), hint: String::new() };
-        let choice = suitable(None, 1, missing);
+        let choice = suitable(&[], missing);
         assert_eq!(choice.engine.name(), "mmsg");
         assert_eq!(choice.reason.unwrap(), "datagrams cannot travel as one here: too old");
+    }
+
+    #[test]
+    fn of_several_flows_the_fastest_thread_decides() {
+        let load = sample::run().trial.spec.load.unwrap();
+        let at = |rate: &str| Load { rate: rate.parse().ok(), ..load.clone() };
+        let (slow, fast, most) = (at("1k"), at("1M"), at("max"));
+        let mixed = Load { sizes: SizeMix::default(), ..at("2M") };
+        for (offered, name, reason) in [
+            (
+                &[(&slow, 1), (&fast, 1)][..],
+                "gso",
+                "1,000,000 datagrams/s from one thread (the fastest of 2 flows) can only leave in trains",
+            ),
+            (
+                &[(&fast, 8), (&slow, 1)],
+                "mmsg",
+                "at 125,000 datagrams/s (the fastest of 2 flows) each can leave by itself, when it is due",
+            ),
+            (
+                &[(&slow, 1), (&most, 9), (&mixed, 1)],
+                "gso",
+                "as fast as possible is in trains (the fastest of 3 flows)",
+            ),
+            (
+                &[(&fast, 1), (&mixed, 1)],
+                "mmsg",
+                "only datagrams of one length can travel as one (the fastest of 2 flows)",
+            ),
+        ] {
+            let Choice { engine, reason: why } = suitable(offered, Support::Ready);
+            assert_eq!((engine.name(), why.as_deref()), (name, Some(reason)));
+        }
     }
 }

@@ -70,7 +70,7 @@ impl Exit {
             Self::Interrupted
         } else if outcome.invalid_reasons == [JoinInvalid::NothingCame] {
             Self::NothingHeard
-        } else if !outcome.valid {
+        } else if !outcome.valid || report.limits.iter().any(|limit| !limit.held) {
             Self::NotGood
         } else {
             Self::Fine

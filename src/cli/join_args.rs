@@ -4,6 +4,7 @@ use super::args::{GroupArgs, StopArgs, with_default};
 use super::output_args::LaunchArgs;
 use super::ping_args::RoundTripOutput;
 use crate::model::join::JoinReport;
+use crate::model::limit::Limit;
 use crate::units::Nanos;
 use crate::units::duration::parse_duration;
 use crate::units::rate::Rate;
@@ -15,7 +16,8 @@ Examples:
   mcast-bench join -I eth1 -g 239.1.1.1:5000              ten times, while somebody sends to it
   mcast-bench join -I eth1 -g 239.1.1.1+9 --zap -c 100    through ten channels: gaps and overlaps
   mcast-bench join -I eth1 -g 239.1.1.1+999 -c 1          a storm: until all have come
-  mcast-bench join -I eth1 --churn 200/s -t 10s -J        200 joins and leaves a second";
+  mcast-bench join -I eth1 --churn 200/s -t 10s -J        200 joins and leaves a second
+  mcast-bench join -I eth1 --fail-if 'loss>0' --fail-if 'leave-max>3s'     for scripts: exit code 3";
 
 /// Flags of `join`.
 #[derive(Debug, Args)]
@@ -28,6 +30,8 @@ pub(super) struct JoinArgs {
     pub(super) stop: StopArgs,
     #[command(flatten)]
     pub(super) output: RoundTripOutput<JoinReport>,
+    #[command(flatten)]
+    pub(super) limits: JoinLimitArgs,
     #[command(flatten)]
     pub(super) launch: LaunchArgs,
 }
@@ -72,6 +76,19 @@ pub(super) struct JoiningArgs {
     /// And of the packet socket. Beyond net.core.rmem_max only with CAP_NET_ADMIN. The report says what was granted.
     #[arg(short = 'w', long, value_name = "BYTES", default_value = "8MiB")]
     pub(super) rcvbuf: Bytes,
+}
+
+/// What must hold.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct JoinLimitArgs {
+    /// Exit code 3 if this is so: 'loss>0', 'p99>500ms'; repeatable
+    ///
+    /// `loss>0`, `loss>1%` (joins that were not answered), `p99>500ms`, `max>2s` (from the call that joins to the first
+    /// datagram), `leave-p99>3s`, `leave-max>3s` (from the call that leaves to the last one, where the interface is
+    /// watched). What was not answered, or did not stop, counts as infinitely late.
+    #[arg(long = "fail-if", value_name = "EXPR")]
+    pub(super) limits: Vec<Limit>,
 }
 
 /// Flags that `join` shares with other verbs, in its own words.

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::live::prometheus::Prometheus;
+use crate::model::spec::TrialSpec;
 use crate::sys::clock;
 use crate::units::Nanos;
 use crate::units::duration::parse_duration;
@@ -20,8 +21,8 @@ pub(super) struct MetricsArgs {
     /// Serve metrics for Prometheus, at http://ADDRESS/metrics
     ///
     /// `9464` and `127.0.0.1:9464` let nobody but this host ask; `0.0.0.0:9464` or an address of an interface lets
-    /// others, too. Metrics are as new as the last interval, and are there from the start of the trial until it is
-    /// reported.
+    /// others, too. Metrics are as new as the last interval, and are there, at zero, before the trial starts, and until
+    /// it is reported.
     #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = parse_address)]
     pub(super) metrics: Option<SocketAddr>,
     /// Serve them so much longer after the trial
@@ -33,9 +34,9 @@ pub(super) struct MetricsArgs {
 
 impl MetricsArgs {
     /// Takes the port, if there is to be one.
-    pub(super) fn listen(&self, is_quiet: bool) -> Result<Option<Prometheus>> {
+    pub(super) fn listen(&self, spec: &TrialSpec, is_quiet: bool) -> Result<Option<Prometheus>> {
         let Some(address) = self.metrics else { return Ok(None) };
-        let metrics = Prometheus::listen(address)?;
+        let metrics = Prometheus::listen(address, spec)?;
         if !is_quiet {
             let _ = writeln!(io::stderr(), "metrics: http://{}/metrics", metrics.address());
         }

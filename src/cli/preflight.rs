@@ -2,13 +2,14 @@
 //! nothing, why that may be.
 
 use super::color::Colours;
+use super::paper;
 use crate::doctor::{Asked, Listening, explain_silence, grave};
 use crate::error::Error;
 use crate::model::Observer;
 use crate::model::checkup::Finding;
-use crate::model::event::{Event, Happening};
 use crate::model::spec::{Role, TrialSpec};
 use crate::report::checkup;
+use crate::report::paper::NARROWEST;
 use crate::units::Nanos;
 use crate::units::duration::format_duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -22,7 +23,7 @@ use std::time::Duration;
 const PATIENCE: Nanos = Nanos(3 * Nanos::SECOND.0);
 /// Long enough to see a sender of one datagram a second.
 const LISTEN: Nanos = Nanos(2 * Nanos::SECOND.0);
-/// What is heard is told at the end of an interval, and so long after it at most.
+/// What comes in while the cause is looked for is told so long after it at most.
 const GRACE: Nanos = Nanos(300 * Nanos::MILLISECOND.0);
 
 /// Says in a line each what would make the trial fail or mislead.
@@ -39,6 +40,8 @@ pub(super) fn warn(spec: &TrialSpec) {
 pub(super) struct Silence {
     say: Option<Say>,
     has_colours: bool,
+    /// Most characters a line.
+    width: usize,
     is_heard: Arc<AtomicBool>,
     has_ended: Arc<AtomicBool>,
     /// Gone when there is no reason to wait any more.
@@ -51,15 +54,14 @@ pub(super) type Say = Box<dyn Fn(&str) + Send>;
 
 impl Observer for Silence {
     fn on_start(&mut self, spec: &TrialSpec, _started_at: Nanos) {
-        // Without intervals nobody tells what was heard before the end.
-        if spec.role != Role::Recv || spec.interval_ns == Nanos(0) {
+        if spec.role != Role::Recv {
             return;
         }
         let (reason, still_waits) = bounded(0);
         let (is_heard, has_ended) = (self.is_heard.clone(), self.has_ended.clone());
         let spec = spec.clone();
         let Some(say) = self.say.take() else { return };
-        let has_colours = self.has_colours;
+        let (has_colours, width) = (self.has_colours, self.width);
         let watch = move || {
             let cause = look_for_the_cause(&spec, &still_waits, &is_heard, has_ended, &say);
             if cause.is_empty() {
@@ -67,7 +69,7 @@ impl Observer for Silence {
             }
             let mut text = Vec::new();
             // Memory takes everything.
-            let _ = checkup::write_findings(&cause, has_colours, usize::MAX, &mut text);
+            let _ = checkup::write_findings(&cause, has_colours, width, &mut text);
             // In one piece, between the lines of the trial.
             say(&String::from_utf8_lossy(&text));
         };
@@ -80,11 +82,9 @@ impl Observer for Silence {
         }
     }
 
-    fn on_event(&mut self, event: &Event) {
-        if matches!(event.what, Happening::StreamHeard { .. }) {
-            self.is_heard.store(true, Ordering::Relaxed);
-            self.end();
-        }
+    fn on_heard(&mut self) {
+        self.is_heard.store(true, Ordering::Relaxed);
+        self.end();
     }
 }
 
@@ -92,14 +92,17 @@ impl Silence {
     /// Will tell standard error what it finds.
     pub(super) fn on_stderr(colours: Colours) -> Self {
         let say = |text: &str| drop(io::stderr().write_all(text.as_bytes()));
-        Self::new(Box::new(say), colours.suit(&io::stderr()))
+        // What goes elsewhere is not broken: whoever searches it for words finds them on one line.
+        let width = paper::columns_of(&io::stderr()).unwrap_or(usize::MAX);
+        Self::new(Box::new(say), colours.suit(&io::stderr()), width)
     }
 
-    /// Will tell `say` what it finds.
-    pub(super) fn new(say: Say, has_colours: bool) -> Self {
+    /// Will tell `say` what it finds, in lines of `width` characters if that is wide enough for words.
+    pub(super) fn new(say: Say, has_colours: bool, width: usize) -> Self {
         Self {
             say: Some(say),
             has_colours,
+            width: width.max(NARROWEST),
             is_heard: Arc::default(),
             has_ended: Arc::default(),
             reason: None,
@@ -129,7 +132,7 @@ fn look_for_the_cause(
     has_ended: Arc<AtomicBool>,
     say: &Say,
 ) -> Vec<Finding> {
-    let patience = Duration::from_nanos((PATIENCE + spec.interval_ns).0);
+    let patience = Duration::from(PATIENCE);
     if still_waits.recv_timeout(patience) != Err(RecvTimeoutError::Timeout) {
         return vec![];
     }
@@ -139,6 +142,6 @@ fn look_for_the_cause(
     say(&format!("nothing heard for {}; looking for the cause\n", format_duration(PATIENCE)));
     let findings = explain_silence(&asked);
     // A sender that began meanwhile came in, but is told as heard only now.
-    let _ = still_waits.recv_timeout(Duration::from_nanos((GRACE + spec.interval_ns).0));
+    let _ = still_waits.recv_timeout(Duration::from(GRACE));
     if is_heard.load(Ordering::Relaxed) { vec![] } else { findings }
 }

@@ -28,7 +28,7 @@ pub(super) struct ScenarioArgs {
     /// Senders of their own for some groups: '-g 239.1.1.1 -r 5k'; repeatable
     ///
     /// With --group, --rate, --size, --schedule, --burst and --threads. What a flow does not say is as said outside of it.
-    /// `recv` joins the groups of all flows.
+    /// `recv` joins the groups of all flows. Quotes keep words together: "-g '@my groups.txt'".
     #[arg(long = "flow", value_name = "FLAGS", value_parser = parse_flow)]
     #[arg(allow_hyphen_values = true)]
     pub(super) flows: Vec<FlowArgs>,
@@ -53,7 +53,8 @@ pub(super) struct FlowArgs {
 }
 
 fn parse_flow(text: &str) -> Result<FlowArgs, String> {
-    FlowArgs::try_parse_from(text.split_whitespace()).map_err(|error| {
+    let words = shlex::split(text).ok_or("a quote in it has no end")?;
+    FlowArgs::try_parse_from(words).map_err(|error| {
         let text = error.render().to_string();
         let first = text.lines().next().unwrap_or_default();
         first.trim_start_matches("error: ").to_owned()

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::live::Fanout;
 use crate::live::line::Line;
 use crate::live::prometheus::Prometheus;
+use crate::live::tui::Tui;
 use crate::model::Observer;
 use crate::model::environment::{Environment, Interface};
 use crate::model::event::{Event, Happening};
@@ -51,7 +52,7 @@ pub(super) fn run(
         let _ = writeln!(io::stderr(), "{}", scenario::resolved(&meant)?);
     }
     let (spec, interface) = meant;
-    let mut metrics = output.metrics.listen(output.quiet)?;
+    let mut metrics = output.metrics.listen(&spec, output.quiet)?;
     let targets = targets(output);
     let rotation = output.rotate.rotation();
     let mut outputs = Outputs::open_rotating(&targets, rotation, paper::stdout())?;
@@ -77,7 +78,10 @@ pub(super) fn run(
     let mut line = Line::new(Box::new(io::stderr()), paper::columns_of(&io::stderr()));
     let mut view = output.live.open(colours);
     let mut silence = match &view {
-        Some(view) => Silence::new(Box::new(view.note()), false),
+        Some(view) => {
+            let columns = paper::columns_of(&io::stderr()).unwrap_or_default();
+            Silence::new(Box::new(view.note()), false, columns.saturating_sub(Tui::BESIDE_NOTES))
+        }
         None => Silence::on_stderr(colours),
     };
     let mut interim = Interim::listen(match &view {

@@ -47,9 +47,11 @@ pub(super) type Meant = (TrialSpec, Interface);
 /// What `run` means.
 pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
     watching::check(&args.output, 1)?;
+    check_limits(&args.output.limits, Role::Run)?;
     let stop = stop(&args.stop, time_of(&args.load))?;
-    let Offer { flows, groups, load, threads } = Offer::of(&args.offer(stop, RUN_RATE))?;
-    let Choice { engine, reason } = choose(&args.engine.engine, Role::Run, Some(&load), threads)?;
+    let offer = Offer::of(&args.offer(stop, RUN_RATE))?;
+    let Choice { engine, reason } = choose(&args.engine.engine, Role::Run, &offer.loads())?;
+    let Offer { flows, groups, load, threads } = offer;
     check_families(&groups, engine)?;
     let interface = interface(&args.groups, engine)?;
     let spec = TrialSpec {
@@ -102,8 +104,9 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
     watching::check(&args.output, 1)?;
     check_limits(&args.output.limits, Role::Send)?;
     let stop = stop(&args.stop, time_of(&args.load))?;
-    let Offer { flows, groups, load, threads } = Offer::of(&args.offer(stop, SEND_RATE))?;
-    let Choice { engine, reason } = choose(&args.engine.engine, Role::Send, Some(&load), threads)?;
+    let offer = Offer::of(&args.offer(stop, SEND_RATE))?;
+    let Choice { engine, reason } = choose(&args.engine.engine, Role::Send, &offer.loads())?;
+    let Offer { flows, groups, load, threads } = offer;
     check_families(&groups, engine)?;
     let interface = interface(&args.groups, engine)?;
     let spec = TrialSpec {
@@ -156,7 +159,7 @@ pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
             .hint("the kernel gives every socket every datagram of its groups, so each thread needs groups of its own"));
     }
     check_limits(&args.output.limits, Role::Recv)?;
-    let Choice { engine, reason } = choose(&args.engine.engine, Role::Recv, None, threads)?;
+    let Choice { engine, reason } = choose(&args.engine.engine, Role::Recv, &[])?;
     check_families(&groups, engine)?;
     let (interface, further_interfaces) = interfaces(&args.groups)?;
     if args.many.receivers > 1 && !further_interfaces.is_empty() {
@@ -210,21 +213,28 @@ pub(super) fn measures(role: Role, limit: &Limit) -> bool {
         Quantity::Offered | Quantity::Refused | Quantity::LatenessPercentile(_) => {
             role != Role::Recv
         }
+        Quantity::LeavePercentile(_) => false,
         _ => role != Role::Send,
     }
 }
 
 /// What is never measured never holds: better said before the trial than after it.
 fn check_limits(limits: &[Limit], role: Role) -> Result<()> {
-    let (verb, other) = if role == Role::Send { ("send", "recv") } else { ("recv", "send") };
-    match limits.iter().find(|limit| !measures(role, limit)) {
-        None => Ok(()),
-        Some(limit) => Err(Error::usage(format!(
-            "`{verb}` cannot hold to --fail-if '{limit}': it does not measure {}",
-            limit.quantity
-        ))
-        .hint(format!("give it to `{other}`, or to `run`"))),
-    }
+    let Some(limit) = limits.iter().find(|limit| !measures(role, limit)) else { return Ok(()) };
+    let verb = match role {
+        Role::Run => "run",
+        Role::Send => "send",
+        Role::Recv => "recv",
+    };
+    let hint = match (limit.quantity, role) {
+        (Quantity::LeavePercentile(_), _) => "give it to `join`",
+        (_, Role::Send) => "give it to `recv`, or to `run`",
+        _ => "give it to `send`, or to `run`",
+    };
+    let quantity = limit.quantity;
+    let what =
+        format!("`{verb}` cannot hold to --fail-if '{limit}': it does not measure {quantity}");
+    Err(Error::usage(what).hint(hint))
 }
 
 fn load(args: &LoadArgs, asked: &StopArgs, stop: StopWhen, default_rate: Rate) -> Result<Load> {

@@ -21,6 +21,10 @@ impl Observer for Fanout<'_> {
         self.0.iter_mut().for_each(|observer| observer.on_start(spec, started_at));
     }
 
+    fn on_heard(&mut self) {
+        self.0.iter_mut().for_each(|observer| observer.on_heard());
+    }
+
     fn on_interval(&mut self, snapshot: &Snapshot) {
         self.0.iter_mut().for_each(|observer| observer.on_interval(snapshot));
     }
@@ -52,6 +56,10 @@ mod tests {
             self.1.send((self.0, "start")).unwrap();
         }
 
+        fn on_heard(&mut self) {
+            self.1.send((self.0, "heard")).unwrap();
+        }
+
         fn on_interval(&mut self, _: &Snapshot) {
             self.1.send((self.0, "interval")).unwrap();
         }
@@ -72,11 +80,12 @@ mod tests {
         let mut fanout = Fanout(vec![&mut first, &mut second]);
         let report = sample::run();
         fanout.on_start(&report.trial.spec, sample::STARTED_AT);
+        fanout.on_heard();
         fanout.on_interval(&sample::intervals(report.trial.spec.role)[0]);
         fanout.on_event(&sample::events()[0]);
         fanout.on_finish(&report);
         drop((first, second));
-        let words = ["start", "interval", "event", "finish"];
+        let words = ["start", "heard", "interval", "event", "finish"];
         let expected: Vec<_> = words.into_iter().flat_map(|word| [(0, word), (1, word)]).collect();
         assert_eq!(heard.iter().collect::<Vec<_>>(), expected);
     }

@@ -6,8 +6,10 @@ use super::delay::Distribution;
 use super::environment::Environment;
 use super::event::Event;
 use super::group::Membership;
+use super::limit::{Bound, Limit, LimitResult, Quantity};
 use super::report::BufferGrant;
 use super::spec::StopWhen;
+use super::verdict::{self, Measured};
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use serde::{Deserialize, Serialize};
@@ -81,6 +83,30 @@ pub struct JoinReport {
     /// How it went.
     #[serde(flatten)]
     pub outcome: JoinOutcome,
+    /// The limits that were asked for and whether they held.
+    pub limits: Vec<LimitResult>,
+}
+
+/// Judges by `limit`. What was not measured does not hold. `loss` is the joins that were not answered, a delay goes from
+/// the call to the first datagram, leaving from the call to the last one.
+pub fn evaluate(limit: &Limit, report: &JoinOutcome) -> LimitResult {
+    let JoinCounts { joins, unanswered, interface, .. } = report.totals;
+    let measured = match limit.quantity {
+        Quantity::Loss if joins > 0 => Some(Measured::Finite(match limit.bound {
+            Bound::Ratio(_) => Bound::Ratio(unanswered as f64 / joins as f64),
+            _ => Bound::Count(unanswered),
+        })),
+        Quantity::DelayPercentile(percent) => {
+            verdict::percentile_with_lost(&report.join.to_socket_ns, unanswered, percent)
+        }
+        Quantity::LeavePercentile(percent) => {
+            report.leave.as_ref().zip(interface).and_then(|(leave, seen)| {
+                verdict::percentile_with_lost(&leave.to_last_ns, seen.not_ended, percent)
+            })
+        }
+        _ => None,
+    };
+    verdict::judge(limit, measured)
 }
 
 /// What was asked for, and what came of it.

@@ -41,6 +41,8 @@ pub enum Quantity {
     DelayPercentile(u32),
     /// `late-p99.9`, `late-max`: the same of the sender's lateness.
     LatenessPercentile(u32),
+    /// `leave-p99.9`, `leave-max`: the same from leaving a group to its last datagram.
+    LeavePercentile(u32),
 }
 
 /// The hundredth percentile, in thousandths of a per cent.
@@ -84,7 +86,10 @@ const MAX_PERCENT: u64 = 1_000_000;
 impl Quantity {
     /// Whether it is a time rather than a number of datagrams.
     pub fn is_time(self) -> bool {
-        matches!(self, Self::DelayPercentile(_) | Self::LatenessPercentile(_))
+        matches!(
+            self,
+            Self::DelayPercentile(_) | Self::LatenessPercentile(_) | Self::LeavePercentile(_)
+        )
     }
 }
 
@@ -117,6 +122,7 @@ impl fmt::Display for Quantity {
         let (prefix, percentile) = match *self {
             Self::DelayPercentile(percentile) => ("", percentile),
             Self::LatenessPercentile(percentile) => ("late-", percentile),
+            Self::LeavePercentile(percentile) => ("leave-", percentile),
             counted => {
                 let word = COUNTED.iter().find(|(_, quantity)| *quantity == counted);
                 return f.write_str(word.map_or("", |(word, _)| word));
@@ -180,9 +186,10 @@ fn parse_quantity(word: &str) -> Result<Quantity, String> {
     if let Some((_, quantity)) = COUNTED.iter().find(|(name, _)| *name == word) {
         return Ok(*quantity);
     }
-    let (percentile, quantity): (&str, fn(u32) -> Quantity) = match word.strip_prefix("late-") {
-        Some(percentile) => (percentile, Quantity::LatenessPercentile),
-        None => (word, Quantity::DelayPercentile),
+    let (percentile, quantity): (&str, fn(u32) -> Quantity) = match word.split_once('-') {
+        Some(("late", percentile)) => (percentile, Quantity::LatenessPercentile),
+        Some(("leave", percentile)) => (percentile, Quantity::LeavePercentile),
+        _ => (word, Quantity::DelayPercentile),
     };
     if percentile == "max" {
         return Ok(quantity(MAXIMUM));
@@ -277,6 +284,8 @@ mod tests {
         check("p50.0>1500us", Quantity::DelayPercentile(50_000), 1_500 * US, "p50>1.5ms");
         check("max>5ms", Quantity::DelayPercentile(MAXIMUM), 5_000 * US, "max>5ms");
         check("late-p99>100us", Quantity::LatenessPercentile(99_000), 100 * US, "late-p99>100us");
+        check("leave-p99>3s", Quantity::LeavePercentile(99_000), 3_000_000 * US, "leave-p99>3s");
+        check("leave-max>1s", Quantity::LeavePercentile(MAXIMUM), 1_000_000 * US, "leave-max>1s");
         check("late-max > 0s", Quantity::LatenessPercentile(MAXIMUM), 0, "late-max>0s");
     }
 
@@ -292,6 +301,7 @@ mod tests {
             ("loss>>0", "`>>` is neither `>` nor `<`".into()),
             ("jitter>1ms", "`jitter` is nothing that is measured".into()),
             (">0", "`` is nothing that is measured".into()),
+            ("join-p99>1ms", "`join-p99` is nothing that is measured".into()),
             ("p99x>1ms", "`p99x` is nothing that is measured".into()),
             (
                 "p100>1ms",
@@ -340,9 +350,10 @@ mod tests {
     }
 
     fn timed() -> impl Strategy<Value = (Quantity, Bound)> {
-        let quantity = (1..=MAXIMUM, any::<bool>()).prop_map(|(percentile, late)| match late {
-            true => Quantity::LatenessPercentile(percentile),
-            false => Quantity::DelayPercentile(percentile),
+        let quantity = (1..=MAXIMUM, 0..3).prop_map(|(percentile, which)| match which {
+            0 => Quantity::LatenessPercentile(percentile),
+            1 => Quantity::LeavePercentile(percentile),
+            _ => Quantity::DelayPercentile(percentile),
         });
         (quantity, any::<u64>().prop_map(|nanos| Bound::Time(Nanos(nanos))))
     }

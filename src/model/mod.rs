@@ -43,6 +43,8 @@ use spec::TrialSpec;
 pub trait Observer: Send {
     /// Everything is open and joined; the trial starts, at `started_at` of the wall clock (since the Unix epoch).
     fn on_start(&mut self, _spec: &TrialSpec, _started_at: Nanos) {}
+    /// The first stream is heard. It is told at once, and its event only when the interval ends.
+    fn on_heard(&mut self) {}
     /// An interval has ended.
     fn on_interval(&mut self, _snapshot: &Snapshot) {}
     /// Whether it wants intervals to say how far each stream is, which takes time with many. Asked once, after the start.

@@ -60,7 +60,9 @@ fn counted(quantity: Quantity, report: &TrialReport) -> Option<(u64, Option<f64>
         Quantity::Corrupt => heard().map(|totals| (totals.counts.corrupt, totals.counts.received)),
         Quantity::Offered => tried().map(|tx| (tx.offered, tx.intended)),
         Quantity::Refused => tried().map(|tx| (tx.refused_total(), tx.intended)),
-        Quantity::DelayPercentile(_) | Quantity::LatenessPercentile(_) => None,
+        Quantity::DelayPercentile(_)
+        | Quantity::LatenessPercentile(_)
+        | Quantity::LeavePercentile(_) => None,
     }?;
     Some((part, (whole > 0).then(|| part as f64 / whole as f64)))
 }

@@ -4,7 +4,8 @@ use crate::model::answer::Answer;
 use crate::model::delay::Percentiles;
 use crate::model::limit::LimitResult;
 use crate::model::limit::{Fails, Limit};
-use crate::model::report::{RunReport, SenderReport, Totals};
+use crate::model::report::{RunReport, SenderReport, Totals, TrialReport, Warning};
+use crate::report::warnings::bottleneck;
 use crate::units::human::grouped;
 use crate::units::text::{count, per_second, percent};
 
@@ -18,10 +19,20 @@ pub fn answer(preset: &str, purpose: Option<&str>, report: &RunReport) -> Answer
     };
     let delays = trial.one_way_delay_ns.as_ref().map(|delay| &delay.distribution.percentiles);
     words.extend(delays.and_then(late));
+    words.extend(trial.warnings.iter().find_map(left_late));
+    words.extend(bottleneck(trial).map(|by| format!("It was limited by {by}.")));
     let fit = purpose.filter(|_| trial.totals.is_some() && trial.valid && !trial.interrupted);
     let fit = fit.map(|_| report.limits.iter().all(|limit| limit.held));
+    // A lower load that holds says nothing of the one that was meant.
+    let fit = fit.filter(|fit| !fit || !was_spared(trial));
     words.extend(purpose.map(|purpose| verdict(purpose, fit, report)));
     Answer { preset: preset.to_owned(), fit, words: words.join(" ") }
+}
+
+/// Whether a sender elsewhere sent less than it was to.
+fn was_spared(trial: &TrialReport) -> bool {
+    let missed = |warning: &Warning| matches!(warning, Warning::SenderMissedLoad { .. });
+    trial.warnings.iter().any(missed)
 }
 
 fn came(totals: &Totals) -> Vec<String> {
@@ -69,6 +80,16 @@ fn late(of: &Percentiles) -> Option<String> {
     })
 }
 
+/// What is no doing of the network, but of who sends.
+fn left_late(warning: &Warning) -> Option<String> {
+    match warning {
+        Warning::SenderLate { p99_ns } => Some(format!(
+            "That is not the network's doing alone: 1 % left more than {p99_ns} late already."
+        )),
+        _ => None,
+    }
+}
+
 fn verdict(purpose: &str, fit: Option<bool>, report: &RunReport) -> String {
     let trial = &report.trial;
     match fit {
@@ -80,6 +101,9 @@ fn verdict(purpose: &str, fit: Option<bool>, report: &RunReport) -> String {
         None if trial.interrupted => {
             format!("Whether that is fit for {purpose}, only a whole trial can say.")
         }
+        None if trial.valid => format!(
+            "Whether that is fit for {purpose}, only a sender can say that sends all it is meant to."
+        ),
         None => format!("Whether that is fit for {purpose}, an invalid trial cannot say."),
     }
 }
@@ -102,6 +126,7 @@ fn failed(limits: &[LimitResult]) -> String {
 mod tests {
     use super::*;
     use crate::model::sample;
+    use crate::units::Nanos;
 
     fn said(report: &RunReport) -> (Option<bool>, String) {
         let Answer { fit, words, .. } = answer("iptv-hd", Some("television"), report);
@@ -142,10 +167,46 @@ mod tests {
     }
 
     #[test]
+    fn a_sender_that_missed_its_load_proves_nothing_good() {
+        let mut report = sample::run();
+        let session = "b00c55".to_owned();
+        let missed = Warning::SenderMissedLoad { session, intended: 9, offered: 2 };
+        report.trial.warnings.push(missed.clone());
+        let (fit, words) = said(&report);
+        assert_eq!(fit, None);
+        assert!(words.ends_with("only a sender can say that sends all it is meant to."), "{words}");
+        // What fails at less would fail at all of it.
+        let mut report = sample::limited();
+        report.trial.warnings.push(missed);
+        assert_eq!(said(&report).0, Some(false));
+    }
+
+    #[test]
+    fn what_left_late_is_not_laid_on_the_network() {
+        let mut report = sample::limited();
+        report.trial.warnings = vec![Warning::SenderLate { p99_ns: Nanos(4_850_000) }];
+        let words = said(&report).1;
+        assert!(
+            words.contains("doing alone: 1 % left more than 4.85 ms late already. "),
+            "{words}"
+        );
+    }
+
+    #[test]
     fn without_a_purpose_there_is_no_verdict() {
         let Answer { fit, words, .. } = answer("stress", None, &sample::run());
         assert_eq!(fit, None);
         assert!(!words.contains("fit"), "{words}");
+    }
+
+    /// Who asks how much a host can send wants to know what kept it from more.
+    #[test]
+    fn what_limited_it_is_said() {
+        let Answer { words, .. } = answer("stress", None, &sample::lossy());
+        let reason =
+            "It was limited by this receiver: it did not empty its socket buffer fast enough.";
+        assert!(words.ends_with(reason), "{words}");
+        assert!(!answer("stress", None, &sample::run()).words.contains("limited"));
     }
 
     #[test]

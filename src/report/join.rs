@@ -33,6 +33,7 @@ mod tests {
     #[test]
     fn for_people() {
         check_human("human_join", &join::watched());
+        check_human("human_join_limited", &join::limited());
         check_human("human_join_zap", &join::zapped());
         check_human("human_join_nothing", &join::nothing());
     }

@@ -275,7 +275,7 @@ fn round_trips_keep_to_their_schemas() {
 
 #[test]
 fn joins_keep_to_their_schema() {
-    for report in [sample::join::watched(), sample::join::zapped(), sample::join::nothing()] {
+    for report in [sample::join::limited(), sample::join::zapped(), sample::join::nothing()] {
         check_summary(JOIN, &report);
     }
 }

@@ -247,6 +247,14 @@ pub fn bottleneck(trial: &TrialReport) -> Option<String> {
     if let Some((errno, _)) = most.filter(|(_, datagrams)| **datagrams > 0) {
         return Some(format!("the sending host: {} ({errno})", refusal(errno).0));
     }
+    let stood_still = trial.invalid_reasons.iter().find_map(|reason| match reason {
+        InvalidReason::Stalled { worker, length_ns } if worker == "sender" => Some(length_ns),
+        _ => None,
+    });
+    if let Some(longest) = stood_still {
+        let what = "other work on this host: the sender's thread stood still for up to";
+        return Some(format!("{what} {longest}"));
+    }
     let missed = |reason: &InvalidReason| matches!(reason, InvalidReason::OfferedLoadMissed { .. });
     if sender.intended_load_pps.is_none() || trial.invalid_reasons.iter().any(missed) {
         return Some("the sender: its thread cannot send faster this way".into());
@@ -304,6 +312,20 @@ mod tests {
         assert_eq!(
             bottleneck(&sample::sender_only().trial).unwrap(),
             "the sending host: the queue of the sending interface was full (ENOBUFS)"
+        );
+        let mut trial = sample::run().trial;
+        let stalled = |worker: &str| InvalidReason::Stalled {
+            worker: worker.into(),
+            length_ns: Nanos(470_000_000),
+        };
+        trial.invalid_reasons = vec![InvalidReason::OfferedLoadMissed { intended: 9, offered: 2 }];
+        assert!(bottleneck(&trial).unwrap().starts_with("the sender: its thread cannot send"));
+        trial.invalid_reasons.push(stalled("receiver"));
+        assert!(bottleneck(&trial).unwrap().starts_with("the sender: its thread cannot send"));
+        trial.invalid_reasons.push(stalled("sender"));
+        assert_eq!(
+            bottleneck(&trial).unwrap(),
+            "other work on this host: the sender's thread stood still for up to 470 ms"
         );
     }
 }

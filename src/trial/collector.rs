@@ -159,6 +159,11 @@ impl<'a> Collector<'a> {
         self.happened(vec![Event { at_ns: at, what }]);
     }
 
+    /// Tells that something is heard.
+    pub(super) fn heard(&mut self) {
+        self.observer.on_heard();
+    }
+
     /// Tells the intervals that are complete, or so old that nobody should wait for the rest.
     pub(super) fn tell_complete(&mut self, now: Nanos) {
         if self.interval == Nanos(0) {

@@ -74,6 +74,10 @@ impl TrialRunner for LocalRunner {
         observer.on_start(spec, trial.wall(Nanos(0)));
         drop(sched::keep_to(&cpus));
         let control = Control::new(receivers.len());
+        // Whoever ended the wait wants nothing sent, however late this thread looks again.
+        if self.interrupt.load(Ordering::Relaxed) {
+            control.stop_senders();
+        }
         let (to_collector, deliveries) = bounded(2 * (senders.len() + receivers.len()));
         let follows = observer.follows_streams();
         let mut crew = Crew::new(spec, granted.realtime, session, trial, follows, to_collector);
@@ -198,7 +202,7 @@ impl Watch<'_> {
     ) {
         let mut senders_left = self.spec.sender_threads;
         let mut quiet_since = None;
-        let mut is_interrupted = false;
+        let (mut is_interrupted, mut is_heard) = (false, false);
         loop {
             match deliveries.recv_timeout(TICK) {
                 Ok(delivery) => {
@@ -207,6 +211,10 @@ impl Watch<'_> {
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if !is_heard && self.control.heard().streams > 0 {
+                is_heard = true;
+                collector.heard();
             }
             let now = self.trial.now();
             if self.interrupt.load(Ordering::Relaxed) {

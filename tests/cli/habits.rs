@@ -37,6 +37,20 @@ fn what_is_read_fits_into_sixty_columns() {
 }
 
 #[test]
+fn why_nothing_is_heard_fits_into_sixty_columns() {
+    // Other tests send to the default group.
+    let args = format!("recv -g 239.255.60.60 -p {} -t 6s -i 0", port());
+    let Some(terminal) = OnTerminal::start((60, 30), &args) else { return };
+    let (code, seen) = terminal.plain_end();
+    assert_eq!(code, Some(4), "{seen}");
+    let (_, findings) = seen.split_once("looking for the cause").expect("it wondered");
+    assert!(findings.contains("  note    on_wire         nothing for"), "{findings}");
+    for line in findings.lines().filter(|line| !line.trim_start().starts_with("fix: ")) {
+        assert!(line.trim_end().chars().count() <= 60, "{line}");
+    }
+}
+
+#[test]
 fn a_terminal_of_one_column_gets_its_report() {
     let args = format!("run -p {} -r 1k -t 300ms --live=100ms -i 100ms", port());
     let Some(terminal) = OnTerminal::start((1, 1), &args) else { return };

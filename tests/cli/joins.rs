@@ -25,10 +25,29 @@ fn what_cannot_be_joined_so_is_refused() {
             "-g 239.1.1.1+1 --zap --churn 5/s --hold 1ms",
             "--hold with --churn and --zap\nhint: the next group is joined when this one is left: leave out --hold",
         ),
+        (
+            "--fail-if late-p99>1ms",
+            "`join` cannot hold to --fail-if 'late-p99>1ms': it does not measure late-p99\n\
+             hint: it measures loss, p99 and the like, and leave-p99 and the like",
+        ),
         ("--timeout 1us", "--timeout 1us cannot be\nhint: --timeout is from 1ms to 24h"),
         ("--quiet-time 1ns", "--quiet-time 1ns cannot be\nhint: --quiet-time is from 1us to 24h"),
     ] {
         check(&format!("join {words}"), 2, &format!("error: {stderr}"));
+    }
+}
+
+#[test]
+fn how_long_leaving_takes_is_for_join_alone() {
+    for verb in ["run", "send", "recv", "ping"] {
+        let said = format!(
+            "error: `{verb}` cannot hold to --fail-if 'leave-max>1s': it does not measure leave-max"
+        );
+        check(
+            &format!("{verb} --fail-if leave-max>1s"),
+            2,
+            &format!("{said}\nhint: give it to `join`"),
+        );
     }
 }
 

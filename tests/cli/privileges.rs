@@ -38,6 +38,16 @@ impl Nobody {
 }
 
 #[test]
+fn ports_of_root_are_refused() {
+    let Some(nobody) = Nobody::new() else { return };
+    let ran = nobody.run(&[], &["run", "--metrics", "80", "--ready-file", "ready"]);
+    let said = "error: cannot serve metrics at 127.0.0.1:80: Permission denied (os error 13)\n\
+                hint: ports below 1024 are for root; 9464 is usual\n";
+    assert_eq!((ran.code, ran.stderr.as_str(), ran.stdout.as_str()), (Some(1), said, ""));
+    assert_eq!(nobody.bench.files(), [""; 0]);
+}
+
+#[test]
 fn nobody_can_run_it_and_is_told_what_was_not_granted() {
     let Some(nobody) = Nobody::new() else { return };
     let port = port();

@@ -15,19 +15,33 @@ const LONGEST: u64 = 1 << 20;
 
 /// The text of a scenario.
 pub(super) fn read(file: &Path) -> Result<String> {
-    let mut text = String::new();
-    File::open(file).and_then(|opened| opened.take(LONGEST).read_to_string(&mut text)).map_err(
-        |error| Error::os(format!("cannot read the scenario {}", file.display()), error),
-    )?;
-    Ok(text)
+    let name = file.display().to_string();
+    let mut text = Vec::new();
+    File::open(file)
+        .and_then(|opened| opened.take(LONGEST + 1).read_to_end(&mut text))
+        .map_err(|error| Error::os(format!("cannot read the scenario {name}"), error))?;
+    if text.len() as u64 > LONGEST {
+        let error = Error::usage(format!("{name} is longer than any scenario, which is 1 MiB"));
+        return Err(error.hint("keys are long flags, as --help has them"));
+    }
+    String::from_utf8(text).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        wrong_at(&name, &String::from_utf8_lossy(&error.as_bytes()[..valid]), "this is no UTF-8")
+    })
+}
+
+/// What is wrong behind `before`.
+fn wrong_at(name: &str, before: &str, what: &str) -> Error {
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|&letter| letter != '\n').count() + 1;
+    Error::usage(format!("{name}:{line}:{column}: {what}"))
 }
 
 /// A scenario as it stands in its file.
 pub(super) struct Document {
     /// The file, for people.
     name: String,
-    /// Where its lines begin.
-    lines: Vec<usize>,
+    text: String,
     pub(super) entries: Vec<Entry>,
     /// The tables `[[flow]]`.
     pub(super) flows: Vec<Vec<Entry>>,
@@ -48,15 +62,15 @@ pub(super) struct Entry {
 pub(super) enum Said {
     Switch(bool),
     One(String),
-    Many(Vec<String>),
+    /// Each with where it begins.
+    Many(Vec<(usize, String)>),
 }
 
 impl Document {
     pub(super) fn parse(name: &str, text: &str) -> Result<Self> {
-        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
-        let (lines, name) = (lines.collect(), name.to_owned());
         let (entries, flows, recv) = Default::default();
-        let mut document = Self { name, lines, entries, flows, recv };
+        let (name, owned) = (name.to_owned(), text.to_owned());
+        let mut document = Self { name, text: owned, entries, flows, recv };
         let table = DeTable::parse(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
             document.error(at, error.message().replace('\n', ", "))
@@ -102,8 +116,9 @@ impl Document {
                 values
                     .iter()
                     .map(|value| {
-                        let no_text = || self.wrong(value.span().start, key, "text or numbers");
-                        scalar(value.get_ref()).ok_or_else(no_text)
+                        let at = value.span().start;
+                        let no_text = || self.wrong(at, key, "text or numbers");
+                        scalar(value.get_ref()).map(|word| (at, word)).ok_or_else(no_text)
                     })
                     .collect::<Result<_>>()?,
             ),
@@ -121,16 +136,13 @@ impl Document {
         Ok(Entry { key: key.to_owned(), said, key_at, value_at })
     }
 
-    /// Words of a flow are told apart by blanks.
+    /// No word of a command line has a NUL.
     fn check_flows(&self) -> Result<()> {
-        let blank = self.flows.iter().flatten().find(|entry| match &entry.said {
-            Said::Switch(_) => false,
-            Said::One(word) => word.contains(char::is_whitespace),
-            Said::Many(words) => words.iter().any(|word| word.contains(char::is_whitespace)),
-        });
-        blank.map_or(Ok(()), |entry| {
-            Err(self.wrong(entry.value_at, &entry.key, "text without blanks"))
-        })
+        let mut entries = self.flows.iter().flatten();
+        let wrong = entries
+            .find(|entry| super::words_of(entry).iter().any(|word| word.contains('\0')))
+            .map(|entry| self.wrong(entry.value_at, &entry.key, "text without NUL"));
+        wrong.map_or(Ok(()), Err)
     }
 
     /// Whether `command` has a flag for it that takes such values, and these.
@@ -150,13 +162,15 @@ impl Document {
         if let Some(wanted) = wanted {
             return Err(self.wrong(entry.value_at, key, wanted));
         }
-        for word in super::words_of(entry) {
-            self.check_value(entry, &word, command)?;
-        }
-        Ok(())
+        let places = match &entry.said {
+            Said::Many(values) => values.iter().map(|(at, _)| *at).collect(),
+            _ => vec![entry.value_at],
+        };
+        let mut words = places.iter().zip(super::words_of(entry));
+        words.try_for_each(|(&at, word)| self.check_value(at, &word, command))
     }
 
-    fn check_value(&self, entry: &Entry, word: &str, command: &Command) -> Result<()> {
+    fn check_value(&self, at: usize, word: &str, command: &Command) -> Result<()> {
         let alone = command.clone().no_binary_name(true).try_get_matches_from([word]);
         let Some(error) = alone.err().filter(|error| {
             matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue)
@@ -165,7 +179,7 @@ impl Document {
         };
         let text = error.render().to_string();
         let text = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        Err(self.error(entry.value_at, text))
+        Err(self.error(at, text))
     }
 
     pub(super) fn unknown(&self, entry: &Entry, command: &Command) -> Error {
@@ -196,9 +210,7 @@ impl Document {
 
     /// What is wrong at this byte.
     fn error(&self, at: usize, what: impl Into<String>) -> Error {
-        let line = self.lines.partition_point(|&begin| begin <= at);
-        let column = at - self.lines[line - 1] + 1;
-        Error::usage(format!("{}:{line}:{column}: {}", self.name, what.into()))
+        wrong_at(&self.name, &self.text[..at], &what.into())
     }
 }
 

@@ -111,7 +111,9 @@ impl Flags<'_> {
                 }
             }
             if !self.is_typed_flow() {
-                words.push(format!("--{FLOW}={}", own.join(" ")).into());
+                let own = own.iter().map(String::as_str);
+                let own = shlex::try_join(own).expect("what has NUL was refused");
+                words.push(format!("--{FLOW}={own}").into());
             }
         }
         Ok(words)
@@ -133,7 +135,8 @@ impl Flags<'_> {
         let measured = |word: &String| {
             let limit =
                 word.strip_prefix("--fail-if=").and_then(|limit| limit.parse::<Limit>().ok());
-            limit.is_none_or(|limit| measures(self.role, &limit))
+            // What no side measures is for others to refuse.
+            limit.is_none_or(|limit| measures(self.role, &limit) || !measures(Role::Run, &limit))
         };
         words_of(entry).into_iter().filter(measured).map(OsString::from).collect()
     }
@@ -162,7 +165,7 @@ fn words_of(entry: &Entry) -> Vec<String> {
         Said::Switch(true) => vec![format!("--{key}")],
         Said::Switch(false) => Vec::new(),
         Said::One(value) => vec![format!("--{key}={value}")],
-        Said::Many(values) => values.iter().map(|value| format!("--{key}={value}")).collect(),
+        Said::Many(values) => values.iter().map(|(_, value)| format!("--{key}={value}")).collect(),
     }
 }
 

@@ -57,9 +57,8 @@ fn flows(matches: &ArgMatches, spec: &TrialSpec, text: &mut String) {
     let (of_flow, offered) = (of_flow(), spec.offered());
     let words = matches.get_raw("flows").into_iter().flatten().map(|word| word.to_string_lossy());
     for (number, words) in words.enumerate() {
-        let Ok(matches) = of_flow.clone().try_get_matches_from(words.split_whitespace()) else {
-            continue;
-        };
+        let words = shlex::split(&words).unwrap_or_default();
+        let Ok(matches) = of_flow.clone().try_get_matches_from(words) else { continue };
         let _ = write!(text, "\n[[{FLOW}]]\n");
         let offered = offered.get(number).map(decided_of).unwrap_or_default();
         for mut line in said(&of_flow, &matches) {

@@ -4,6 +4,7 @@ use crate::cli::presets::PRESETS;
 use crate::cli::spec::{self, Meant};
 use crate::model::spec::TrialSpec;
 use clap::Parser;
+use proptest::prelude::*;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 
@@ -45,13 +46,16 @@ fn wrong(text: &str) -> String {
 }
 
 fn meant(words: &[OsString]) -> Meant {
+    understood(words).unwrap()
+}
+
+fn understood(words: &[OsString]) -> Result<Meant> {
     match Cli::try_parse_from(words).unwrap().verb {
         Verb::Run(args) => spec::of_run(&args),
         Verb::Send(args) => spec::of_send(&args),
         Verb::Recv(args) => spec::of_recv(&args),
         _ => unreachable!("no other verb has scenarios"),
     }
-    .unwrap()
 }
 
 #[test]
@@ -84,9 +88,12 @@ fn one_file_serves_both_sides() {
 fn flows_take_what_is_typed_too() {
     let text =
         "size = 100\n[[flow]]\ngroup = '239.1.1.1'\nrate = 5\n[[flow]]\nrate = 6\nthreads = 2\n";
-    let both = "--size=100 --flow=--group=239.1.1.1 --rate=5 --flow=--rate=6 --threads=2";
+    let both = "--size=100 --flow='--group=239.1.1.1' '--rate=5' --flow='--rate=6' '--threads=2'";
     assert_eq!(flags("run", text), both);
-    assert_eq!(flags("run -r 9", text), "--size=100 --flow=--group=239.1.1.1 --flow=--threads=2");
+    assert_eq!(
+        flags("run -r 9", text),
+        "--size=100 --flow='--group=239.1.1.1' --flow='--threads=2'"
+    );
     assert_eq!(flags("run --flow=-r9", text), "--size=100");
 }
 
@@ -118,7 +125,13 @@ fn what_is_wrong_and_where() {
             "[[flow]]\nttl = 3",
             "F:2:1: there is no key `ttl` here\nhint: keys are long flags, as --help has them",
         ),
-        ("[[flow]]\nrate = '1 k'", "F:2:8: `rate` takes text without blanks"),
+        ("[[flow]]\nrate = '1 k'", "F:2:8: invalid value '1 k' for '--rate <RATE>': "),
+        ("[[flow]]\nrate = \"\\u0000\"", "F:2:8: `rate` takes text without NUL"),
+        (
+            "fail-if = [\n  'loss>0', # ä\n  'los>0']",
+            "F:3:3: invalid value 'los>0' for '--fail-if <EXPR>': ",
+        ),
+        ("group = ['ä', 'ö', 1, true]", "F:1:23: `group` takes text or numbers"),
         ("[recv]\nrate = 1", "F:2:1: there is no key `rate` here"),
         ("size = 1\nrate = 'fish'", "F:2:8: invalid value 'fish' for '--rate <RATE>': "),
         ("[[flow]]\nrate = 'fish'", "F:2:8: invalid value 'fish' for '--rate <RATE>': "),
@@ -151,16 +164,106 @@ fn verbs_without_scenarios_and_wrong_lines_are_left_alone() {
     }
 }
 
-/// What is printed, given back, means the same.
+/// Words of a flow keep their blanks.
+#[test]
+fn groups_of_a_flow_from_a_file_with_blanks_in_its_name() {
+    let list = std::env::temp_dir().join(format!("mcast bench '{}'", std::process::id()));
+    fs::write(&list, "239.1.1.1:7\n239.1.1.2:7\n").unwrap();
+    let text = format!("[[flow]]\ngroup = \"@{}\"\nrate = 5\n", list.display());
+    let words = Written::new(&text).words("run").unwrap();
+    let (spec, interface) = meant(&words);
+    assert_eq!(spec.groups.len(), 2);
+    let printed = print::text(&super::super::command().get_matches_from(&words), &spec, &interface);
+    assert_eq!(meant(&Written::new(&printed).words("run").unwrap()).0, spec);
+    fs::remove_file(list).unwrap();
+}
+
+#[test]
+fn what_is_too_long_or_no_text_is_refused() {
+    let of = |bytes: &[u8]| {
+        let file = Written::new("");
+        fs::write(&file.0, bytes).unwrap();
+        let error = file.words("run").unwrap_err().to_string();
+        error.replace(&*file.0.display().to_string(), "F")
+    };
+    assert_eq!(of(b"rate = 5\n# \xff"), "F:2:3: this is no UTF-8");
+    let long = of(&vec![b'#'; (1 << 20) + 1]);
+    assert!(long.starts_with("F is longer than any scenario, which is 1 MiB\nhint: "), "{long}");
+}
+
+/// What is printed, given back, means the same, and prints the same.
 fn check_round_trip(line: &str) {
     let words: Vec<_> = line.split_whitespace().map(OsString::from).collect();
     let words = expand(words).unwrap();
     let (first, interface) = meant(&words);
     let text = print::text(&super::super::command().get_matches_from(&words), &first, &interface);
     let verb = words[1].to_str().unwrap();
-    let (again, _) = meant(&Written::new(&text).words(verb).unwrap());
+    let words = Written::new(&text).words(verb).unwrap();
+    let (again, interface) = meant(&words);
+    let printed =
+        print::text(&super::super::command().get_matches_from(&words), &again, &interface);
+    assert_eq!(printed, text, "{line}");
     // Why an engine was chosen is told once.
     assert_eq!(again, TrialSpec { engine_reason: None, ..first }, "{line}\n{text}");
+}
+
+/// Some of these lines, each key with one of its values.
+fn lines(keys: &'static [(&str, &[&str])]) -> impl Strategy<Value = String> {
+    let line = |&(key, values): &(&'static str, &'static [&'static str])| {
+        let value = proptest::option::of(proptest::sample::select(values));
+        value.prop_map(move |value| value.map(|value| format!("{key} = {value}\n")))
+    };
+    let lines: Vec<_> = keys.iter().map(line).collect();
+    lines.prop_map(|lines| lines.into_iter().flatten().collect())
+}
+
+const GROUPS: &[&str] = &["'239.1.1.1+2'", "['239.2.2.2:5000', '[ff15::1]:7', '239.2.2.2:5000']"];
+const SIZES: &[&str] = &["100", "'9k'", "'64:7,594:4,1518'"];
+const OF_FLOWS: &[(&str, &[&str])] = &[
+    ("group", GROUPS),
+    ("rate", &["5", "'1.5Gbps'", "'0.001'"]),
+    ("size", SIZES),
+    ("schedule", &["'poisson'", "'poisson:7'", "'on-off:100ms/1s'"]),
+    ("threads", &["1", "2"]),
+];
+const OF_TRIALS: &[(&str, &[&str])] = &[
+    ("group", GROUPS),
+    ("port", &["7000"]),
+    ("rate", &["'100k'", "'30Mbps'"]),
+    ("size", SIZES),
+    ("schedule", &["'poisson'", "'constant'"]),
+    ("time", &["'1m30s'", "0", "'250us'"]),
+    ("count", &["5", "'1M'"]),
+    ("ttl", &["0", "255"]),
+    ("dscp", &["46"]),
+    ("engine", &["'auto'", "'mmsg'", "'memory'"]),
+    ("batch", &["3"]),
+    ("variation", &["true", "false"]),
+    ("media-rate", &["'3.75Mbps'"]),
+    ("loss-threshold", &["'0s'", "'1.5s'"]),
+    ("fail-if", &["'loss>0.01%'", "['p99.9>1ms', 'offered<99%', 'loss>0']"]),
+    ("report", &["['json:a b.json', 'human']"]),
+    ("quiet", &["true"]),
+];
+
+proptest! {
+    // Each asks the whole command line for its flags, several times.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_scenario_is_printed_and_read_again(
+        trial in lines(OF_TRIALS),
+        flows in proptest::collection::vec(lines(OF_FLOWS), 0..4),
+        verb in proptest::sample::select(&["run", "send", "recv"][..]),
+    ) {
+        let flows: String = flows.iter().map(|flow| format!("[[flow]]\n{flow}")).collect();
+        let file = Written::new(&format!("{trial}{flows}"));
+        let line = format!("mcast-bench {verb} --scenario {}", file.0.display());
+        let words = expand(line.split_whitespace().map(OsString::from).collect()).unwrap();
+        // Some go together nowhere, such as memory with `send`.
+        prop_assume!(understood(&words).is_ok());
+        check_round_trip(&line);
+    }
 }
 
 #[test]

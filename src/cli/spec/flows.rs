@@ -68,6 +68,14 @@ impl Offer {
         }
         Ok(Self { flows, groups, load, threads })
     }
+
+    /// The load of each flow, and how many threads share it.
+    pub(super) fn loads(&self) -> Vec<(&Load, usize)> {
+        match &self.flows[..] {
+            [] => vec![(&self.load, self.threads)],
+            several => several.iter().map(|flow| (&flow.load, flow.threads)).collect(),
+        }
+    }
 }
 
 impl Asked<'_> {

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::model::environment::Interface;
 use crate::model::group::Membership;
 use crate::model::join::{JoinSpec, Order};
+use crate::model::limit::{Limit, Quantity};
 use crate::model::spec::StopWhen;
 use crate::net::interface;
 use crate::units::Nanos;
@@ -25,6 +26,7 @@ const MOST_ROUNDS: u64 = 10_000_000;
 
 /// What `join` means.
 pub(in crate::cli) fn of_join(args: &JoinArgs) -> Result<(JoinSpec, Interface)> {
+    check_limits(&args.limits.limits)?;
     let groups = groups_of_one_family(&args.groups)?;
     check_groups(&groups)?;
     let joining = &args.joining;
@@ -97,4 +99,17 @@ fn stop(args: &StopArgs) -> Result<StopWhen> {
     };
     let count = args.count.or_else(|| args.time.is_none().then_some(ROUNDS));
     Ok(StopWhen { time_ns, count, with_senders: false })
+}
+
+fn check_limits(limits: &[Limit]) -> Result<()> {
+    use Quantity::{DelayPercentile, LeavePercentile, Loss};
+    let is_measured = |quantity| matches!(quantity, Loss | DelayPercentile(_) | LeavePercentile(_));
+    match limits.iter().find(|limit| !is_measured(limit.quantity)) {
+        None => Ok(()),
+        Some(limit) => Err(Error::usage(format!(
+            "`join` cannot hold to --fail-if '{limit}': it does not measure {}",
+            limit.quantity
+        ))
+        .hint("it measures loss, p99 and the like, and leave-p99 and the like")),
+    }
 }

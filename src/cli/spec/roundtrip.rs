@@ -121,12 +121,17 @@ fn stop(args: &StopArgs, otherwise: Option<Nanos>) -> Result<StopWhen> {
 }
 
 fn check_limits(limits: &[Limit]) -> Result<()> {
-    match limits.iter().find(|limit| limit.quantity == Quantity::Corrupt) {
+    let others = |quantity| match quantity {
+        Quantity::Corrupt => Some("give it to `recv`, or to `run`"),
+        Quantity::LeavePercentile(_) => Some("give it to `join`"),
+        _ => None,
+    };
+    match limits.iter().find_map(|limit| Some((limit, others(limit.quantity)?))) {
         None => Ok(()),
-        Some(limit) => Err(Error::usage(format!(
+        Some((limit, hint)) => Err(Error::usage(format!(
             "`ping` cannot hold to --fail-if '{limit}': it does not measure {}",
             limit.quantity
         ))
-        .hint("give it to `recv`, or to `run`")),
+        .hint(hint)),
     }
 }

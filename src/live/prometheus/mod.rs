@@ -7,53 +7,44 @@ mod page;
 mod server;
 mod totals;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Observer;
 use crate::model::report::RunReport;
 use crate::model::snapshot::Snapshot;
 use crate::model::spec::TrialSpec;
 use crate::units::Nanos;
-use server::{Listening, Server};
+use server::Server;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use totals::Totals;
 
-/// Lets itself be scraped from the start of a trial until it is dropped.
+/// Lets itself be scraped until it is dropped.
 pub struct Prometheus {
     totals: Arc<Mutex<Totals>>,
-    address: SocketAddr,
-    server: State,
-}
-
-/// How far the server is.
-enum State {
-    Listening(Listening),
-    Answering { _until_dropped: Server },
-    Failed(crate::error::Error),
+    server: Server,
+    failure: Option<Error>,
 }
 
 impl Prometheus {
-    /// Listens at an address; nobody is answered before the trial starts.
+    /// Answers at an address from now on, also while the trial waits for its start.
     ///
     /// # Errors
-    /// The port is in use, or the address is not of this host.
-    pub fn listen(at: SocketAddr) -> Result<Self> {
-        let listening = Listening::at(at)?;
-        let address = listening.address();
-        Ok(Self { totals: Arc::default(), address, server: State::Listening(listening) })
+    /// The port is in use or not for this user, or the address is not of this host.
+    pub fn listen(at: SocketAddr, spec: &TrialSpec) -> Result<Self> {
+        let totals = Arc::new(Mutex::new(Totals::new(spec)));
+        let told = totals.clone();
+        let server = Server::at(at, move || page::page(&lock(&told)))?;
+        Ok(Self { totals, server, failure: None })
     }
 
     /// Where it listens: with the port that was found, if any was to do.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.server.address()
     }
 
     /// Why nobody is answered, if that is so.
-    pub fn failure(&self) -> Option<&crate::error::Error> {
-        match &self.server {
-            State::Failed(error) => Some(error),
-            State::Listening(_) | State::Answering { .. } => None,
-        }
+    pub fn failure(&self) -> Option<&Error> {
+        self.failure.as_ref()
     }
 
     fn totals(&self) -> MutexGuard<'_, Totals> {
@@ -62,15 +53,10 @@ impl Prometheus {
 }
 
 impl Observer for Prometheus {
-    fn on_start(&mut self, spec: &TrialSpec, started_at: Nanos) {
-        self.totals().start(spec, started_at);
-        let State::Listening(listening) = &mut self.server else { return };
-        let totals = self.totals.clone();
-        // Not before now: this thread is where it may run without getting in a sender's way.
-        self.server = match listening.answer(move || page::page(&lock(&totals))) {
-            Ok(server) => State::Answering { _until_dropped: server },
-            Err(error) => State::Failed(error),
-        };
+    fn on_start(&mut self, _spec: &TrialSpec, started_at: Nanos) {
+        self.totals().start(started_at);
+        // This thread is where it may run without getting in a sender's way, and threads that it starts are, too.
+        self.failure = self.server.restart().err();
     }
 
     fn on_interval(&mut self, snapshot: &Snapshot) {

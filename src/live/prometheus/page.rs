@@ -36,9 +36,7 @@ pub(super) fn page(totals: &Totals) -> String {
         "Version of mcast-bench; always 1.",
         [(vec![("version", env!("CARGO_PKG_VERSION").into())], 1.0)],
     );
-    if let Some(trial) = &totals.trial {
-        page.trial(trial, totals.verdict.as_ref());
-    }
+    page.trial(&totals.trial, totals.verdict.as_ref());
     if let Some(sent) = &totals.sent {
         page.sent(sent);
     }
@@ -67,12 +65,13 @@ impl Page {
         };
         let about = vec![("role", role.into()), ("engine", trial.engine.clone())];
         self.gauge("trial_info", "What is measured, and with what; always 1.", [(about, 1.0)]);
-        let start = trial.started_at.as_secs_f64();
-        self.number("trial_start_time_seconds", "When the trial started, Unix time.", start);
-        let running = f64::from(u8::from(verdict.is_none()));
-        self.number("trial_running", "1 until the trial is over.", running);
-        let Some(verdict) = verdict else { return };
+        let start = trial.start.map(|start| (vec![], start.as_secs_f64()));
+        self.gauge("trial_start_time_seconds", "When the trial starts or did, Unix time.", start);
         let flag = |is_so| f64::from(u8::from(is_so));
+        let is_running = trial.has_started && verdict.is_none();
+        self.number("trial_waiting", "1 until the trial starts.", flag(!trial.has_started));
+        self.number("trial_running", "1 from its start until the trial is over.", flag(is_running));
+        let Some(verdict) = verdict else { return };
         self.number("trial_valid", "Whether the trial may be used.", flag(verdict.is_valid));
         self.gauge(
             "trial_invalid_reason",

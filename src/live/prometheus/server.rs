@@ -10,6 +10,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
@@ -35,25 +36,36 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Where the metrics are.
 const PATH: &str = "/metrics";
 
-/// A port that is taken; nobody is answered yet.
-pub(super) struct Listening {
-    address: SocketAddr,
-    /// Taken out when answering begins.
-    parts: Option<(Runtime, Accepting)>,
-}
+/// For who comes by with a browser.
+const LANDING: &str = "<!DOCTYPE html>\n<html lang=\"en\"><title>mcast-bench</title>\n\
+                       <h1>mcast-bench</h1>\n<p><a href=\"/metrics\">Metrics</a>\n";
 
-/// The thread that answers.
+/// A port that is taken, and the thread that answers there.
 pub(super) struct Server {
-    /// Dropped to end it.
-    stop: Option<oneshot::Sender<Infallible>>,
-    thread: Option<JoinHandle<()>>,
+    address: SocketAddr,
+    /// Gone if no thread could be started.
+    running: Option<Running>,
 }
 
-impl Listening {
-    pub(super) fn at(address: SocketAddr) -> Result<Self> {
-        let cannot = |error| {
-            Error::os(format!("cannot serve metrics at {address}"), error)
-                .hint("--metrics takes another port, or the address of an interface")
+/// The thread. It gives back what it drives, connections and all.
+struct Running {
+    /// Dropped to end it.
+    stop: oneshot::Sender<Infallible>,
+    thread: JoinHandle<Runtime>,
+}
+
+impl Server {
+    /// `page` is called for each scrape.
+    pub(super) fn at(
+        address: SocketAddr,
+        page: impl Fn() -> String + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let cannot = |error: io::Error| {
+            let hint = match error.kind() {
+                ErrorKind::PermissionDenied => "ports below 1024 are for root; 9464 is usual",
+                _ => "--metrics takes another port, or the address of an interface",
+            };
+            Error::os(format!("cannot serve metrics at {address}"), error).hint(hint)
         };
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(cannot)?;
@@ -64,38 +76,48 @@ impl Listening {
             let _inside = runtime.enter();
             Accepting::from_std(listener).map_err(cannot)?
         };
-        Ok(Self { address, parts: Some((runtime, accepting)) })
+        runtime.spawn(accept(accepting, Arc::new(page)));
+        Ok(Self { address, running: Some(Running::start(runtime)?) })
     }
 
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Starts the thread; `page` is called for each scrape.
-    pub(super) fn answer(
-        &mut self,
-        page: impl Fn() -> String + Send + Sync + 'static,
-    ) -> Result<Server> {
-        let (runtime, accepting) = self.parts.take().expect("answering begins once");
-        let (stop, stopped) = oneshot::channel();
-        let serve = move || {
-            runtime.spawn(accept(accepting, Arc::new(page)));
-            // Dropping the runtime, which comes next, ends whatever still goes on.
-            drop(runtime.block_on(stopped));
-        };
-        let thread = Builder::new()
-            .name("metrics".into())
-            .spawn(serve)
-            .map_err(|error| Error::os("cannot start the thread that serves metrics", error))?;
-        Ok(Server { stop: Some(stop), thread: Some(thread) })
+    /// Goes on in a thread that is started by this one, and may run where this one may.
+    pub(super) fn restart(&mut self) -> Result<()> {
+        if let Some(runtime) = self.running.take().and_then(Running::end) {
+            self.running = Some(Running::start(runtime)?);
+        }
+        Ok(())
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        // If it panicked, it has said so itself.
-        drop(self.thread.take().map(JoinHandle::join));
+        // Dropping the runtime ends whatever still goes on.
+        drop(self.running.take().map(Running::end));
+    }
+}
+
+impl Running {
+    fn start(runtime: Runtime) -> Result<Self> {
+        let (stop, stopped) = oneshot::channel();
+        let serve = move || {
+            drop(runtime.block_on(stopped));
+            runtime
+        };
+        let thread = Builder::new()
+            .name("metrics".into())
+            .spawn(serve)
+            .map_err(|error| Error::os("cannot start the thread that serves metrics", error))?;
+        Ok(Self { stop, thread })
+    }
+
+    /// `None` if the thread panicked; it has said so itself.
+    fn end(self) -> Option<Runtime> {
+        drop(self.stop);
+        self.thread.join().ok()
     }
 }
 
@@ -129,9 +151,11 @@ async fn serve(stream: TcpStream, page: Arc<impl Fn() -> String + Send + Sync + 
 }
 
 fn respond(method: &Method, path: &str, page: &dyn Fn() -> String) -> Response<Full<Bytes>> {
-    let (status, kind, body) = match (method, path) {
-        (&Method::GET | &Method::HEAD, PATH) => (StatusCode::OK, prometheus::TEXT_FORMAT, page()),
-        (_, PATH) => (StatusCode::METHOD_NOT_ALLOWED, "text/plain", "GET or HEAD only\n".into()),
+    let is_read = [Method::GET, Method::HEAD].contains(method);
+    let (status, kind, body) = match path {
+        PATH if is_read => (StatusCode::OK, prometheus::TEXT_FORMAT, page()),
+        "/" if is_read => (StatusCode::OK, "text/html; charset=utf-8", LANDING.into()),
+        PATH | "/" => (StatusCode::METHOD_NOT_ALLOWED, "text/plain", "GET or HEAD only\n".into()),
         _ => (StatusCode::NOT_FOUND, "text/plain", format!("metrics are at {PATH}\n")),
     };
     let mut response = Response::new(Full::from(body));

@@ -15,9 +15,8 @@ use std::collections::BTreeMap;
 pub(super) const MOST_LABELS: usize = 100;
 
 /// What a scrape tells.
-#[derive(Default)]
 pub(super) struct Totals {
-    pub(super) trial: Option<Trial>,
+    pub(super) trial: Trial,
     pub(super) verdict: Option<Verdict>,
     pub(super) sent: Option<Sent>,
     pub(super) heard: Option<Heard>,
@@ -27,7 +26,9 @@ pub(super) struct Totals {
 pub(super) struct Trial {
     pub(super) role: Role,
     pub(super) engine: String,
-    pub(super) started_at: Nanos,
+    /// Since the Unix epoch. Before the start it is the one that was asked for, if any was.
+    pub(super) start: Option<Nanos>,
+    pub(super) has_started: bool,
 }
 
 /// How it ended.
@@ -103,11 +104,20 @@ impl Lost {
 }
 
 impl Totals {
-    /// Counters stand at zero from the start, or their first step would be lost to whoever takes a rate.
-    pub(super) fn start(&mut self, spec: &TrialSpec, started_at: Nanos) {
-        self.trial = Some(Trial { role: spec.role, engine: spec.engine.clone(), started_at });
-        self.sent = (spec.role != Role::Recv).then(Sent::default);
-        self.heard = (spec.role != Role::Send).then(Heard::default);
+    /// A trial that is yet to start. Counters stand at zero from now on, or their first step would be lost to whoever
+    /// takes a rate.
+    pub(super) fn new(spec: &TrialSpec) -> Self {
+        let (engine, start) = (spec.engine.clone(), spec.start_at_ns);
+        Self {
+            trial: Trial { role: spec.role, engine, start, has_started: false },
+            verdict: None,
+            sent: (spec.role != Role::Recv).then(Sent::default),
+            heard: (spec.role != Role::Send).then(Heard::default),
+        }
+    }
+
+    pub(super) fn start(&mut self, started_at: Nanos) {
+        (self.trial.start, self.trial.has_started) = (Some(started_at), true);
     }
 
     pub(super) fn add(&mut self, snapshot: &Snapshot) {

@@ -127,6 +127,9 @@ impl Observer for Tui {
 }
 
 impl Tui {
+    /// Columns of the terminal that no note can have: the time and the frame around it.
+    pub const BESIDE_NOTES: usize = panes::events::BESIDE;
+
     /// Notes what others have to say among the events.
     pub fn note(&self) -> impl Fn(&str) + Send + 'static {
         let news = self.news.clone();

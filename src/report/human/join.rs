@@ -2,7 +2,9 @@
 
 use super::page::Page;
 use super::table;
-use super::{Human, ReportFormat, ReportWriter, ToRead, joined, noted, origin, write_events};
+use super::{
+    Human, ReportFormat, ReportWriter, ToRead, joined, noted, origin, write_events, write_limits,
+};
 use crate::model::delay::{Distribution, Percentiles};
 use crate::model::join::{
     InterfaceCounts, JoinInvalid, JoinOutcome, JoinReport, JoinSpec, LeaveDelays, Order, ZapDelays,
@@ -43,6 +45,7 @@ fn write(report: &JoinReport, page: &mut Page<'_>) -> io::Result<()> {
         write_zaps(zap, page)?;
     }
     write_groups(outcome, page)?;
+    write_limits(&report.limits, page)?;
     write_events(&outcome.events, page)?;
     let (duration, start) = (outcome.duration_ns, &outcome.started_at);
     page.section("Measured", &format!("{duration} from {start}, mcast-bench {}", report.version))?;
@@ -57,6 +60,10 @@ fn write_verdict(report: &JoinReport, page: &mut Page<'_>) -> io::Result<()> {
     let mut news = Vec::new();
     if !outcome.valid {
         news.push("these numbers must not be used".to_owned());
+    }
+    let failed = report.limits.iter().filter(|limit| !limit.held).count();
+    if failed > 0 {
+        news.push(format!("{failed} of {} failed", count(report.limits.len() as u64, "limit")));
     }
     news.push(match totals.unanswered {
         _ if totals.joins == 0 => "nothing was joined to its end".to_owned(),
@@ -76,7 +83,12 @@ fn write_verdict(report: &JoinReport, page: &mut Page<'_>) -> io::Result<()> {
             }
         });
     }
-    page.wrapped(if outcome.valid { "VALID: " } else { "INVALID: " }, &news.join("; "))?;
+    let word = match (outcome.valid, failed) {
+        (false, _) => "INVALID: ",
+        (true, 0) => "VALID: ",
+        (true, _) => "FAILED: ",
+    };
+    page.wrapped(word, &news.join("; "))?;
     outcome.invalid_reasons.iter().try_for_each(|reason| page.explained(reason, report))
 }
 

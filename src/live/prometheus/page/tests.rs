@@ -1,11 +1,12 @@
 use super::*;
 use crate::model::sample;
+use crate::model::spec::TrialSpec;
 use crate::units::Nanos;
 use proptest::prelude::*;
 
 fn shown(role: Role) -> Totals {
-    let mut totals = Totals::default();
-    totals.start(&sample::spec(role), sample::STARTED_AT);
+    let mut totals = Totals::new(&sample::spec(role));
+    totals.start(sample::STARTED_AT);
     sample::intervals(role).iter().for_each(|interval| totals.add(interval));
     totals
 }
@@ -22,7 +23,10 @@ fn check(name: &str, totals: &Totals) {
 
 #[test]
 fn before_the_trial() {
-    check("before", &Totals::default());
+    let start_at_ns = Some(sample::STARTED_AT);
+    check("before", &Totals::new(&TrialSpec { start_at_ns, ..sample::spec(Role::Send) }));
+    let page = page(&Totals::new(&sample::spec(Role::Recv)));
+    assert!(!page.contains("start_time") && page.contains("_trial_waiting 1\n"), "{page}");
 }
 
 #[test]

@@ -7,11 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const SOON: Duration = Duration::from_secs(5);
 
 fn start() -> (SocketAddr, Server) {
-    let mut listening = Listening::at("127.0.0.1:0".parse().unwrap()).unwrap();
     let scrapes = AtomicU64::new(0);
     let page = move || format!("page {}\n", scrapes.fetch_add(1, Ordering::Relaxed));
-    let server = listening.answer(page).unwrap();
-    (listening.address(), server)
+    let server = Server::at("127.0.0.1:0".parse().unwrap(), page).unwrap();
+    (server.address(), server)
 }
 
 fn connect(address: SocketAddr) -> Client {
@@ -27,7 +26,7 @@ fn ask(address: SocketAddr, request: &[u8]) -> String {
     let _ = client.write_all(request);
     let mut answer = Vec::new();
     if let Err(error) = client.read_to_end(&mut answer) {
-        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     }
     String::from_utf8(answer).unwrap()
 }
@@ -50,7 +49,8 @@ fn there_is_nothing_else_to_ask_for() {
     let (address, _server) = start();
     for (request, status) in [
         ("HEAD /metrics HTTP/1.0\r\n\r\n", "200 OK"),
-        ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "404 Not Found"),
+        ("GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n", "404 Not Found"),
+        ("PUT / HTTP/1.1\r\nHost: x\r\n\r\n", "405 Method Not Allowed"),
         ("GET /metrics/../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", "404 Not Found"),
         (
             "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
@@ -93,9 +93,33 @@ fn whoever_hangs_keeps_nobody_out() {
 fn a_port_in_use_is_said_so() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let error = Listening::at(address).err().unwrap();
+    let error = Server::at(address, String::new).err().unwrap();
     assert_eq!(error.errno(), Some(libc::EADDRINUSE));
     assert!(error.to_string().starts_with(&format!("cannot serve metrics at {address}: ")));
+}
+
+#[test]
+fn who_comes_by_finds_the_metrics() {
+    let (address, _server) = start();
+    let answer = ask(address, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains("content-type: text/html; charset=utf-8\r\n"), "{answer}");
+    assert!(answer.contains("<a href=\"/metrics\">"), "{answer}");
+}
+
+/// Who was in the middle of a request is answered as well.
+#[test]
+fn it_goes_on_in_another_thread() {
+    let (address, mut server) = start();
+    assert!(ask(address, SCRAPE).ends_with("page 0\n"));
+    let mut client = connect(address);
+    client.write_all(&SCRAPE[..9]).unwrap();
+    server.restart().unwrap();
+    client.write_all(&SCRAPE[9..]).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("page 1\n"), "{answer}");
+    assert!(ask(address, SCRAPE).ends_with("page 2\n"));
 }
 
 /// Also while somebody hangs.

@@ -27,8 +27,8 @@ fn add(totals: &mut Totals, streams: &[(u16, u64, i64)], received: u64, lost: i6
 }
 
 fn started(role: Role) -> Totals {
-    let mut totals = Totals::default();
-    totals.start(&sample::spec(role), sample::STARTED_AT);
+    let mut totals = Totals::new(&sample::spec(role));
+    totals.start(sample::STARTED_AT);
     totals
 }
 
@@ -102,7 +102,7 @@ fn all_intervals_of_a_run_add_up() {
 /// The labels of invalid trials are the words of the JSON.
 #[test]
 fn reasons_are_named_as_in_json() {
-    let mut totals = Totals::default();
+    let mut totals = started(Role::Run);
     totals.finish(&sample::lossy());
     let verdict = totals.verdict.unwrap();
     assert!(!verdict.is_valid);

@@ -7,6 +7,9 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+/// Columns of the frame and of the time.
+pub(in super::super) const BESIDE: usize = 2 + 12;
+
 pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let room = usize::from(area.height.saturating_sub(2));
     let last = state.events.iter().skip(state.events.len().saturating_sub(room));

@@ -1,7 +1,7 @@
 //! What is where on the screen. A pane is a file here, and a line in [`draw`].
 
 mod delays;
-mod events;
+pub(super) mod events;
 mod header;
 mod loss;
 mod rates;
