@@ -238,7 +238,8 @@ fn storage(address: IpAddr) -> libc::sockaddr_storage {
 /// # Errors
 /// Those of setsockopt(2).
 pub(super) fn set<T>(socket: BorrowedFd<'_>, level: i32, option: i32, value: &T) -> io::Result<()> {
-    // SAFETY: the pointer and the length describe `value`, which outlives the call; setsockopt only reads it.
+    // SAFETY: the pointer and the length describe `value`, which outlives the call; setsockopt only reads it, and what a
+    // filter's program points to, which its caller borrows.
     check(unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
