@@ -1,6 +1,6 @@
 //! Packet sockets, which send and receive whole frames: packet(7).
 
-use super::{check, sockopt};
+use super::sockopt::{self, Answer};
 use socket2::{Domain, SockAddr, SockAddrStorage, Socket, Type};
 use std::io;
 use std::mem::{size_of, size_of_val, zeroed};
@@ -128,23 +128,16 @@ pub(super) fn set<T>(socket: &Socket, option: libc::c_int, value: &T) -> io::Res
     sockopt::set(socket.as_fd(), libc::SOL_PACKET, option, value)
 }
 
+// SAFETY: plain integers, three of 32 bits.
+unsafe impl Answer for libc::tpacket_stats_v3 {}
+
 /// Frames dropped for want of room in the receive ring since this was last asked (`PACKET_STATISTICS`, which starts
 /// anew each time it is read), packet(7).
 ///
 /// # Errors
 /// Those of getsockopt(2).
 pub fn take_drops(socket: BorrowedFd<'_>) -> io::Result<u32> {
-    let mut stats = libc::tpacket_stats_v3 { tp_packets: 0, tp_drops: 0, tp_freeze_q_cnt: 0 };
-    let mut len = size_of_val(&stats) as libc::socklen_t;
-    // SAFETY: `stats` has `len` bytes to write to, and any bytes are values of its type.
-    check(unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_PACKET,
-            libc::PACKET_STATISTICS,
-            (&raw mut stats).cast(),
-            &raw mut len,
-        )
-    })?;
+    let stats: libc::tpacket_stats_v3 =
+        sockopt::get(socket, libc::SOL_PACKET, libc::PACKET_STATISTICS)?;
     Ok(stats.tp_drops)
 }
