@@ -2,7 +2,7 @@
 
 use super::{ReportFormat, Subject};
 use crate::model::report::RunReport;
-use crate::model::sample;
+use crate::model::sample::{self, Written};
 use crate::model::snapshot::Snapshot;
 use crate::report::paper::Paper;
 use crate::report::{csv, hdr, hlog, human, json, jsonl};
@@ -10,21 +10,6 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
-
-#[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// What `format` writes of a whole trial.
 fn written(format: &dyn ReportFormat, report: &RunReport) -> String {
@@ -32,14 +17,13 @@ fn written(format: &dyn ReportFormat, report: &RunReport) -> String {
 }
 
 fn written_with(format: &dyn ReportFormat, report: &RunReport, intervals: &[Snapshot]) -> String {
-    let out = Shared::default();
+    let out = Written::default();
     let mut writer = format.begin(Paper::endless(Box::new(out.clone())));
     writer.start(&report.trial.spec, sample::STARTED_AT).unwrap();
     intervals.iter().for_each(|snapshot| writer.interval(snapshot).unwrap());
     sample::events().iter().for_each(|event| writer.event(event).unwrap());
     writer.finish(report).unwrap();
-    let text = out.0.lock().unwrap().clone();
-    String::from_utf8(text).unwrap()
+    out.text()
 }
 
 fn check(name: &str, text: &str) {
@@ -50,20 +34,20 @@ fn check(name: &str, text: &str) {
 
 /// Checks what a format makes of something that is no single run.
 pub(super) fn check_written<T: Subject>(name: &str, format: &str, subject: &T) {
-    let out = Shared::default();
+    let out = Written::default();
     let format = T::formats().iter().find(|known| known.name() == format).unwrap();
     format.begin(Paper::endless(Box::new(out.clone()))).finish(subject).unwrap();
-    check(name, &String::from_utf8(out.0.lock().unwrap().clone()).unwrap());
+    check(name, &out.text());
 }
 
 /// Checks what is written for people of something that is no single run.
 pub(super) fn check_human<T: Subject>(name: &str, subject: &T) {
     let format = T::formats().iter().find(|format| format.name() == "human").unwrap();
     for (name, columns) in [(name, 80), (&format!("{name}_narrow"), 60)] {
-        let out = Shared::default();
+        let out = Written::default();
         let paper = Paper::of_columns(Box::new(out.clone()), columns);
         format.begin(paper).finish(subject).unwrap();
-        let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
+        let text = out.text();
         for line in text.lines() {
             assert!(line.chars().count() <= columns && line.trim_end() == line, "{line}");
         }
