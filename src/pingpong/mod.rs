@@ -37,9 +37,6 @@ use responder::Responder;
 use std::hash::{BuildHasher, RandomState};
 use std::thread::Builder;
 
-/// Wall clock and monotonic clock run at one pace; a difference of so many nanoseconds is a step.
-const STEP: u64 = 20_000;
-
 /// Asks, and returns what came of it.
 ///
 /// # Errors
@@ -137,6 +134,22 @@ fn beside<I: Interval + Send, R: Send>(
         drop(sched::keep_to(&cpus));
         Ok(result)
     })
+}
+
+/// Notes what makes times doubtful, at the end.
+fn note_doubts<I: Interval>(
+    handover: &mut Handover<I>,
+    port: &Port,
+    clocks: &ClockPair,
+    now: Nanos,
+) {
+    if port.without_stamp > 0 {
+        let datagrams = port.without_stamp;
+        handover.note(now, Happening::NoKernelTimestamp { datagrams });
+    }
+    if let Some(by_ns) = clocks.step() {
+        handover.note(now, Happening::ClockStepped { by_ns });
+    }
 }
 
 fn note_unpinned<I: Interval>(handover: &mut Handover<I>, cpu: usize, is_pinned: bool) {
