@@ -1,6 +1,6 @@
 //! Slots in memory of our own, for engines whose kernel side copies from there.
 
-use super::{TxPlan, TxSlots};
+use super::TxSlots;
 
 /// Slots that follow each other without a gap.
 pub(super) struct Arena {
@@ -13,14 +13,9 @@ pub(super) struct Arena {
 }
 
 impl Arena {
-    /// Room for the commits of a plan, of at most `most` datagrams.
-    pub(super) fn new(plan: &TxPlan, most: usize) -> Self {
-        let capacity = plan.batch.clamp(1, most);
-        Self {
-            bytes: vec![0; capacity * stride(plan.payload_len)].into(),
-            payload_len: plan.payload_len,
-            capacity,
-        }
+    /// Room for `capacity` payloads of `payload_len` bytes.
+    pub(super) fn new(capacity: usize, payload_len: usize) -> Self {
+        Self { bytes: vec![0; capacity * stride(payload_len)].into(), payload_len, capacity }
     }
 
     /// As [`super::TxEngine::reserve`].
@@ -55,26 +50,10 @@ fn stride(payload_len: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::socket::Launch;
-
-    fn arena(batch: usize) -> Arena {
-        let plan = TxPlan {
-            flows: Vec::new(),
-            interface: 0,
-            source_port: 0,
-            ttl: 1,
-            loopback: true,
-            dscp: 0,
-            payload_len: 3,
-            batch,
-            launch: Launch::AtOnce,
-        };
-        Arena::new(&plan, 64)
-    }
 
     #[test]
     fn what_was_written_leaves() {
-        let mut arena = arena(4);
+        let mut arena = Arena::new(4, 3);
         for (number, slot) in (1..).zip(arena.reserve(9, 2).iter_mut()) {
             slot.fill(number);
         }
@@ -86,14 +65,9 @@ mod tests {
 
     #[test]
     fn empty_payloads_are_as_many_as_were_wanted() {
-        let mut arena = arena(4);
+        let mut arena = Arena::new(4, 3);
         assert_eq!(arena.reserve(3, 0).iter_mut().len(), 3);
         assert!(arena.payloads(1).take(3).eq([&[] as &[u8]; 3]));
         assert!(arena.train(3, 1).is_empty());
-    }
-
-    #[test]
-    fn a_commit_has_room_and_an_end() {
-        assert_eq!([0, 7, 1000].map(|batch| arena(batch).capacity), [1, 7, 64]);
     }
 }

@@ -87,15 +87,15 @@ impl GsoTx {
             Error::os(format!("cannot ask interface {} for its MTU", plan.interface), error)
         })?;
         let headers = if v6 { V6_HEADERS } else { V4_HEADERS };
-        let arena = Arena::new(plan, MAX_BATCH);
+        let capacity = plan.batch.clamp(1, MAX_BATCH);
         Ok(Self {
             socket,
             destinations: plan.targets(),
-            batch: SendBatch::new(arena.capacity),
-            messages: Vec::with_capacity(arena.capacity),
-            arena,
+            batch: SendBatch::new(capacity),
+            arena: Arena::new(capacity, plan.payload_len),
             most_segments,
             longest_segment: mtu.mtu.saturating_sub(headers),
+            messages: Vec::with_capacity(capacity),
             counters: TxCounters::default(),
         })
     }

@@ -97,13 +97,12 @@ struct UringTx {
 
 impl UringTx {
     fn open(plan: &TxPlan) -> Result<Self> {
-        let arena = Arena::new(plan, MAX_BATCH);
-        let capacity = arena.capacity;
+        let capacity = plan.batch.clamp(1, MAX_BATCH);
         let socket = socket::open_sender(&plan.socket_options())?;
         Ok(Self {
             ring: ring("commits", capacity, SendRing::new(socket.as_fd(), capacity))?,
             destinations: plan.targets(),
-            arena,
+            arena: Arena::new(capacity, plan.payload_len),
             counters: TxCounters::default(),
         })
     }

@@ -68,7 +68,7 @@ impl Engine for Memory {
             halves.tx.push(Box::new(MemoryTx {
                 source: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), number),
                 routes: routes.collect(),
-                arena: Arena::new(plan, usize::MAX),
+                arena: Arena::new(plan.batch, plan.payload_len),
                 spares: spares.clone(),
                 calls: 0,
             }));

@@ -62,12 +62,12 @@ struct MmsgTx {
 impl MmsgTx {
     fn open(plan: &TxPlan) -> Result<Self> {
         let socket = socket::open_sender(&plan.socket_options())?;
-        let arena = Arena::new(plan, MAX_BATCH);
+        let capacity = plan.batch.clamp(1, MAX_BATCH);
         Ok(Self {
             socket,
             destinations: plan.targets(),
-            batch: SendBatch::new(arena.capacity),
-            arena,
+            batch: SendBatch::new(capacity),
+            arena: Arena::new(capacity, plan.payload_len),
             launch_offset: match plan.launch {
                 Launch::Txtime { by_tai: true } => Some(clock::monotonic_to_tai()),
                 Launch::Txtime { by_tai: false } => Some(0),
