@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::model::checkup::Finding;
 use crate::model::group::Membership;
 use crate::net::membership;
-use crate::net::socket::{self, Launch, SenderOptions};
+use crate::net::socket;
 use crate::sys::clock;
 use crate::sys::filter::{self, KEEP, LEAVE, if_equal, load_known};
 use crate::sys::packet;
@@ -76,17 +76,7 @@ fn judge(check: &str, name: &str, seen: &Seen) -> Finding {
 
 fn exchange(asked: &Asked) -> Result<Seen> {
     let (group, index) = (asked.groups[0], asked.interface.index);
-    let sender = socket::open_sender(&SenderOptions {
-        interface: index,
-        source: None,
-        source_port: 0,
-        v6: asked.is_v6(),
-        both: false,
-        ttl: 1,
-        loopback: true,
-        dscp: 0,
-        launch: Launch::AtOnce,
-    })?;
+    let sender = socket::open_sender(&asked.sender())?;
     let cannot = |what: &str, error| {
         Error::os(format!("cannot {what} {group} through {}", asked.interface.name), error)
     };
