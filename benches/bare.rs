@@ -6,10 +6,27 @@ pub(crate) mod packet;
 pub(crate) mod uring;
 pub(crate) mod xdp;
 
+use mcast_bench::net::socket::{Launch, SenderOptions};
 use socket2::{SockAddr, Socket};
 use std::io;
 use std::mem::zeroed;
 use std::os::fd::{AsRawFd, OwnedFd};
+
+/// How all of them send: IPv4, at once, heard on this host too.
+#[allow(dead_code, reason = "not every bench sends")]
+pub(crate) fn options(interface: u32) -> SenderOptions {
+    SenderOptions {
+        interface,
+        source: None,
+        source_port: 0,
+        v6: false,
+        both: false,
+        ttl: 1,
+        loopback: true,
+        dscp: 0,
+        launch: Launch::AtOnce,
+    }
+}
 
 /// Headers, slices and payloads of one batch; the pointers between them stay valid because nothing is moved out
 /// of its box.

@@ -14,7 +14,7 @@ use mcast_bench::engine::{Departure, ENGINES, Support, TxPlan};
 use mcast_bench::model::environment::Interface;
 use mcast_bench::model::group::Membership;
 use mcast_bench::net::interface;
-use mcast_bench::net::socket::{Launch, SenderOptions, open_sender};
+use mcast_bench::net::socket::{Launch, open_sender};
 use mcast_bench::units::Nanos;
 use mcast_bench::wire::probe::{Encoder, Kind};
 
@@ -39,18 +39,7 @@ fn send(criterion: &mut Criterion) {
 }
 
 fn bare_loops(group: &mut Group<'_>, interface: &Interface, flow: Membership, batch: usize) {
-    let socket = open_sender(&SenderOptions {
-        interface: interface.index,
-        source: None,
-        source_port: 0,
-        v6: false,
-        both: false,
-        ttl: 1,
-        loopback: true,
-        dscp: 0,
-        launch: Launch::AtOnce,
-    })
-    .expect("a socket");
+    let socket = open_sender(&bare::options(interface.index)).expect("a socket");
     let mut bare = bare::Batch::new(&socket, batch, PAYLOAD_LEN, Some(flow.destination().into()));
     group.bench_function(BenchmarkId::new("bare", batch), |bencher| {
         bencher.iter(|| bare.send().expect("the kernel takes it"));

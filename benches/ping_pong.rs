@@ -8,6 +8,7 @@ use mcast_bench::model::group::Membership;
 use mcast_bench::model::outside::Outside;
 use mcast_bench::model::ping::{AnsweredBy, Asking, PingSpec};
 use mcast_bench::model::report::TimestampKind;
+use mcast_bench::model::roundtrip::Manner;
 use mcast_bench::model::spec::StopWhen;
 use mcast_bench::net::interface;
 use mcast_bench::pingpong::{echo, ping};
@@ -136,20 +137,18 @@ fn our_round(count: u64, first: usize, last: usize) -> Round {
     let group = Membership { source: None, group: GROUP.into(), port: PORT + 1 };
     let interface = interface::loopback().expect("loopback is there").index;
     let stop = StopWhen { time_ns: None, count: None, with_senders: false };
-    let answering = EchoSpec {
-        group,
-        interface,
-        reply: ReplyTo::Group,
-        stop,
+    let manner = |cpu| Manner {
         ttl: 1,
         loopback: true,
         dscp: 0,
         spin: true,
-        cpu: Some(first),
+        cpu: Some(cpu),
         timestamps: TimestampKind::Application,
         receive_buffer: 1 << 20,
         interval_ns: Nanos(0),
     };
+    let answering =
+        EchoSpec { group, interface, reply: ReplyTo::Group, stop, manner: manner(first) };
     let asking = PingSpec {
         group,
         interface,
@@ -158,14 +157,7 @@ fn our_round(count: u64, first: usize, last: usize) -> Round {
         payload_len: LEN as u16,
         timeout_ns: Nanos::SECOND,
         reply_port: 0,
-        ttl: 1,
-        loopback: true,
-        dscp: 0,
-        spin: true,
-        cpu: Some(last),
-        timestamps: TimestampKind::Application,
-        receive_buffer: 1 << 20,
-        interval_ns: Nanos(0),
+        manner: manner(last),
     };
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {

@@ -85,7 +85,7 @@ fn files_are_short_and_say_what_they_are() {
 #[test]
 fn lists_are_complete() {
     let engines: Vec<_> = ENGINES.iter().map(|engine| engine.name()).collect();
-    check_list("engine", &engines, &["mod", "control", "directory", "listener"]);
+    check_list("engine", &engines, &["mod", "arena", "control", "directory", "listener"]);
     let formats: Vec<_> = FORMATS.iter().map(|format| format.name()).collect();
     check_list(
         "report",

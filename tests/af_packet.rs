@@ -10,13 +10,12 @@ use mcast_bench::engine::{
 };
 use mcast_bench::error::Error;
 use mcast_bench::model::group::{GroupSpec, Membership, expand_all};
-use mcast_bench::model::spec::Bind;
 use mcast_bench::net::interface;
-use mcast_bench::net::socket::Launch;
-use mcast_bench::net::timestamp::{Stamps, Timestamps};
+use mcast_bench::net::timestamp::Timestamps;
 use mcast_bench::sys::clock;
 use mcast_bench::units::Nanos;
 
+use crate::engines::{self, device};
 use crate::lab::{self, Child, DEVICE, Host, Lab, with_privileges};
 
 const BATCH: usize = 64;
@@ -31,33 +30,11 @@ fn named(name: &str) -> &'static dyn Engine {
 }
 
 fn tx_plan(flows: &[Membership], interface: u32) -> TxPlan {
-    TxPlan {
-        flows: flows.to_vec(),
-        interface,
-        source_port: 0,
-        ttl: 1,
-        loopback: true,
-        dscp: 0,
-        payload_len: 1000,
-        batch: BATCH,
-        launch: Launch::AtOnce,
-    }
+    TxPlan { payload_len: 1000, batch: BATCH, ..engines::tx_plan(flows, interface) }
 }
 
 fn rx_plan(flows: &[Membership], interface: u32) -> RxPlan {
-    RxPlan {
-        flows: flows.to_vec(),
-        interface,
-        bind: Bind::Group,
-        receive_buffer: 4 << 20,
-        batch: BATCH,
-        stamps: Stamps::Kernel,
-        busy_poll_us: None,
-    }
-}
-
-fn device() -> u32 {
-    interface::resolve(DEVICE).expect("a host of the lab has a device").index
+    RxPlan { batch: BATCH, ..engines::rx_plan(flows, interface) }
 }
 
 fn sender(lab: &Lab, engine: &str, flows: &[Membership]) -> Box<dyn TxEngine> {

@@ -38,7 +38,8 @@ struct Bed<'a> {
     groups: Vec<Membership>,
 }
 
-fn tx_plan(flows: &[Membership], interface: u32) -> TxPlan {
+/// To send the longest datagrams there are.
+pub(crate) fn tx_plan(flows: &[Membership], interface: u32) -> TxPlan {
     TxPlan {
         flows: flows.to_vec(),
         interface,
@@ -52,7 +53,7 @@ fn tx_plan(flows: &[Membership], interface: u32) -> TxPlan {
     }
 }
 
-fn rx_plan(flows: &[Membership], interface: u32) -> RxPlan {
+pub(crate) fn rx_plan(flows: &[Membership], interface: u32) -> RxPlan {
     RxPlan {
         flows: flows.to_vec(),
         interface,
@@ -65,7 +66,7 @@ fn rx_plan(flows: &[Membership], interface: u32) -> RxPlan {
 }
 
 /// Index of the network device, asked on its host.
-fn device() -> u32 {
+pub(crate) fn device() -> u32 {
     interface::resolve(DEVICE).expect("a host of the lab has a device").index
 }
 

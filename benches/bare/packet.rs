@@ -5,7 +5,6 @@ use mcast_bench::error::Error;
 use mcast_bench::model::environment::Interface;
 use mcast_bench::model::group::Membership;
 use mcast_bench::net::ethernet::Ethernet;
-use mcast_bench::net::socket::{Launch, SenderOptions};
 use mcast_bench::sys::packet::{self, VIRTIO_HEADER_LEN};
 use mcast_bench::sys::packet_ring::{FRAME_AT, TxRing, checksum_request};
 use mcast_bench::wire::frame::{UDP_CHECKSUM_AT, UDP_LEN, UdpChecksum};
@@ -33,18 +32,8 @@ impl Ring {
     ) -> Result<Self, String> {
         let reason = |error: Error| error.reason();
         let device = Ethernet::of(interface.index, "bare").map_err(reason)?;
-        let options = SenderOptions {
-            interface: interface.index,
-            source: None,
-            source_port: 0,
-            v6: false,
-            both: false,
-            ttl: 1,
-            loopback: true,
-            dscp: 0,
-            launch: Launch::AtOnce,
-        };
-        let (port, templates) = device.templates(&[flow], &options).map_err(reason)?;
+        let (port, templates) =
+            device.templates(&[flow], &super::options(interface.index)).map_err(reason)?;
         let told = |error: io::Error| error.to_string();
         let socket = packet::open().map_err(told)?;
         packet::set_virtio_headers(&socket).map_err(told)?;

@@ -4,7 +4,6 @@ use mcast_bench::error::Error;
 use mcast_bench::model::environment::Interface;
 use mcast_bench::model::group::Membership;
 use mcast_bench::net::ethernet::Ethernet;
-use mcast_bench::net::socket::{Launch, SenderOptions};
 use mcast_bench::sys::xsk::{Place, REQUEST_LEN, Sender, checksum_request};
 use mcast_bench::wire::frame::{UDP_CHECKSUM_AT, UdpChecksum};
 use socket2::Socket;
@@ -32,18 +31,8 @@ impl Queue {
     ) -> Result<Self, String> {
         let reason = |error: Error| error.reason();
         let device = Ethernet::of(interface.index, "bare").map_err(reason)?;
-        let options = SenderOptions {
-            interface: interface.index,
-            source: None,
-            source_port: 0,
-            v6: false,
-            both: false,
-            ttl: 1,
-            loopback: true,
-            dscp: 0,
-            launch: Launch::AtOnce,
-        };
-        let (port, templates) = device.templates(&[flow], &options).map_err(reason)?;
+        let (port, templates) =
+            device.templates(&[flow], &super::options(interface.index)).map_err(reason)?;
         let place = Place {
             interface: interface.index,
             queue: 0,

@@ -13,7 +13,7 @@ use crate::pingpong::echo;
 pub(super) fn run(args: EchoArgs) -> Result<Exit> {
     let (spec, interface) = roundtrip::of_echo(&args)?;
     let EchoArgs { output, launch, groups, .. } = &args;
-    let mut beside = Beside::open(output, launch, groups, interface, spec.interval_ns)?;
+    let mut beside = Beside::open(output, launch, groups, interface, spec.manner.interval_ns)?;
     let outcome = beside.with_lines(RoundTripLine::echo, |outside| echo(&spec, outside))?;
     let report = EchoReport {
         schema: SCHEMA.to_owned(),

@@ -8,9 +8,11 @@ pub(super) mod network;
 pub(super) mod roundtrip;
 mod watching;
 
-use super::args::{EngineArgs, RecvArgs, RunArgs, SendArgs, StopArgs};
+use super::args::{EngineArgs, ReceivingArgs, RecvArgs, RunArgs, SendArgs, SendingArgs, StopArgs};
 use super::engine::{Choice, choose};
 use super::load_args::{LoadArgs, Shape, SizeList};
+use super::network_args::{ListenArgs, SourceArgs};
+use super::output_args::StartArgs;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::model::environment::Interface;
@@ -50,47 +52,22 @@ pub(super) fn of_run(args: &RunArgs) -> Result<Meant> {
     check_limits(&args.output.limits, Role::Run)?;
     let stop = stop(&args.stop, time_of(&args.load))?;
     let offer = Offer::of(&args.offer(stop, RUN_RATE))?;
-    let Choice { engine, reason } = choose(&args.engine.engine, Role::Run, &offer.loads())?;
+    let choice = choose(&args.engine.engine, Role::Run, &offer.loads())?;
+    let engine = choice.engine;
     let Offer { flows, groups, load, threads } = offer;
     check_families(&groups, engine)?;
     let interface = interface(&args.groups, engine)?;
+    let spec = empty(Role::Run, &interface, choice, &args.engine, args.output.interval)?;
+    let spec = receiving(spec, &args.receiving, &args.listening)?;
     let spec = TrialSpec {
-        role: Role::Run,
-        interface: interface.index,
-        further_interfaces: Vec::new(),
-        bind: Some(args.listening.bind),
-        source_port: args.source.source_port,
         load: Some(load),
         flows,
         stop,
-        ttl: args.sending.ttl,
-        loopback: args.sending.loopback,
-        dscp: args.sending.dscp,
         sender_threads: threads,
         receiver_threads: threads.min(groups.len()),
         groups,
-        cpus: cpus(&args.engine)?,
-        engine: engine.name().to_owned(),
-        engine_reason: reason,
-        batch: batch(&args.engine, engine),
-        receive_buffer: receive_buffer(args.receiving.rcvbuf.0)?,
         timestamps: own_timestamps(args.receiving.timestamps)?,
-        interval_ns: interval(args.output.interval)?,
-        loss_threshold_ns: bounded("--loss-threshold", args.receiving.loss_threshold, Nanos(0))?,
-        idle_timeout_ns: bounded(
-            "--idle-timeout",
-            args.receiving.idle_timeout,
-            Nanos::MILLISECOND,
-        )?,
-        loss_distance: args.receiving.loss_distance,
-        reorder_density: args.receiving.reorder_density,
-        media_rate_bps: media_rate(args.receiving.media_rate)?,
-        variation: args.receiving.variation,
-        spin: args.receiving.spin,
-        busy_poll_us: busy_poll(args.receiving.busy_poll)?,
-        realtime: args.engine.realtime,
-        lock_memory: args.engine.lock_memory,
-        start_at_ns: start_at(args.start.start_at)?,
+        ..sending(spec, &args.sending, &args.source, &args.start)?
     };
     if !spec.loopback && engine.has_network() {
         return Err(Error::usage("`run` cannot hear itself with --loop off")
@@ -105,43 +82,18 @@ pub(super) fn of_send(args: &SendArgs) -> Result<Meant> {
     check_limits(&args.output.limits, Role::Send)?;
     let stop = stop(&args.stop, time_of(&args.load))?;
     let offer = Offer::of(&args.offer(stop, SEND_RATE))?;
-    let Choice { engine, reason } = choose(&args.engine.engine, Role::Send, &offer.loads())?;
+    let choice = choose(&args.engine.engine, Role::Send, &offer.loads())?;
     let Offer { flows, groups, load, threads } = offer;
-    check_families(&groups, engine)?;
-    let interface = interface(&args.groups, engine)?;
+    check_families(&groups, choice.engine)?;
+    let interface = interface(&args.groups, choice.engine)?;
+    let spec = empty(Role::Send, &interface, choice, &args.engine, args.output.interval)?;
     let spec = TrialSpec {
-        role: Role::Send,
         groups,
-        interface: interface.index,
-        further_interfaces: Vec::new(),
-        bind: None,
-        source_port: args.source.source_port,
         load: Some(load),
         flows,
         stop,
-        ttl: args.sending.ttl,
-        loopback: args.sending.loopback,
-        dscp: args.sending.dscp,
         sender_threads: threads,
-        receiver_threads: 0,
-        cpus: cpus(&args.engine)?,
-        engine: engine.name().to_owned(),
-        engine_reason: reason,
-        batch: batch(&args.engine, engine),
-        receive_buffer: 0,
-        timestamps: Timestamps::Kernel,
-        interval_ns: interval(args.output.interval)?,
-        loss_threshold_ns: Nanos(0),
-        idle_timeout_ns: Nanos(0),
-        loss_distance: 0,
-        reorder_density: None,
-        media_rate_bps: None,
-        variation: false,
-        spin: false,
-        busy_poll_us: None,
-        realtime: args.engine.realtime,
-        lock_memory: args.engine.lock_memory,
-        start_at_ns: start_at(args.start.start_at)?,
+        ..sending(spec, &args.sending, &args.source, &args.start)?
     };
     Ok((spec, interface))
 }
@@ -159,52 +111,101 @@ pub(super) fn of_recv(args: &RecvArgs) -> Result<Meant> {
             .hint("the kernel gives every socket every datagram of its groups, so each thread needs groups of its own"));
     }
     check_limits(&args.output.limits, Role::Recv)?;
-    let Choice { engine, reason } = choose(&args.engine.engine, Role::Recv, &[])?;
-    check_families(&groups, engine)?;
+    let choice = choose(&args.engine.engine, Role::Recv, &[])?;
+    check_families(&groups, choice.engine)?;
     let (interface, further_interfaces) = interfaces(&args.groups)?;
     if args.many.receivers > 1 && !further_interfaces.is_empty() {
         return Err(Error::usage("--receivers on several interfaces")
             .hint("start one `recv --receivers` for each interface"));
     }
+    let spec = empty(Role::Recv, &interface, choice, &args.engine, args.output.interval)?;
     let spec = TrialSpec {
-        role: Role::Recv,
         groups,
-        interface: interface.index,
         timestamps: timestamps(args.receiving.timestamps, &further_interfaces)?,
         receiver_threads: threads * (1 + further_interfaces.len()),
         further_interfaces,
-        bind: Some(args.listening.bind),
+        stop: StopWhen { with_senders: args.stop.time.is_none(), ..stop(&args.stop, None)? },
+        ..receiving(spec, &args.receiving, &args.listening)?
+    };
+    Ok((spec, interface))
+}
+
+/// A trial on an engine, in which nobody sends or receives.
+fn empty(
+    role: Role,
+    interface: &Interface,
+    choice: Choice,
+    args: &EngineArgs,
+    interval_len: Nanos,
+) -> Result<TrialSpec> {
+    Ok(TrialSpec {
+        role,
+        groups: Vec::new(),
+        interface: interface.index,
+        further_interfaces: Vec::new(),
+        bind: None,
         source_port: None,
         load: None,
         flows: Vec::new(),
-        stop: StopWhen { with_senders: args.stop.time.is_none(), ..stop(&args.stop, None)? },
+        stop: StopWhen { time_ns: None, count: None, with_senders: false },
         ttl: 0,
         loopback: true,
         dscp: 0,
         sender_threads: 0,
-        cpus: cpus(&args.engine)?,
-        engine: engine.name().to_owned(),
-        engine_reason: reason,
-        batch: batch(&args.engine, engine),
-        receive_buffer: receive_buffer(args.receiving.rcvbuf.0)?,
-        interval_ns: interval(args.output.interval)?,
-        loss_threshold_ns: bounded("--loss-threshold", args.receiving.loss_threshold, Nanos(0))?,
-        idle_timeout_ns: bounded(
-            "--idle-timeout",
-            args.receiving.idle_timeout,
-            Nanos::MILLISECOND,
-        )?,
-        loss_distance: args.receiving.loss_distance,
-        reorder_density: args.receiving.reorder_density,
-        media_rate_bps: media_rate(args.receiving.media_rate)?,
-        variation: args.receiving.variation,
-        spin: args.receiving.spin,
-        busy_poll_us: busy_poll(args.receiving.busy_poll)?,
-        realtime: args.engine.realtime,
-        lock_memory: args.engine.lock_memory,
+        receiver_threads: 0,
+        cpus: cpus(args)?,
+        engine: choice.engine.name().to_owned(),
+        engine_reason: choice.reason,
+        batch: batch(args, choice.engine),
+        receive_buffer: 0,
+        timestamps: Timestamps::Kernel,
+        interval_ns: interval(interval_len)?,
+        loss_threshold_ns: Nanos(0),
+        idle_timeout_ns: Nanos(0),
+        loss_distance: 0,
+        reorder_density: None,
+        media_rate_bps: None,
+        variation: false,
+        spin: false,
+        busy_poll_us: None,
+        realtime: args.realtime,
+        lock_memory: args.lock_memory,
         start_at_ns: None,
-    };
-    Ok((spec, interface))
+    })
+}
+
+/// The same with how datagrams leave.
+fn sending(
+    spec: TrialSpec,
+    args: &SendingArgs,
+    source: &SourceArgs,
+    start: &StartArgs,
+) -> Result<TrialSpec> {
+    Ok(TrialSpec {
+        source_port: source.source_port,
+        ttl: args.ttl,
+        loopback: args.loopback,
+        dscp: args.dscp,
+        start_at_ns: start_at(start.start_at)?,
+        ..spec
+    })
+}
+
+/// The same with how they are received, and what is found out about them; whose timestamps those are is not said yet.
+fn receiving(spec: TrialSpec, args: &ReceivingArgs, listening: &ListenArgs) -> Result<TrialSpec> {
+    Ok(TrialSpec {
+        bind: Some(listening.bind),
+        receive_buffer: receive_buffer(args.rcvbuf.0)?,
+        loss_threshold_ns: bounded("--loss-threshold", args.loss_threshold, Nanos(0))?,
+        idle_timeout_ns: bounded("--idle-timeout", args.idle_timeout, Nanos::MILLISECOND)?,
+        loss_distance: args.loss_distance,
+        reorder_density: args.reorder_density,
+        media_rate_bps: media_rate(args.media_rate)?,
+        variation: args.variation,
+        spin: args.spin,
+        busy_poll_us: busy_poll(args.busy_poll)?,
+        ..spec
+    })
 }
 
 /// Whether this side of a trial measures what the limit looks at.

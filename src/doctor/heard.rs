@@ -8,7 +8,8 @@ use crate::model::group::{MAX_GROUPS, Membership};
 use crate::net::counters::{Counters, Scope, Side};
 use crate::net::membership;
 use crate::sys::clock;
-use crate::sys::packet::{self, FilterStep, LEAVE, step};
+use crate::sys::filter::{self, LEAVE, Step, and, if_equal, keep, load_byte, load_known};
+use crate::sys::packet;
 use crate::units::Nanos;
 use crate::wire::frame::{IPV4_TYPE, IPV6_TYPE};
 use crate::wire::packet::{Datagram, Packet};
@@ -25,8 +26,6 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_millis(20);
 /// Bytes of each packet: the longest headers, and ours.
 const KEPT: u32 = 192;
-/// `ETH_P_ALL`: as things come in, before anything of this host takes them away.
-const ALL_PROTOCOLS: u16 = 0x0003;
 /// Twice the groups that there can be; more that differ are a scan, not a load.
 const MOST_FLOWS: usize = 2 * MAX_GROUPS as usize;
 /// Bytes; a few milliseconds of a fast sender. As much of it as the kernel gives is enough.
@@ -159,8 +158,8 @@ fn listen(asked: &Asked, listening: &Listening) -> Option<Heard> {
 fn watch(asked: &Asked, has_ended: impl Fn() -> bool) -> io::Result<Wire> {
     let ethertype = if asked.is_v6() { IPV6_TYPE } else { IPV4_TYPE };
     let socket = packet::open_without_link()?;
-    packet::attach_filter(socket.as_fd(), &incoming_multicast(ethertype))?;
-    packet::bind(&socket, 0, ALL_PROTOCOLS)?;
+    filter::attach(socket.as_fd(), &incoming_multicast(ethertype))?;
+    packet::bind(&socket, 0, packet::ALL_PROTOCOLS)?;
     socket.set_read_timeout(Some(LOOK))?;
     socket.set_recv_buffer_size(ROOM)?;
     let mut wire = Wire::default();
@@ -193,23 +192,19 @@ impl Wire {
 }
 
 /// Keeps the beginning of packets to groups that come in. Offsets are those from the IP header.
-fn incoming_multicast(ethertype: u16) -> [FilterStep; 9] {
-    const LOAD: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_ABS;
-    const LOAD_16: u32 = libc::BPF_LD | libc::BPF_H | libc::BPF_ABS;
-    const IF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
-    let ancillary = |of: libc::c_int| (libc::SKF_AD_OFF + of) as u32;
+fn incoming_multicast(ethertype: u16) -> [Step; 9] {
     // Of 224.0.0.0/4 and of ff00::/8.
     let (destination, mask, prefix) =
         if ethertype == IPV6_TYPE { (24, 0xff, 0xff) } else { (16, 0xf0, 0xe0) };
     [
-        step(LOAD, 0, 0, ancillary(libc::SKF_AD_PKTTYPE)),
-        step(IF_EQUAL, 6, 0, libc::PACKET_OUTGOING.into()),
-        step(LOAD_16, 0, 0, ancillary(libc::SKF_AD_PROTOCOL)),
-        step(IF_EQUAL, 0, 4, ethertype.into()),
-        step(LOAD, 0, 0, destination),
-        step(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, mask),
-        step(IF_EQUAL, 0, 1, prefix),
-        step(libc::BPF_RET | libc::BPF_K, 0, 0, KEPT),
+        load_known(libc::SKF_AD_PKTTYPE),
+        if_equal(libc::PACKET_OUTGOING.into(), 6, 0),
+        load_known(libc::SKF_AD_PROTOCOL),
+        if_equal(ethertype.into(), 0, 4),
+        load_byte(destination),
+        and(mask),
+        if_equal(prefix, 0, 1),
+        keep(KEPT),
         LEAVE,
     ]
 }

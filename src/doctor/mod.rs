@@ -27,6 +27,7 @@ use crate::model::environment::Interface;
 use crate::model::group::Membership;
 use crate::model::spec::{Pace, Role, TrialSpec};
 use crate::net::interface as interfaces;
+use crate::net::socket::{Launch, SenderOptions};
 use crate::sys::netdev::interface_name;
 use crate::units::rate::DatagramRate;
 use std::fs;
@@ -160,6 +161,21 @@ impl Asked {
     fn forwards_multicast(&self) -> bool {
         let family = if self.is_v6() { "ipv6" } else { "ipv4" };
         sysctl(&format!("net/{family}/conf/{}/mc_forwarding", self.interface.name)) == Some(1)
+    }
+
+    /// How a few datagrams that stay on the link leave by the interface.
+    fn sender(&self) -> SenderOptions {
+        SenderOptions {
+            interface: self.interface.index,
+            source: None,
+            source_port: 0,
+            v6: self.is_v6(),
+            both: false,
+            ttl: 1,
+            loopback: true,
+            dscp: 0,
+            launch: Launch::AtOnce,
+        }
     }
 
     fn is_v6(&self) -> bool {

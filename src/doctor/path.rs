@@ -3,7 +3,7 @@
 use super::interface::own_addresses;
 use super::{Asked, sysctl};
 use crate::model::checkup::Finding;
-use crate::net::socket::{self, Launch, SenderOptions};
+use crate::net::socket;
 use crate::sys::netdev::interface_addresses;
 use std::collections::BTreeSet;
 use std::fs;
@@ -63,18 +63,7 @@ pub(super) fn source_address(check: &'static str, asked: &Asked) -> Vec<Finding>
 }
 
 fn chosen_source(asked: &Asked) -> Result<IpAddr, String> {
-    let options = SenderOptions {
-        interface: asked.interface.index,
-        source: None,
-        source_port: 0,
-        v6: asked.is_v6(),
-        both: false,
-        ttl: 1,
-        loopback: true,
-        dscp: 0,
-        launch: Launch::AtOnce,
-    };
-    socket::chosen_source(&options, &asked.groups[0]).map_err(|error| error.reason())
+    socket::chosen_source(&asked.sender(), &asked.groups[0]).map_err(|error| error.reason())
 }
 
 /// The filter of net.ipv4.conf.*.rp_filter (RFC 3704): the stricter of "all" and the interface's own holds

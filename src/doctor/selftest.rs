@@ -5,9 +5,10 @@ use crate::error::{Error, Result};
 use crate::model::checkup::Finding;
 use crate::model::group::Membership;
 use crate::net::membership;
-use crate::net::socket::{self, Launch, SenderOptions};
+use crate::net::socket;
 use crate::sys::clock;
-use crate::sys::packet::{self, KEEP, LEAVE, step};
+use crate::sys::filter::{self, KEEP, LEAVE, if_equal, load_known};
+use crate::sys::packet;
 use crate::units::Nanos;
 use socket2::Socket;
 use std::io::{self, Read};
@@ -19,8 +20,6 @@ const DATAGRAMS: usize = 10;
 const RECEIVE_BUFFER: usize = 1 << 18;
 /// Far more than a host takes to hear itself.
 const PATIENCE: Nanos = Nanos(500 * Nanos::MILLISECOND.0);
-/// `ETH_P_ALL`: a packet socket sees what leaves only if it asks for all protocols, packet(7).
-const ALL_PROTOCOLS: u16 = 0x0003;
 
 const ADVICE: &str = "EPERM comes from a firewall's output rule; EINVAL and ENETUNREACH are about addresses and routes";
 
@@ -77,17 +76,7 @@ fn judge(check: &str, name: &str, seen: &Seen) -> Finding {
 
 fn exchange(asked: &Asked) -> Result<Seen> {
     let (group, index) = (asked.groups[0], asked.interface.index);
-    let sender = socket::open_sender(&SenderOptions {
-        interface: index,
-        source: None,
-        source_port: 0,
-        v6: asked.is_v6(),
-        both: false,
-        ttl: 1,
-        loopback: true,
-        dscp: 0,
-        launch: Launch::AtOnce,
-    })?;
+    let sender = socket::open_sender(&asked.sender())?;
     let cannot = |what: &str, error| {
         Error::os(format!("cannot {what} {group} through {}", asked.interface.name), error)
     };
@@ -121,12 +110,9 @@ fn exchange(asked: &Asked) -> Result<Seen> {
 /// Sees what leaves by an interface, when the driver gets it. Copies that loop back do not count.
 fn open_tap(interface: u32) -> io::Result<Socket> {
     let tap = packet::open()?;
-    let kind = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE) as u32;
-    let outgoing = u32::from(libc::PACKET_OUTGOING);
-    let load_kind = step(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, 0, kind);
-    let if_outgoing = step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, outgoing);
-    packet::attach_filter(tap.as_fd(), &[load_kind, if_outgoing, KEEP, LEAVE])?;
-    packet::bind(&tap, interface, ALL_PROTOCOLS)?;
+    let if_outgoing = if_equal(libc::PACKET_OUTGOING.into(), 0, 1);
+    filter::attach(tap.as_fd(), &[load_known(libc::SKF_AD_PKTTYPE), if_outgoing, KEEP, LEAVE])?;
+    packet::bind(&tap, interface, packet::ALL_PROTOCOLS)?;
     Ok(tap)
 }
 

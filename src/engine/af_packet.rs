@@ -83,14 +83,7 @@ impl Engine for AfPacket {
             .hint("use `send` here and `recv` on another host, or take the engine mmsg"));
         }
         check_memory(tx, rx)?;
-        let mut halves = Halves::default();
-        for plan in rx {
-            halves.rx.push(Box::new(rx::PacketRx::open(plan)?));
-        }
-        for plan in tx {
-            halves.tx.push(Box::new(tx::PacketTx::open(plan)?));
-        }
-        Ok(halves)
+        Halves::open(tx, rx, tx::PacketTx::open, rx::PacketRx::open)
     }
 }
 

@@ -4,6 +4,7 @@
 //! leave back to back, in a train: many a second, but not evenly. A datagram that is due alone leaves alone.
 //! Plain receivers get each datagram by itself, and plain senders' datagrams are received one by one.
 
+use super::arena::Arena;
 use super::mmsg::MmsgRx;
 use super::{
     Committed, Departure, Engine, Halves, RxPlan, Support, TxCounters, TxEngine, TxPlan, TxSlots,
@@ -57,20 +58,7 @@ impl Engine for Gso {
     }
 
     fn open(&self, tx: &[TxPlan], rx: &[RxPlan]) -> Result<Halves> {
-        let mut halves = Halves::default();
-        for plan in rx {
-            halves.rx.push(Box::new(MmsgRx::open(plan, true)?));
-        }
-        if tx.is_empty() {
-            return Ok(halves);
-        }
-        let most = most_segments().map_err(|error| {
-            Error::os("cannot send with UDP_SEGMENT", error).hint("take another --engine")
-        })?;
-        for plan in tx {
-            halves.tx.push(Box::new(GsoTx::open(plan, most)?));
-        }
-        Ok(halves)
+        Halves::open(tx, rx, GsoTx::open, |plan| MmsgRx::open(plan, true))
     }
 }
 
@@ -78,11 +66,7 @@ struct GsoTx {
     socket: Socket,
     destinations: Box<[SockAddr]>,
     batch: SendBatch,
-    arena: Box<[u8]>,
-    /// Of the slots last reserved.
-    payload_len: usize,
-    /// Most datagrams a commit.
-    capacity: usize,
+    arena: Arena,
     /// Most datagrams in one super-packet, as the kernel says.
     most_segments: usize,
     /// Longest payload that fits a frame; longer ones travel as fragments, each by itself.
@@ -93,7 +77,10 @@ struct GsoTx {
 }
 
 impl GsoTx {
-    fn open(plan: &TxPlan, most_segments: usize) -> Result<Self> {
+    fn open(plan: &TxPlan) -> Result<Self> {
+        let most_segments = most_segments().map_err(|error| {
+            Error::os("cannot send with UDP_SEGMENT", error).hint("take another --engine")
+        })?;
         let v6 = plan.flows.iter().any(|flow| flow.group.is_ipv6());
         let socket = socket::open_sender(&plan.socket_options())?;
         let mtu = interface_name(plan.interface).and_then(|name| link(&name)).map_err(|error| {
@@ -105,9 +92,7 @@ impl GsoTx {
             socket,
             destinations: plan.targets(),
             batch: SendBatch::new(capacity),
-            arena: vec![0; capacity * plan.payload_len.max(1)].into(),
-            payload_len: plan.payload_len,
-            capacity,
+            arena: Arena::new(capacity, plan.payload_len),
             most_segments,
             longest_segment: mtu.mtu.saturating_sub(headers),
             messages: Vec::with_capacity(capacity),
@@ -115,9 +100,9 @@ impl GsoTx {
         })
     }
 
-    /// Most datagrams of the present length that can leave as one.
-    fn segments(&self) -> usize {
-        match self.payload_len {
+    /// Most datagrams of a length that can leave as one.
+    fn segments(&self, payload_len: usize) -> usize {
+        match payload_len {
             0 => 1,
             len if len > self.longest_segment => 1,
             len => (LONGEST / len).clamp(1, self.most_segments),
@@ -126,21 +111,20 @@ impl GsoTx {
 
     /// Sends what is left of a commit with one call. Says how many datagrams left.
     fn send(&mut self, departures: &[Departure], from: usize) -> io::Result<usize> {
-        let (stride, most) = (self.payload_len.max(1), self.segments());
+        let most = self.segments(self.arena.payload_len);
         self.messages.clear();
         let runs = departures[from..].chunk_by(|a, b| a.flow == b.flow);
         let messages = runs.flat_map(|run| run.chunks(most));
         let (arena, lens) = (&self.arena, &mut self.messages);
         let mut at = from;
         let outgoing = messages.map(|message| {
-            let start = at * stride;
+            let payload = arena.train(at, message.len());
             at += message.len();
             lens.push(message.len());
-            let len = if message.len() == 1 { self.payload_len } else { message.len() * stride };
             Outgoing {
-                payload: &arena[start..start + len],
+                payload,
                 to: &self.destinations[message[0].flow as usize],
-                segment_len: if message.len() == 1 { 0 } else { self.payload_len as u16 },
+                segment_len: if message.len() == 1 { 0 } else { arena.payload_len as u16 },
                 leave_at: None,
             }
         });
@@ -159,12 +143,9 @@ impl GsoTx {
 impl TxEngine for GsoTx {
     /// As many whole super-packets as there is room for, at least one.
     fn reserve(&mut self, want: usize, payload_len: usize) -> TxSlots<'_> {
-        self.payload_len = payload_len;
-        let stride = payload_len.max(1);
-        let segments = self.segments().min(self.capacity);
-        let whole = self.capacity - self.capacity % segments;
-        let count = want.min(whole);
-        TxSlots::new(&mut self.arena[..count * stride], stride, 0..payload_len)
+        let capacity = self.arena.capacity;
+        let whole = capacity - capacity % self.segments(payload_len).min(capacity);
+        self.arena.reserve(want.min(whole), payload_len)
     }
 
     fn commit(&mut self, departures: &[Departure]) -> Committed {

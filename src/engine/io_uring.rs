@@ -8,6 +8,7 @@
 //! with 1,316 bytes: with a member at the other end they cost 7 to 11 % more CPU, since the kernel then
 //! copies there, and each slot must wait for its notification; they cost 5 to 8 % less only where nobody listens.
 
+use super::arena::Arena;
 use super::control::Control;
 use super::listener::{self, Listener};
 use super::{
@@ -54,15 +55,7 @@ impl Engine for IoUring {
     }
 
     fn open(&self, tx: &[TxPlan], rx: &[RxPlan]) -> Result<Halves> {
-        let mut halves = Halves::default();
-        // Members first: nothing may be sent that a receiver of ours has not joined yet.
-        for plan in rx {
-            halves.rx.push(Box::new(UringRx::open(plan)?));
-        }
-        for plan in tx {
-            halves.tx.push(Box::new(UringTx::open(plan)?));
-        }
-        Ok(halves)
+        Halves::open(tx, rx, UringTx::open, UringRx::open)
     }
 }
 
@@ -98,10 +91,7 @@ fn ring<T>(what: &str, batch: usize, result: io::Result<T>) -> Result<T> {
 struct UringTx {
     ring: SendRing,
     destinations: Box<[SockAddr]>,
-    arena: Box<[u8]>,
-    /// Of the slots last reserved.
-    payload_len: usize,
-    capacity: usize,
+    arena: Arena,
     counters: TxCounters,
 }
 
@@ -112,9 +102,7 @@ impl UringTx {
         Ok(Self {
             ring: ring("commits", capacity, SendRing::new(socket.as_fd(), capacity))?,
             destinations: plan.targets(),
-            arena: vec![0; capacity * plan.payload_len.max(1)].into(),
-            payload_len: plan.payload_len,
-            capacity,
+            arena: Arena::new(capacity, plan.payload_len),
             counters: TxCounters::default(),
         })
     }
@@ -122,18 +110,13 @@ impl UringTx {
 
 impl TxEngine for UringTx {
     fn reserve(&mut self, want: usize, payload_len: usize) -> TxSlots<'_> {
-        self.payload_len = payload_len;
-        let stride = payload_len.max(1);
-        let count = want.min(self.capacity);
-        TxSlots::new(&mut self.arena[..count * stride], stride, 0..payload_len)
+        self.arena.reserve(want, payload_len)
     }
 
     fn commit(&mut self, departures: &[Departure]) -> Committed {
-        let stride = self.payload_len.max(1);
-        let payloads = self.arena.chunks_exact(stride).map(|slot| &slot[..self.payload_len]);
         let destination = |departure: &Departure| &self.destinations[departure.flow as usize];
         let destinations = departures.iter().map(destination);
-        let Sent { sent, refused } = self.ring.send(payloads.zip(destinations));
+        let Sent { sent, refused } = self.ring.send(self.arena.payloads(0).zip(destinations));
         self.counters.calls += u64::from(sent > 0);
         Committed { taken: sent, refused }
     }

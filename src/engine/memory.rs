@@ -1,5 +1,6 @@
 //! No network: what is sent is received, through memory of this process. Shows what this program itself costs.
 
+use super::arena::Arena;
 use super::{
     Committed, Departure, Engine, FlowIndex, Halves, RxBatch, RxCounters, RxEngine, RxMeta, RxPlan,
     TxCounters, TxEngine, TxPlan, TxSlots,
@@ -67,9 +68,7 @@ impl Engine for Memory {
             halves.tx.push(Box::new(MemoryTx {
                 source: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), number),
                 routes: routes.collect(),
-                arena: vec![0; plan.batch * plan.payload_len.max(1)].into(),
-                payload_len: plan.payload_len,
-                capacity: plan.batch,
+                arena: Arena::new(plan.batch, plan.payload_len),
                 spares: spares.clone(),
                 calls: 0,
             }));
@@ -90,9 +89,7 @@ impl Engine for Memory {
 struct MemoryTx {
     source: SocketAddr,
     routes: Vec<Route>,
-    arena: Box<[u8]>,
-    payload_len: usize,
-    capacity: usize,
+    arena: Arena,
     /// Parcels that were read and can be filled again.
     spares: Receiver<Parcel>,
     calls: u64,
@@ -100,22 +97,19 @@ struct MemoryTx {
 
 impl MemoryTx {
     fn spare(&self) -> Parcel {
-        let fits = |parcel: &Parcel| parcel.arena.len() == self.arena.len();
+        let fits = |parcel: &Parcel| parcel.arena.len() == self.arena.bytes.len();
         self.spares.try_recv().ok().filter(fits).unwrap_or_else(|| Parcel {
-            arena: vec![0; self.arena.len()].into(),
+            arena: vec![0; self.arena.bytes.len()].into(),
             payload_len: 0,
             source: self.source,
-            flows: Vec::with_capacity(self.capacity),
+            flows: Vec::with_capacity(self.arena.capacity),
         })
     }
 }
 
 impl TxEngine for MemoryTx {
     fn reserve(&mut self, want: usize, payload_len: usize) -> TxSlots<'_> {
-        self.payload_len = payload_len;
-        let stride = payload_len.max(1);
-        let count = want.min(self.capacity);
-        TxSlots::new(&mut self.arena[..count * stride], stride, 0..payload_len)
+        self.arena.reserve(want, payload_len)
     }
 
     fn commit(&mut self, departures: &[Departure]) -> Committed {
@@ -130,16 +124,16 @@ impl TxEngine for MemoryTx {
         while let Some(route) = routes.next() {
             let mut parcel = self.spare();
             let route = &self.routes[route];
-            parcel.payload_len = self.payload_len;
+            parcel.payload_len = self.arena.payload_len;
             parcel.source = self.source;
             parcel.flows.clear();
             parcel.flows.extend(departures.iter().map(|to| route.flows[to.flow as usize]));
             if routes.peek().is_none() {
                 // The last receiver gets the slots themselves, in exchange for others.
-                std::mem::swap(&mut parcel.arena, &mut self.arena);
+                std::mem::swap(&mut parcel.arena, &mut self.arena.bytes);
             } else {
-                let used = departures.len() * self.payload_len;
-                parcel.arena[..used].copy_from_slice(&self.arena[..used]);
+                let used = self.arena.train(0, departures.len());
+                parcel.arena[..used.len()].copy_from_slice(used);
             }
             // Another sender may have filled the queue since; then these are lost, as on a network.
             drop(route.to.try_send(parcel));

@@ -1,5 +1,6 @@
 //! Plain UDP sockets, many datagrams a system call: `sendmmsg(2)`, `recvmmsg(2)`. The default.
 
+use super::arena::Arena;
 use super::control::Control;
 use super::listener::{self, Listener};
 use super::{
@@ -44,15 +45,7 @@ impl Engine for Mmsg {
     }
 
     fn open(&self, tx: &[TxPlan], rx: &[RxPlan]) -> Result<Halves> {
-        let mut halves = Halves::default();
-        // Members first: nothing may be sent that a receiver of ours has not joined yet.
-        for plan in rx {
-            halves.rx.push(Box::new(MmsgRx::open(plan, false)?));
-        }
-        for plan in tx {
-            halves.tx.push(Box::new(MmsgTx::open(plan)?));
-        }
-        Ok(halves)
+        Halves::open(tx, rx, MmsgTx::open, |plan| MmsgRx::open(plan, false))
     }
 }
 
@@ -60,10 +53,7 @@ struct MmsgTx {
     socket: Socket,
     destinations: Box<[SockAddr]>,
     batch: SendBatch,
-    arena: Box<[u8]>,
-    /// Of the slots last reserved.
-    payload_len: usize,
-    capacity: usize,
+    arena: Arena,
     /// If the queueing discipline lets datagrams go: from the monotonic clock to the one that it goes by.
     launch_offset: Option<u64>,
     counters: TxCounters,
@@ -71,15 +61,13 @@ struct MmsgTx {
 
 impl MmsgTx {
     fn open(plan: &TxPlan) -> Result<Self> {
-        let capacity = plan.batch.clamp(1, MAX_BATCH);
         let socket = socket::open_sender(&plan.socket_options())?;
+        let capacity = plan.batch.clamp(1, MAX_BATCH);
         Ok(Self {
             socket,
             destinations: plan.targets(),
             batch: SendBatch::new(capacity),
-            arena: vec![0; capacity * plan.payload_len.max(1)].into(),
-            payload_len: plan.payload_len,
-            capacity,
+            arena: Arena::new(capacity, plan.payload_len),
             launch_offset: match plan.launch {
                 Launch::Txtime { by_tai: true } => Some(clock::monotonic_to_tai()),
                 Launch::Txtime { by_tai: false } => Some(0),
@@ -92,23 +80,20 @@ impl MmsgTx {
 
 impl TxEngine for MmsgTx {
     fn reserve(&mut self, want: usize, payload_len: usize) -> TxSlots<'_> {
-        self.payload_len = payload_len;
-        let stride = payload_len.max(1);
-        let count = want.min(self.capacity);
-        TxSlots::new(&mut self.arena[..count * stride], stride, 0..payload_len)
+        self.arena.reserve(want, payload_len)
     }
 
     fn commit(&mut self, departures: &[Departure]) -> Committed {
         let mut taken = 0;
         while taken < departures.len() {
-            let stride = self.payload_len.max(1);
-            let slots = self.arena[taken * stride..].chunks_exact(stride);
-            let messages = slots.zip(&departures[taken..]).map(|(slot, departure)| Outgoing {
-                payload: &slot[..self.payload_len],
-                to: &self.destinations[departure.flow as usize],
-                segment_len: 0,
-                leave_at: self.launch_offset.map(|offset| departure.due.0.wrapping_add(offset)),
-            });
+            let payloads = self.arena.payloads(taken);
+            let messages =
+                payloads.zip(&departures[taken..]).map(|(payload, departure)| Outgoing {
+                    payload,
+                    to: &self.destinations[departure.flow as usize],
+                    segment_len: 0,
+                    leave_at: self.launch_offset.map(|offset| departure.due.0.wrapping_add(offset)),
+                });
             match self.batch.send(self.socket.as_fd(), messages) {
                 Ok(sent) => {
                     self.counters.calls += 1;

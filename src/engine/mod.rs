@@ -6,6 +6,7 @@
 
 pub mod af_packet;
 pub mod af_xdp;
+mod arena;
 pub(crate) mod control;
 mod directory;
 pub mod gso;
@@ -115,6 +116,25 @@ pub struct Halves {
     pub rx: Vec<Box<dyn RxEngine>>,
     /// What it would rather have had and did not get.
     pub degraded: Vec<Happening>,
+}
+
+impl Halves {
+    /// Opens an end for each plan, receivers first: nothing may be sent that a receiver of ours has not joined yet.
+    fn open<T: TxEngine + 'static, R: RxEngine + 'static>(
+        tx: &[TxPlan],
+        rx: &[RxPlan],
+        open_tx: impl Fn(&TxPlan) -> Result<T>,
+        open_rx: impl Fn(&RxPlan) -> Result<R>,
+    ) -> Result<Self> {
+        let mut halves = Self::default();
+        for plan in rx {
+            halves.rx.push(Box::new(open_rx(plan)?));
+        }
+        for plan in tx {
+            halves.tx.push(Box::new(open_tx(plan)?));
+        }
+        Ok(halves)
+    }
 }
 
 /// What one sender needs.

@@ -32,9 +32,6 @@ use watch::Watch;
 const LOOK: Nanos = Nanos(1_000_000);
 const LOOK_WHEN_BUSY: Nanos = Nanos(100_000);
 
-/// Wall clock and monotonic clock run at one pace; a difference of so many nanoseconds is a step.
-const STEP: u64 = 20_000;
-
 /// Joins and leaves, and returns what came of it.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! The outcome of a run.
 
-use super::{Run, STEP};
+use super::Run;
 use crate::error::Error;
 use crate::model::event::Happening;
 use crate::model::join::{JoinCounts, JoinInvalid, JoinOutcome, Order};
@@ -10,8 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 /// What came of it, and what ended it early.
 pub(super) fn of(mut run: Run<'_, '_>, failure: Option<Error>) -> JoinOutcome {
     let duration_ns = clock::monotonic() - run.started;
-    let by_ns = run.clocks.stepped_since();
-    if by_ns.unsigned_abs() > STEP {
+    if let Some(by_ns) = run.clocks.step() {
         run.note(Happening::ClockStepped { by_ns });
     }
     let is_watched = run.watch.is_some();

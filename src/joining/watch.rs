@@ -2,19 +2,20 @@
 
 use crate::engine::control::Control;
 use crate::error::{Error, Result};
-use crate::model::group::{self, Membership};
+use crate::model::group::{self, Membership, last_word};
+use crate::sys::filter::{
+    self, LEAVE, Step, if_any_bit, if_equal, keep, leave_unless_in, load_byte, load_half,
+    load_half_behind_ipv4, load_known, load_word,
+};
 use crate::sys::mmsg::ReceiveBatch;
-use crate::sys::packet::{self, FilterStep, LEAVE, keep, step};
+use crate::sys::packet;
 use crate::sys::sockopt;
 use crate::units::Nanos;
 use crate::wire::frame::{ETHERNET_LEN, IPV4_TYPE, IPV6_TYPE};
 use crate::wire::sighting::{self, DATAGRAM_LEN, Sighting};
-use libc::{BPF_ABS, BPF_B, BPF_H, BPF_IND, BPF_LD, BPF_LDX, BPF_MSH, BPF_W};
-use libc::{BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP, BPF_JSET, BPF_K};
 use socket2::Socket;
 use std::collections::HashSet;
 use std::io;
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -24,8 +25,6 @@ const BATCH: usize = 64;
 const TURN: usize = 16;
 /// A report fills at most an Ethernet frame; those of larger MTU are cut, and their first records are read.
 const REPORT_LEN: usize = 2048;
-/// Binds to all protocols, which alone shows frames that leave, packet(7).
-const EVERY_PROTOCOL: u16 = libc::ETH_P_ALL as u16;
 
 /// Watches an interface.
 pub(super) struct Watch {
@@ -53,12 +52,12 @@ impl Watch {
         if sockopt::set_receive_buffer_force(socket.as_fd(), buffer).is_err() {
             socket.set_recv_buffer_size(buffer).map_err(failed)?;
         }
-        packet::attach_filter(socket.as_fd(), &program(groups)).map_err(failed)?;
+        filter::attach(socket.as_fd(), &program(groups)).map_err(failed)?;
         let macs: HashSet<_> = groups.iter().map(|one| group::mac(one.group)).collect();
         macs.into_iter()
             .try_for_each(|mac| packet::let_in(&socket, interface, mac))
             .map_err(failed)?;
-        packet::bind(&socket, interface, EVERY_PROTOCOL).map_err(failed)?;
+        packet::bind(&socket, interface, packet::ALL_PROTOCOLS).map_err(failed)?;
         let arena = vec![0; BATCH * REPORT_LEN];
         Ok(Self { socket, batch: ReceiveBatch::new(BATCH), arena, drops: 0 })
     }
@@ -103,14 +102,6 @@ impl Watch {
     }
 }
 
-const LOAD_BYTE: u32 = BPF_LD | BPF_B | BPF_ABS;
-const LOAD_HALF: u32 = BPF_LD | BPF_H | BPF_ABS;
-const LOAD_WORD: u32 = BPF_LD | BPF_W | BPF_ABS;
-const IF_EQUAL: u32 = BPF_JMP | BPF_JEQ | BPF_K;
-const IF_GREATER: u32 = BPF_JMP | BPF_JGT | BPF_K;
-const IF_AT_LEAST: u32 = BPF_JMP | BPF_JGE | BPF_K;
-const IF_ANY_BIT: u32 = BPF_JMP | BPF_JSET | BPF_K;
-
 /// Protocol numbers (IANA): what reports are in, with IPv6 behind a header of its own, and UDP.
 const IGMP: u32 = 2;
 const HOP_BY_HOP: u32 = 0;
@@ -118,50 +109,42 @@ const UDP: u32 = 17;
 
 /// What the kernel keeps: of frames that leave those that may be reports, of others the beginning of datagrams to a port
 /// and a group from the lowest to the highest of ours. So it may keep too much, but never too little.
-fn program(groups: &[Membership]) -> Vec<FilterStep> {
+fn program(groups: &[Membership]) -> Vec<Step> {
     let v6 = groups.iter().any(|one| one.group.is_ipv6());
     let ip = ETHERNET_LEN as u32;
     let (kind, protocol_at, last_word_at) =
         if v6 { (IPV6_TYPE, ip + 6, ip + 36) } else { (IPV4_TYPE, ip + 9, ip + 16) };
-    let about = |what: i32| (libc::SKF_AD_OFF + what) as u32;
+    let outgoing = u32::from(libc::PACKET_OUTGOING);
     let mut steps = vec![
-        step(LOAD_HALF, 0, 0, 12),
-        step(IF_EQUAL, 1, 0, kind.into()),
+        load_half(12),
+        if_equal(kind.into(), 1, 0),
         LEAVE,
         // Another virtual network's, whose tag the kernel keeps apart.
-        step(LOAD_HALF, 0, 0, about(libc::SKF_AD_VLAN_TAG_PRESENT)),
-        step(IF_EQUAL, 1, 0, 0),
+        load_known(libc::SKF_AD_VLAN_TAG_PRESENT),
+        if_equal(0, 1, 0),
         LEAVE,
-        step(LOAD_BYTE, 0, 0, about(libc::SKF_AD_PKTTYPE)),
-        step(IF_EQUAL, 0, 4, libc::PACKET_OUTGOING.into()),
-        step(LOAD_BYTE, 0, 0, protocol_at),
-        step(IF_EQUAL, 0, 1, if v6 { HOP_BY_HOP } else { IGMP }),
+        load_known(libc::SKF_AD_PKTTYPE),
+        if_equal(outgoing, 0, 4),
+        load_byte(protocol_at),
+        if_equal(if v6 { HOP_BY_HOP } else { IGMP }, 0, 1),
         keep(REPORT_LEN as u32),
         LEAVE,
-        step(LOAD_BYTE, 0, 0, protocol_at),
-        step(IF_EQUAL, 1, 0, UDP),
+        load_byte(protocol_at),
+        if_equal(UDP, 1, 0),
         LEAVE,
     ];
     if v6 {
-        steps.push(step(LOAD_HALF, 0, 0, ip + 40 + 2));
+        steps.push(load_half(ip + 40 + 2));
     } else {
         // Later fragments have no ports.
-        steps.extend([step(LOAD_HALF, 0, 0, ip + 6), step(IF_ANY_BIT, 0, 1, 0x1fff), LEAVE]);
-        // Four times the low half of the first byte is the length of the header.
-        steps.push(step(BPF_LDX | BPF_B | BPF_MSH, 0, 0, ip));
-        steps.push(step(BPF_LD | BPF_H | BPF_IND, 0, 0, ip + 2));
+        steps.extend([load_half(ip + 6), if_any_bit(0x1fff, 0, 1), LEAVE]);
+        steps.extend(load_half_behind_ipv4(ip, 2));
     }
-    leave_unless_in(span(groups.iter().map(|one| one.port.into())), &mut steps);
-    steps.push(step(LOAD_WORD, 0, 0, last_word_at));
-    leave_unless_in(span(groups.iter().map(|one| last_word(one.group))), &mut steps);
+    leave_unless_in(&[span(groups.iter().map(|one| one.port.into()))], &mut steps);
+    steps.push(load_word(last_word_at));
+    leave_unless_in(&[span(groups.iter().map(|one| last_word(one.group)))], &mut steps);
     steps.push(keep(DATAGRAM_LEN as u32));
     steps
-}
-
-fn leave_unless_in(span: RangeInclusive<u32>, steps: &mut Vec<FilterStep>) {
-    steps.push(step(IF_AT_LEAST, 0, 1, *span.start()));
-    steps.push(step(IF_GREATER, 0, 1, *span.end()));
-    steps.push(LEAVE);
 }
 
 /// From the lowest to the highest.
@@ -169,13 +152,6 @@ fn span(numbers: impl Iterator<Item = u32>) -> RangeInclusive<u32> {
     let (low, high) =
         numbers.fold((u32::MAX, 0), |(low, high), number| (low.min(number), high.max(number)));
     low..=high
-}
-
-fn last_word(group: IpAddr) -> u32 {
-    match group {
-        IpAddr::V4(group) => group.to_bits(),
-        IpAddr::V6(group) => group.to_bits() as u32,
-    }
 }
 
 #[cfg(test)]
@@ -207,7 +183,7 @@ mod tests {
         let mut frame = vec![0; headers_len(destination.is_ipv6()) + 20];
         Template::new(&addressing).write(&mut frame, UdpChecksum::Whole);
         let (receiver, sender) = Socket::pair(Domain::UNIX, Type::DGRAM, None).unwrap();
-        packet::attach_filter(receiver.as_fd(), &program(groups)).unwrap();
+        filter::attach(receiver.as_fd(), &program(groups)).unwrap();
         receiver.set_nonblocking(true).unwrap();
         // What a filter of such a socket leaves, its sender is refused.
         let _ = sender.send(&frame);

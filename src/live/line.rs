@@ -195,31 +195,11 @@ fn percentile(latency: &Latency, percent: u32, lost: u64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::sample;
+    use crate::model::sample::{self, Written};
     use std::io;
-    use std::sync::{Arc, Mutex};
-
-    #[derive(Clone, Default)]
-    struct Screen(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Screen {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl Screen {
-        fn text(&self) -> String {
-            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-        }
-    }
 
     fn shown(role: Role) -> String {
-        let screen = Screen::default();
+        let screen = Written::default();
         let mut line = Line::new(Box::new(screen.clone()), None);
         line.on_start(&sample::spec(role), sample::STARTED_AT);
         let mut events = sample::events().into_iter();
@@ -243,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_wide_cell_does_not_touch_its_neighbour() {
-        let screen = Screen::default();
+        let screen = Written::default();
         let mut snapshot = sample::intervals(Role::Run)[0].clone();
         let receiver = snapshot.receiver.as_mut().unwrap();
         (receiver.counts.received, receiver.lost, receiver.outstanding) = (3_151, 5_567, 11_688);
@@ -254,7 +234,7 @@ mod tests {
     #[test]
     fn a_narrow_terminal_gets_the_columns_that_fit() {
         for role in [Role::Run, Role::Send, Role::Recv] {
-            let screen = Screen::default();
+            let screen = Written::default();
             let mut line = Line::new(Box::new(screen.clone()), Some(60));
             line.on_start(&sample::spec(role), sample::STARTED_AT);
             line.on_interval(&sample::intervals(role)[0]);
@@ -266,7 +246,7 @@ mod tests {
 
     #[test]
     fn the_header_comes_back() {
-        let screen = Screen::default();
+        let screen = Written::default();
         let mut line = Line::new(Box::new(screen.clone()), None);
         line.on_start(&sample::spec(Role::Run), sample::STARTED_AT);
         for _ in 0..41 {
@@ -279,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_thousand_streams_do_not_fill_the_screen() {
-        let screen = Screen::default();
+        let screen = Written::default();
         let mut line = Line::new(Box::new(screen.clone()), None);
         (0..1_000).for_each(|_| line.on_event(&sample::events()[0]));
         assert_eq!(screen.text().lines().count() as u64, MOST_HEARD + 1);
@@ -288,7 +268,7 @@ mod tests {
 
     #[test]
     fn short_intervals_have_exact_times() {
-        let screen = Screen::default();
+        let screen = Written::default();
         let mut line = Line::new(Box::new(screen.clone()), None);
         let spec = TrialSpec { interval_ns: Nanos(25_000_000), ..sample::spec(Role::Run) };
         line.on_start(&spec, sample::STARTED_AT);
@@ -298,7 +278,7 @@ mod tests {
 
     #[test]
     fn an_interval_of_nothing_prints_dashes() {
-        let screen = Screen::default();
+        let screen = Written::default();
         let mut snapshot = sample::intervals(Role::Recv)[0].clone();
         snapshot.receiver = Some(ReceiverInterval::default());
         snapshot.length = Nanos(0);
@@ -308,7 +288,7 @@ mod tests {
 
     #[test]
     fn without_a_common_clock_delays_carry_a_plus() {
-        let screen = Screen::default();
+        let screen = Written::default();
         let mut snapshot = sample::intervals(Role::Recv)[0].clone();
         let receiver = snapshot.receiver.as_mut().unwrap();
         receiver.relative_delay = std::mem::take(&mut receiver.one_way_delay);

@@ -110,26 +110,12 @@ fn times(of: &Latency) -> [String; 3] {
 mod tests {
     use super::*;
     use crate::model::event::Happening;
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
-    #[derive(Clone, Default)]
-    struct Screen(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Screen {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::model::sample::Written;
 
     fn shown(tell: impl Fn(&mut RoundTripLine)) -> String {
-        let screen = Screen::default();
+        let screen = Written::default();
         tell(&mut RoundTripLine::new(Box::new(screen.clone()), Nanos::SECOND));
-        let text = String::from_utf8(screen.0.lock().unwrap().clone()).unwrap();
+        let text = screen.text();
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         text
     }

@@ -5,7 +5,8 @@
 use super::environment::Environment;
 use super::event::Event;
 use super::group::Membership;
-use super::report::{BufferGrant, TimestampKind};
+use super::report::BufferGrant;
+use super::roundtrip::Manner;
 use super::spec::StopWhen;
 use crate::units::Nanos;
 use serde::{Deserialize, Serialize};
@@ -24,22 +25,9 @@ pub struct EchoSpec {
     pub reply: ReplyTo,
     /// When it is over; counted are requests.
     pub stop: StopWhen,
-    /// Time to live, or hop limit.
-    pub ttl: u8,
-    /// Whether askers on this host get a copy (`IP_MULTICAST_LOOP`).
-    pub loopback: bool,
-    /// Differentiated services code point, 0 to 63.
-    pub dscp: u8,
-    /// Whether to wait in a busy loop instead of in the kernel.
-    pub spin: bool,
-    /// Core to pin to; `None` is the last but one.
-    pub cpu: Option<usize>,
-    /// Whose receive times are taken: the kernel's, or this program's own, which cost less.
-    pub timestamps: TimestampKind,
-    /// Receive buffer to ask for, bytes.
-    pub receive_buffer: usize,
-    /// Length of a reporting interval; 0 is none.
-    pub interval_ns: Nanos,
+    /// How it sends, waits and tells.
+    #[serde(flatten)]
+    pub manner: Manner,
 }
 
 /// Where to answer to.

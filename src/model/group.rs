@@ -175,6 +175,14 @@ pub fn is_source_specific_range(group: IpAddr) -> bool {
     }
 }
 
+/// The last 32 bits of a group's address, by which filters tell groups apart; of an IPv4 group that is all.
+pub fn last_word(group: IpAddr) -> u32 {
+    match group {
+        IpAddr::V4(group) => group.to_bits(),
+        IpAddr::V6(group) => group.to_bits() as u32,
+    }
+}
+
 /// Groups that are meant to be joined with a source only, and are joined without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AnySource {

@@ -8,8 +8,8 @@ use super::event::Event;
 use super::group::Membership;
 use super::limit::{Bound, Limit, LimitResult, Quantity};
 use super::metrics::ClockRelation;
-use super::report::{BufferGrant, TimestampKind};
-use super::roundtrip::RoundTrips;
+use super::report::BufferGrant;
+use super::roundtrip::{Manner, RoundTrips};
 use super::spec::StopWhen;
 use super::verdict::{self, Measured};
 use crate::stats::latency::Latency;
@@ -38,22 +38,9 @@ pub struct PingSpec {
     pub timeout_ns: Nanos,
     /// Port that replies come to; 0 is one that is free.
     pub reply_port: u16,
-    /// Time to live, or hop limit.
-    pub ttl: u8,
-    /// Whether responders on this host get a copy (`IP_MULTICAST_LOOP`).
-    pub loopback: bool,
-    /// Differentiated services code point, 0 to 63.
-    pub dscp: u8,
-    /// Whether to wait in a busy loop instead of in the kernel.
-    pub spin: bool,
-    /// Core to pin to; `None` is the last one.
-    pub cpu: Option<usize>,
-    /// Whose receive times are taken: the kernel's, or this program's own, which cost less.
-    pub timestamps: TimestampKind,
-    /// Receive buffer to ask for, bytes.
-    pub receive_buffer: usize,
-    /// Length of a reporting interval; 0 is none.
-    pub interval_ns: Nanos,
+    /// How it sends, waits and tells.
+    #[serde(flatten)]
+    pub manner: Manner,
 }
 
 /// When to ask next.

@@ -1,10 +1,32 @@
-//! How long round trips took, and where.
+//! How the ends of round trips go about them, how long those took, and where.
 
 use super::delay::{Distribution, OneWayDelay};
+use super::report::TimestampKind;
 use crate::stats::latency::{Delays, Latency};
 use crate::stats::percentile::Percentile;
 use crate::units::Nanos;
 use serde::{Deserialize, Serialize};
+
+/// How one end of round trips sends, waits and tells: whoever asks, and whoever answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manner {
+    /// Time to live, or hop limit.
+    pub ttl: u8,
+    /// Whether other ends on this host get a copy (`IP_MULTICAST_LOOP`).
+    pub loopback: bool,
+    /// Differentiated services code point, 0 to 63.
+    pub dscp: u8,
+    /// Whether to wait in a busy loop instead of in the kernel.
+    pub spin: bool,
+    /// Core to pin to; `None` is the last one for who asks, and the last but one for who answers.
+    pub cpu: Option<usize>,
+    /// Whose receive times are taken: the kernel's, or this program's own, which cost less.
+    pub timestamps: TimestampKind,
+    /// Receive buffer to ask for, bytes.
+    pub receive_buffer: usize,
+    /// Length of a reporting interval; 0 is none.
+    pub interval_ns: Nanos,
+}
 
 /// Times of round trips while they are gathered. Allocates all that recording will ever need: 1.3 MiB.
 #[derive(Clone, Debug, Default)]

@@ -7,6 +7,7 @@ pub(crate) mod heard;
 pub(crate) mod interfaces;
 pub(crate) mod roundtrip;
 mod patterns;
+mod written;
 
 use super::Observer;
 use super::continued::Continued;
@@ -26,6 +27,8 @@ use crate::units::rate::Rate;
 use parts::*;
 use patterns::buckets;
 use std::collections::BTreeMap;
+
+pub(crate) use written::Written;
 
 /// 2023-11-14 22:13:20 UTC.
 pub(crate) const STARTED_AT: Nanos = Nanos(1_700_000_000_000_000_000);

@@ -2,6 +2,7 @@
 
 use super::books::{Books, Heard, Verdict};
 use super::handover::{Handover, Interval};
+use super::note_doubts;
 use super::port::{Arrival, Port};
 use crate::model::event::{Event, Happening};
 use crate::model::ping::{AnsweredBy, Asking, PingInterval, PingSpec};
@@ -315,14 +316,7 @@ impl Asker<'_> {
 
     fn finish(mut self, duration: Nanos) -> Asked {
         let now = self.now();
-        if self.port.without_stamp > 0 {
-            let datagrams = self.port.without_stamp;
-            self.handover.note(now, Happening::NoKernelTimestamp { datagrams });
-        }
-        let by_ns = self.clocks.stepped_since();
-        if by_ns.unsigned_abs() > super::STEP {
-            self.handover.note(now, Happening::ClockStepped { by_ns });
-        }
+        note_doubts(&mut self.handover, &self.port, &self.clocks, now);
         if self.interrupt.load(Ordering::Relaxed) {
             self.handover.note(duration, Happening::Interrupted);
         }

@@ -20,6 +20,7 @@ use crate::model::group::Membership;
 use crate::model::outside::Outside;
 use crate::model::ping::{Asking, PingInterval, PingOutcome, PingSpec};
 use crate::model::report::TimestampKind;
+use crate::model::roundtrip::Manner;
 use crate::net::host;
 use crate::net::socket::{Launch, SenderOptions};
 use crate::net::timestamp::Timestamps;
@@ -35,22 +36,17 @@ use handover::{Handover, Interval, handover};
 use port::{Port, PortOptions, scoped};
 use responder::Responder;
 use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 use std::thread::Builder;
-
-/// Wall clock and monotonic clock run at one pace; a difference of so many nanoseconds is a step.
-const STEP: u64 = 20_000;
 
 /// Asks, and returns what came of it.
 ///
 /// # Errors
 /// It could not start.
 pub fn ping(spec: &PingSpec, outside: Outside<'_, PingInterval>) -> Result<PingOutcome> {
-    let cpu = core(spec.cpu, 1)?;
-    let stamped = spec.timestamps == TimestampKind::Kernel;
-    let _stamps = stamped.then(Timestamps::warm_up).transpose()?;
-    let sending = sending(&spec.group, spec.interface, spec.ttl, spec.loopback, spec.dscp);
-    let PingSpec { group, receive_buffer, spin, .. } = *spec;
-    let options = PortOptions { group, sending, receive_buffer, spin, stamped };
+    let cpu = core(spec.manner.cpu, 1)?;
+    let options = port_options(spec.group, spec.group.source, spec.interface, &spec.manner);
+    let _stamps = options.stamped.then(Timestamps::warm_up).transpose()?;
     let port = Port::for_asker(&options, spec.reply_port)?;
     let (reply_port, drops_before) = (port.number(), port.drops());
     (outside.ready)()?;
@@ -65,7 +61,7 @@ pub fn ping(spec: &PingSpec, outside: Outside<'_, PingInterval>) -> Result<PingO
     };
     let clocks = ClockPair::read();
     let interrupt = outside.interrupt;
-    let (asked, cpu) = beside(cpu, spec.interval_ns, outside, |mut handover, is_pinned| {
+    let (asked, cpu) = beside(cpu, spec.manner.interval_ns, outside, |mut handover, is_pinned| {
         note_unpinned(&mut handover, cpu, is_pinned);
         let asker = Asker {
             spec,
@@ -91,22 +87,20 @@ pub fn ping(spec: &PingSpec, outside: Outside<'_, PingInterval>) -> Result<PingO
 /// # Errors
 /// It could not start.
 pub fn echo(spec: &EchoSpec, outside: Outside<'_, EchoInterval>) -> Result<EchoOutcome> {
-    let cpu = core(spec.cpu, 2)?;
-    let stamped = spec.timestamps == TimestampKind::Kernel;
-    let _stamps = stamped.then(Timestamps::warm_up).transpose()?;
+    let cpu = core(spec.manner.cpu, 2)?;
     // The source of a source-specific group is the asker's.
-    let from = Membership { source: None, ..spec.group };
-    let sending = sending(&from, spec.interface, spec.ttl, spec.loopback, spec.dscp);
-    let EchoSpec { group, receive_buffer, spin, .. } = *spec;
-    let port = Port::for_responder(&PortOptions { group, sending, receive_buffer, spin, stamped })?;
+    let options = port_options(spec.group, None, spec.interface, &spec.manner);
+    let _stamps = options.stamped.then(Timestamps::warm_up).transpose()?;
+    let port = Port::for_responder(&options)?;
     (outside.ready)()?;
     let identity = random();
     let clocks = ClockPair::read();
     let interrupt = outside.interrupt;
-    let (answered, cpu) = beside(cpu, spec.interval_ns, outside, |mut handover, is_pinned| {
-        note_unpinned(&mut handover, cpu, is_pinned);
-        Responder { spec, port, identity, clocks, handover, interrupt }.run()
-    })?;
+    let (answered, cpu) =
+        beside(cpu, spec.manner.interval_ns, outside, |mut handover, is_pinned| {
+            note_unpinned(&mut handover, cpu, is_pinned);
+            Responder { spec, port, identity, clocks, handover, interrupt }.run()
+        })?;
     Ok(summary::of_echo(spec, identity, clocks, cpu, answered))
 }
 
@@ -139,6 +133,22 @@ fn beside<I: Interval + Send, R: Send>(
     })
 }
 
+/// Notes what makes times doubtful, at the end.
+fn note_doubts<I: Interval>(
+    handover: &mut Handover<I>,
+    port: &Port,
+    clocks: &ClockPair,
+    now: Nanos,
+) {
+    if port.without_stamp > 0 {
+        let datagrams = port.without_stamp;
+        handover.note(now, Happening::NoKernelTimestamp { datagrams });
+    }
+    if let Some(by_ns) = clocks.step() {
+        handover.note(now, Happening::ClockStepped { by_ns });
+    }
+}
+
 fn note_unpinned<I: Interval>(handover: &mut Handover<I>, cpu: usize, is_pinned: bool) {
     if !is_pinned {
         handover.note(Nanos(0), Happening::NotPinned { worker: "the thread".into(), cpu });
@@ -153,19 +163,26 @@ fn core(asked: Option<usize>, from_last: usize) -> Result<usize> {
     Ok(asked.or(cpus.get(place).copied()).unwrap_or(0))
 }
 
-fn sending(group: &Membership, interface: u32, ttl: u8, loopback: bool, dscp: u8) -> SenderOptions {
-    let (v6, launch) = (group.group.is_ipv6(), Launch::AtOnce);
-    SenderOptions {
+fn port_options(
+    group: Membership,
+    source: Option<IpAddr>,
+    interface: u32,
+    manner: &Manner,
+) -> PortOptions {
+    let &Manner { ttl, loopback, dscp, spin, receive_buffer, .. } = manner;
+    let sending = SenderOptions {
         interface,
-        source: group.source,
+        source,
         source_port: 0,
-        v6,
+        v6: group.group.is_ipv6(),
         both: false,
         ttl,
         loopback,
         dscp,
-        launch,
-    }
+        launch: Launch::AtOnce,
+    };
+    let stamped = manner.timestamps == TimestampKind::Kernel;
+    PortOptions { group, sending, receive_buffer, spin, stamped }
 }
 
 /// 32 bits that nobody else is likely to draw.

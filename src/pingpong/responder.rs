@@ -1,6 +1,7 @@
 //! The answering loop: a request comes, its answer leaves, and nothing else happens in between.
 
 use super::handover::{Handover, Interval};
+use super::note_doubts;
 use super::port::{Arrival, Port, scoped};
 use super::sessions::{Sessions, answer_to};
 use crate::model::echo::{AskerReport, EchoInterval, EchoSpec};
@@ -145,14 +146,7 @@ impl Responder<'_> {
         drops_before: u64,
         failed: Option<String>,
     ) -> Answered {
-        if self.port.without_stamp > 0 {
-            let datagrams = self.port.without_stamp;
-            self.handover.note(now, Happening::NoKernelTimestamp { datagrams });
-        }
-        let by_ns = self.clocks.stepped_since();
-        if by_ns.unsigned_abs() > super::STEP {
-            self.handover.note(now, Happening::ClockStepped { by_ns });
-        }
+        note_doubts(&mut self.handover, &self.port, &self.clocks, now);
         if self.interrupt.load(Ordering::Relaxed) {
             self.handover.note(now, Happening::Interrupted);
         }

@@ -2,7 +2,7 @@
 
 use super::{ReportFormat, Subject};
 use crate::model::report::RunReport;
-use crate::model::sample;
+use crate::model::sample::{self, Written};
 use crate::model::snapshot::Snapshot;
 use crate::report::paper::Paper;
 use crate::report::{csv, hdr, hlog, human, json, jsonl};
@@ -10,27 +10,6 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
-
-#[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Vec<u8>>>);
-
-impl Shared {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// What `format` writes of a whole trial.
 fn written(format: &dyn ReportFormat, report: &RunReport) -> String {
@@ -38,7 +17,7 @@ fn written(format: &dyn ReportFormat, report: &RunReport) -> String {
 }
 
 fn written_with(format: &dyn ReportFormat, report: &RunReport, intervals: &[Snapshot]) -> String {
-    let out = Shared::default();
+    let out = Written::default();
     let mut writer = format.begin(Paper::endless(Box::new(out.clone())));
     writer.start(&report.trial.spec, sample::STARTED_AT).unwrap();
     intervals.iter().for_each(|snapshot| writer.interval(snapshot).unwrap());
@@ -55,7 +34,7 @@ fn check(name: &str, text: &str) {
 
 /// What a format makes of `subject`, which is over.
 pub(super) fn written_at_end<T: Subject>(format: &str, subject: &T) -> String {
-    let out = Shared::default();
+    let out = Written::default();
     written_on(Paper::endless(Box::new(out.clone())), format, subject);
     out.text()
 }
@@ -73,7 +52,7 @@ pub(super) fn check_written<T: Subject>(name: &str, format: &str, subject: &T) {
 /// Checks what is written for people of something that is no single run.
 pub(super) fn check_human<T: Subject>(name: &str, subject: &T) {
     for (name, columns) in [(name, 80), (&format!("{name}_narrow"), 60)] {
-        let out = Shared::default();
+        let out = Written::default();
         written_on(Paper::of_columns(Box::new(out.clone()), columns), "human", subject);
         let text = out.text();
         for line in text.lines() {

@@ -83,25 +83,6 @@ pub fn compare(receivers: &[Receiver]) -> Group {
     }
 }
 
-/// Which losses all receivers share.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CommonLosses {
-    /// Lost by all: upstream of where their paths part, or never sent.
-    pub common: Vec<Range<u64>>,
-    /// For each receiver, what it lost and not all others did.
-    pub own: Vec<Vec<Range<u64>>>,
-}
-
-/// Parts the lost numbers of several receivers into what all of them lost and what each lost beside that. Each
-/// receiver's ranges come in ascending order and do not overlap. Costs time in proportion to the ranges.
-pub fn common_losses(receivers: &[Vec<Range<u64>>]) -> CommonLosses {
-    let Some((first, others)) = receivers.split_first() else { return CommonLosses::default() };
-    let common =
-        others.iter().fold(joined(first), |common, lost| intersection(&common, &joined(lost)));
-    let own = receivers.iter().map(|lost| difference(lost, &common)).collect();
-    CommonLosses { common, own }
-}
-
 /// The same ranges, those that touch made one.
 pub fn joined(ranges: &[Range<u64>]) -> Vec<Range<u64>> {
     let mut joined: Vec<Range<u64>> = Vec::new();
@@ -131,21 +112,6 @@ pub fn intersection(a: &[Range<u64>], b: &[Range<u64>]) -> Vec<Range<u64>> {
         };
     }
     both
-}
-
-/// What of `ranges` is not in `without`, which lies within them as a whole.
-fn difference(ranges: &[Range<u64>], without: &[Range<u64>]) -> Vec<Range<u64>> {
-    let mut left = Vec::new();
-    let mut without = without.iter().peekable();
-    for range in joined(ranges) {
-        let mut start = range.start;
-        while let Some(hole) = without.next_if(|hole| hole.end <= range.end) {
-            left.extend((start < hole.start).then_some(start..hole.start));
-            start = hole.end;
-        }
-        left.extend((start < range.end).then_some(start..range.end));
-    }
-    left
 }
 
 fn total(receivers: &[Receiver], of: impl Fn(&Receiver) -> u64) -> u64 {

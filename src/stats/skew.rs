@@ -40,12 +40,6 @@ impl Line {
         let delay = above.saturating_add(self.from.delay.into());
         i64::try_from(delay).unwrap_or(if delay < 0 { i64::MIN } else { i64::MAX })
     }
-
-    /// What the network added to a delay: how far it is above the line. Negative only for delays that the line was
-    /// not drawn under.
-    pub fn residual(&self, point: Point) -> i64 {
-        point.delay.saturating_sub(self.delay_at(point.sent_at))
-    }
 }
 
 /// Lower convex hull of delays that come in order of sending.

@@ -29,6 +29,9 @@ pub fn tai_offset() -> Nanos {
     Nanos(seconds * Nanos::SECOND.0)
 }
 
+/// Wall clock and monotonic clock run at one pace; a difference of more nanoseconds than this is a step.
+const STEP: u64 = 20_000;
+
 /// Both clocks at the same instant.
 #[derive(Clone, Copy, Debug)]
 pub struct ClockPair {
@@ -58,10 +61,12 @@ impl ClockPair {
         Nanos((self.realtime.0 + monotonic.0).saturating_sub(self.monotonic.0))
     }
 
-    /// How far the wall clock has been set since, against the monotonic one; positive is forward.
-    pub fn stepped_since(&self) -> i64 {
+    /// By how many nanoseconds the wall clock has been set since, against the monotonic one; positive is forward. `None`
+    /// if it was not.
+    pub fn step(&self) -> Option<i64> {
         let now = Self::read();
-        now.realtime.0.wrapping_sub(self.realtime_at(now.monotonic).0) as i64
+        let by = now.realtime.0.wrapping_sub(self.realtime_at(now.monotonic).0) as i64;
+        (by.unsigned_abs() > STEP).then_some(by)
     }
 }
 
@@ -133,7 +138,7 @@ mod tests {
     #[test]
     fn nobody_sets_the_clock_here() {
         let pair = ClockPair::read();
-        assert!(pair.stepped_since().abs() < 1_000_000);
+        assert!(pair.step().is_none_or(|by| by.abs() < 1_000_000));
         let later = Nanos(pair.monotonic.0 + 5);
         assert_eq!(pair.realtime_at(later), Nanos(pair.realtime.0 + 5));
     }

@@ -8,6 +8,7 @@ pub mod bpf;
 pub mod clock;
 pub mod cmsg;
 pub mod ethtool;
+pub mod filter;
 pub mod hwtstamp;
 pub mod memory;
 pub mod message;

@@ -1,6 +1,6 @@
 //! Packet sockets, which send and receive whole frames: packet(7).
 
-use super::check;
+use super::sockopt::{self, Answer};
 use socket2::{Domain, SockAddr, SockAddrStorage, Socket, Type};
 use std::io;
 use std::mem::{size_of, size_of_val, zeroed};
@@ -10,8 +10,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 /// numbers in the order of this machine (virtio specification 1.2 section 5.1.6, legacy interface).
 pub const VIRTIO_HEADER_LEN: usize = 10;
 
-/// Frames that a filter lets through are kept up to this length, longer than any.
-const WHOLE_FRAME: u32 = 0x4_0000;
+/// Binds to all protocols, which alone shows frames that leave, and those that come in before anything of this host takes
+/// them away (`ETH_P_ALL`), packet(7).
+pub const ALL_PROTOCOLS: u16 = libc::ETH_P_ALL as u16;
 
 /// Opens a packet socket that receives nothing until it is bound; needs `CAP_NET_RAW`.
 ///
@@ -124,37 +125,11 @@ pub(super) fn set_version(socket: &Socket, version: libc::tpacket_versions) -> i
 
 /// Sets an option of a packet socket.
 pub(super) fn set<T>(socket: &Socket, option: libc::c_int, value: &T) -> io::Result<()> {
-    set_at(socket.as_fd(), libc::SOL_PACKET, option, value)
+    sockopt::set(socket.as_fd(), libc::SOL_PACKET, option, value)
 }
 
-/// One step of a classic BPF program, <linux/filter.h>.
-pub type FilterStep = libc::sock_filter;
-
-/// Ends a filter: the frame is kept, whole.
-pub const KEEP: FilterStep = keep(WHOLE_FRAME);
-/// Ends a filter: the frame is kept, but no more than so many bytes of it.
-pub const fn keep(bytes: u32) -> FilterStep {
-    step(libc::BPF_RET | libc::BPF_K, 0, 0, bytes)
-}
-
-/// Ends a filter: the frame is not for this socket.
-pub const LEAVE: FilterStep = step(libc::BPF_RET | libc::BPF_K, 0, 0, 0);
-
-/// A step of a filter: operation, how many steps to skip if a comparison holds and if not, and its number.
-pub const fn step(code: u32, if_true: u8, if_false: u8, k: u32) -> FilterStep {
-    FilterStep { code: code as u16, jt: if_true, jf: if_false, k }
-}
-
-/// Has the kernel ask a program which frames to keep (`SO_ATTACH_FILTER`), socket(7).
-///
-/// # Errors
-/// `EINVAL` for a program that does not end on every way or has more than 4,096 steps.
-pub fn attach_filter(socket: BorrowedFd<'_>, program: &[FilterStep]) -> io::Result<()> {
-    let len = program.len().try_into().map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
-    // The kernel copies the program and does not write to it.
-    let program = libc::sock_fprog { len, filter: program.as_ptr().cast_mut() };
-    set_at(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
-}
+// SAFETY: plain integers, three of 32 bits.
+unsafe impl Answer for libc::tpacket_stats_v3 {}
 
 /// Frames dropped for want of room in the receive ring since this was last asked (`PACKET_STATISTICS`, which starts
 /// anew each time it is read), packet(7).
@@ -162,32 +137,7 @@ pub fn attach_filter(socket: BorrowedFd<'_>, program: &[FilterStep]) -> io::Resu
 /// # Errors
 /// Those of getsockopt(2).
 pub fn take_drops(socket: BorrowedFd<'_>) -> io::Result<u32> {
-    let mut stats = libc::tpacket_stats_v3 { tp_packets: 0, tp_drops: 0, tp_freeze_q_cnt: 0 };
-    let mut len = size_of_val(&stats) as libc::socklen_t;
-    // SAFETY: `stats` has `len` bytes to write to, and any bytes are values of its type.
-    check(unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_PACKET,
-            libc::PACKET_STATISTICS,
-            (&raw mut stats).cast(),
-            &raw mut len,
-        )
-    })?;
+    let stats: libc::tpacket_stats_v3 =
+        sockopt::get(socket, libc::SOL_PACKET, libc::PACKET_STATISTICS)?;
     Ok(stats.tp_drops)
-}
-
-fn set_at<T>(socket: BorrowedFd<'_>, level: i32, option: i32, value: &T) -> io::Result<()> {
-    // SAFETY: the pointer and the length describe `value`, which outlives the call; setsockopt only reads it,
-    // and what a filter's program points to, which its caller borrows.
-    check(unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            level,
-            option,
-            (&raw const *value).cast(),
-            size_of::<T>() as libc::socklen_t,
-        )
-    })
-    .map(drop)
 }

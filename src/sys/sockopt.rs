@@ -3,7 +3,7 @@
 use super::check;
 use socket2::SockAddr;
 use std::io;
-use std::mem::{size_of, size_of_val, zeroed};
+use std::mem::{size_of, zeroed};
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -203,18 +203,7 @@ fn set_membership(
 pub fn receive_drops(socket: BorrowedFd<'_>) -> io::Result<u32> {
     // <linux/sock_diag.h>: SK_MEMINFO_DROPS is the ninth of the words.
     const DROPS: usize = 8;
-    let mut words = [0u32; DROPS + 1];
-    let mut len = size_of_val(&words) as libc::socklen_t;
-    // SAFETY: `words` has `len` bytes to write to, and any bytes are values of its type.
-    check(unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_MEMINFO,
-            words.as_mut_ptr().cast(),
-            &raw mut len,
-        )
-    })?;
+    let words: [u32; DROPS + 1] = get(socket, libc::SOL_SOCKET, libc::SO_MEMINFO)?;
     Ok(words[DROPS])
 }
 
@@ -238,7 +227,8 @@ fn storage(address: IpAddr) -> libc::sockaddr_storage {
 /// # Errors
 /// Those of setsockopt(2).
 pub(super) fn set<T>(socket: BorrowedFd<'_>, level: i32, option: i32, value: &T) -> io::Result<()> {
-    // SAFETY: the pointer and the length describe `value`, which outlives the call; setsockopt only reads it.
+    // SAFETY: the pointer and the length describe `value`, which outlives the call; setsockopt only reads it, and what a
+    // filter's program points to, which its caller borrows.
     check(unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
@@ -249,4 +239,28 @@ pub(super) fn set<T>(socket: BorrowedFd<'_>, level: i32, option: i32, value: &T)
         )
     })
     .map(drop)
+}
+
+/// What an option answers.
+///
+/// # Safety
+/// It must be plain integers without padding, so that any bytes are a value of it.
+pub(super) unsafe trait Answer {}
+
+// SAFETY: plain integers.
+unsafe impl<const N: usize> Answer for [u32; N] {}
+
+/// Asks for an option. What the kernel does not fill in is zero.
+///
+/// # Errors
+/// Those of getsockopt(2).
+pub(super) fn get<T: Answer>(socket: BorrowedFd<'_>, level: i32, option: i32) -> io::Result<T> {
+    // SAFETY: an answer is plain integers, for which all zeroes is a value.
+    let mut value: T = unsafe { zeroed() };
+    let mut len = size_of::<T>() as libc::socklen_t;
+    // SAFETY: `value` has `len` bytes to write to, and any bytes are a value of its type.
+    check(unsafe {
+        libc::getsockopt(socket.as_raw_fd(), level, option, (&raw mut value).cast(), &raw mut len)
+    })?;
+    Ok(value)
 }

@@ -13,12 +13,13 @@
 
 mod ring;
 
-use super::{check, clock, retry_interrupted, sockopt};
+use super::sockopt::{self, Answer};
+use super::{check, clock, retry_interrupted};
 use crate::units::Nanos;
 use ring::{Mapping, Ring};
 use socket2::{Domain, Socket, Type};
 use std::io;
-use std::mem::{size_of, zeroed};
+use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// What the kernel keeps free before each frame that it receives, bytes (`XDP_PACKET_HEADROOM`, `<linux/bpf.h>`).
@@ -71,22 +72,8 @@ impl Bare {
         sockopt::set(self.socket.as_fd(), libc::SOL_XDP, option, value)
     }
 
-    /// `T` must be plain integers, as all that these options answer is.
     fn get<T: Answer>(&self, option: i32) -> io::Result<T> {
-        // SAFETY: an answer is plain integers, for which all zeroes is a value.
-        let mut value: T = unsafe { zeroed() };
-        let mut len = size_of::<T>() as libc::socklen_t;
-        // SAFETY: `value` has `len` bytes to write to, and any bytes are a value of its type.
-        check(unsafe {
-            libc::getsockopt(
-                self.socket.as_raw_fd(),
-                libc::SOL_XDP,
-                option,
-                (&raw mut value).cast(),
-                &raw mut len,
-            )
-        })?;
-        Ok(value)
+        sockopt::get(self.socket.as_fd(), libc::SOL_XDP, option)
     }
 
     /// Binds the socket to its queue. A queue whose socket was closed is free only when a work queue of the kernel
@@ -142,11 +129,12 @@ pub fn is_known() -> io::Result<()> {
     Socket::new(Domain::from(libc::AF_XDP), Type::RAW.cloexec(), None).map(drop)
 }
 
-/// What the options of these sockets answer: plain integers.
-trait Answer {}
-impl Answer for libc::xdp_mmap_offsets {}
-impl Answer for libc::xdp_options {}
-impl Answer for libc::xdp_statistics {}
+// SAFETY: plain integers of 64 bits.
+unsafe impl Answer for libc::xdp_mmap_offsets {}
+// SAFETY: one integer.
+unsafe impl Answer for libc::xdp_options {}
+// SAFETY: plain integers of 64 bits.
+unsafe impl Answer for libc::xdp_statistics {}
 
 /// Receives the frames of one queue that a program redirects to it.
 pub struct Receiver {

@@ -24,16 +24,15 @@ pub(super) struct Granted {
 impl Granted {
     /// Tries everything that was asked for. Memory that can be locked is locked from now on.
     pub(super) fn of(spec: &TrialSpec, engine: &dyn Engine) -> Self {
-        let mut degraded = Vec::new();
+        let mut happened = Vec::new();
         let (pace, launch) = match &spec.load {
-            Some(load) => pace(spec, load, engine, &mut degraded),
+            Some(load) => pace(spec, load, engine, &mut happened),
             None => (Pace::Auto, Launch::AtOnce),
         };
         let mut has = |asked: &str, instead: &str, granted: Result<(), String>| match granted {
             Ok(()) => true,
             Err(reason) => {
-                let (asked, instead) = (asked.to_owned(), instead.to_owned());
-                degraded.push(Happening::Degraded { asked, instead, reason });
+                happened.push(degraded(asked, instead, reason));
                 false
             }
         };
@@ -55,7 +54,7 @@ impl Granted {
             });
             has("--lock-memory", "memory that may be paged out", locked);
         }
-        Self { pace, launch, busy_poll_us, realtime, happened: degraded }
+        Self { pace, launch, busy_poll_us, realtime, happened }
     }
 }
 
@@ -64,7 +63,7 @@ fn pace(
     spec: &TrialSpec,
     load: &Load,
     engine: &dyn Engine,
-    degraded: &mut Vec<Happening>,
+    happened: &mut Vec<Happening>,
 ) -> (Pace, Launch) {
     let launch = match load.pace {
         Pace::Auto | Pace::Spin | Pace::Sleep => Ok(Launch::AtOnce),
@@ -78,10 +77,13 @@ fn pace(
     });
     launch.map(|launch| (load.pace, launch)).unwrap_or_else(|reason| {
         let asked = if load.pace == Pace::Fq { "--pace fq" } else { "--pace txtime" };
-        let (asked, instead) = (asked.to_owned(), "--pace auto".to_owned());
-        degraded.push(Happening::Degraded { asked, instead, reason });
+        happened.push(degraded(asked, "--pace auto", reason));
         (Pace::Auto, Launch::AtOnce)
     })
+}
+
+fn degraded(asked: &str, instead: &str, reason: String) -> Happening {
+    Happening::Degraded { asked: asked.to_owned(), instead: instead.to_owned(), reason }
 }
 
 fn discipline(interface: u32) -> Option<String> {

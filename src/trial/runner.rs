@@ -32,9 +32,6 @@ const TICK: Duration = Duration::from_millis(20);
 /// Receivers beside the senders know when it is over even if they hear no end; they wait this much longer.
 const SLACK: Nanos = Nanos(300_000_000);
 
-/// Wall clock and monotonic clock run at one pace; a difference of so many nanoseconds is a step.
-const STEP: u64 = 20_000;
-
 /// This machine.
 pub struct LocalRunner {
     /// Set from outside to end the trial.
@@ -108,8 +105,7 @@ impl TrialRunner for LocalRunner {
         // The trial is over, and this thread is its caller's.
         drop(sched::keep_to(&cpus));
 
-        let by_ns = clocks.stepped_since();
-        if by_ns.unsigned_abs() > STEP {
+        if let Some(by_ns) = clocks.step() {
             collector.note(trial.now(), Happening::ClockStepped { by_ns });
         }
         Ok(summary::report(

@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use mcast_bench::wire::sighting::{self, Change, Sighting};
 use socket2::Socket;
 
-use super::host::{DEVICE, Host, Namespace};
+use super::host::{Host, Namespace};
 use super::sys::{self, VIRTIO_HEADER};
-use super::wire::{LEFT, RIGHT};
+use super::wire::{self, LEFT, RIGHT};
 
 /// How long the gate takes.
 #[derive(Clone, Copy, Debug)]
@@ -54,13 +54,7 @@ impl Gate {
     /// Joins the two hosts.
     pub(super) fn join(slowness: Slowness, sender: &Host, receiver: &Host) -> Self {
         let namespace = Namespace::new().expect("hosts have got namespaces too");
-        for (host, port) in [(sender, LEFT), (receiver, RIGHT)] {
-            host.namespace.ip(&format!(
-                "link add {DEVICE} type veth peer name {port} netns {namespace}
-                 link set {DEVICE} gso_max_segs 1\n"
-            ));
-            namespace.ip(&format!("link set {port} addrgenmode none\nlink set {port} up\n"));
-        }
+        wire::plug(sender, receiver, &namespace);
         let stop = Arc::new(AtomicBool::new(false));
         let is_over = Arc::clone(&stop);
         let (ready, is_ready) = mpsc::channel();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::host::{DEVICE, Host, Namespace};
 use super::plan::Plan;
-use super::wire::{LEFT, RIGHT, Wire};
+use super::wire::{self, Wire};
 
 /// What has passed the relay. After [`Relay::settle`]: `forwarded = data_in - dropped + doubled`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,15 +81,7 @@ impl Relay {
     /// sockets before the hosts' devices are up, so it misses no frame.
     pub(super) fn join(plan: Plan, sender: &Host, receiver: &Host) -> Self {
         let namespace = Namespace::new().expect("hosts have got namespaces too");
-        for (host, port) in [(sender, LEFT), (receiver, RIGHT)] {
-            // Datagrams are cut before the wire, as on a real one, so that each meets its rule.
-            host.namespace.ip(&format!(
-                "link add {DEVICE} type veth peer name {port} netns {namespace}
-                 link set {DEVICE} gso_max_segs 1\n"
-            ));
-            // The relay's own stack stays mute.
-            namespace.ip(&format!("link set {port} addrgenmode none\nlink set {port} up\n"));
-        }
+        wire::plug(sender, receiver, &namespace);
         let ledger = Arc::new(Mutex::new(Ledger::default()));
         let (requests, inbox) = mpsc::channel();
         let (bell, bell_wire) = UnixStream::pair().expect("a socket pair needs no privilege");

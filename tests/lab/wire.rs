@@ -13,15 +13,28 @@ use std::time::{Duration, Instant};
 use socket2::Socket;
 
 use super::frame::{Datagram, Kind};
-use super::host::DeviceCounters;
+use super::host::{DEVICE, DeviceCounters, Host, Namespace};
 use super::plan::{Action, Plan};
 use super::relay::{Ledger, Request, Seqs, Settled};
 use super::sys::{self, VIRTIO_HEADER};
 
-/// The relay's device at the sender's end.
+/// The device between the hosts at the sender's end.
 pub(super) const LEFT: &str = "left";
-/// The relay's device at the receiver's end.
+/// The same at the receiver's end.
 pub(super) const RIGHT: &str = "right";
+
+/// Joins each host to a device of the namespace between them.
+pub(super) fn plug(sender: &Host, receiver: &Host, between: &Namespace) {
+    for (host, port) in [(sender, LEFT), (receiver, RIGHT)] {
+        // Datagrams are cut before the wire, as on a real one, so that each meets its rule.
+        host.namespace.ip(&format!(
+            "link add {DEVICE} type veth peer name {port} netns {between}
+             link set {DEVICE} gso_max_segs 1\n"
+        ));
+        // The stack between them stays mute.
+        between.ip(&format!("link set {port} addrgenmode none\nlink set {port} up\n"));
+    }
+}
 
 /// The relay as its thread sees it.
 pub(super) struct Wire {

@@ -8,13 +8,7 @@ use crate::lab::{DEVICE, every, with_privileges};
 fn a_full_receive_buffer_is_not_the_networks_loss() {
     with_privileges(|| {
         let mut trial = Trial::over(Plan::clean());
-        let mut receiver = trial.recv(&format!("--rcvbuf 4096 {PROMPT}"));
-        let mut sender = trial.send(ENDLESS);
-        trial.wait_for(200);
-        stop_for_a_while(&mut receiver);
-        trial.wait_for_more(200);
-        sender.interrupt();
-        let (sent, received) = (Report::of(sender), Report::of(receiver));
+        let (sent, received) = overflow(&mut trial, &format!("--rcvbuf 4096 {PROMPT}"));
         let offered = sent.number("/sender/offered");
         let Counts { unique, lost, .. } = received.totals();
         assert_eq!(received.totals(), Counts::of(offered, unique));
@@ -55,13 +49,7 @@ fn a_device_without_a_clock_has_the_kernels_timestamps() {
 fn loss_before_and_in_the_receiver_are_told_apart() {
     with_privileges(|| {
         let mut trial = Trial::over(Plan::clean().on(every(10), Drop));
-        let mut receiver = trial.recv(&format!("--rcvbuf 4096 {PROMPT}"));
-        let mut sender = trial.send(ENDLESS);
-        trial.wait_for(200);
-        stop_for_a_while(&mut receiver);
-        trial.wait_for_more(200);
-        sender.interrupt();
-        let (_, received) = (Report::of(sender), Report::of(receiver));
+        let (_, received) = overflow(&mut trial, &format!("--rcvbuf 4096 {PROMPT}"));
         let relay = trial.settled();
         let lost = received.totals().lost;
         let in_socket = received.number("/totals/lost_by/receiver_socket");
@@ -207,10 +195,7 @@ fn down_for_a_while(engine: &str) {
     // More than the announcements of the start.
     wait_until(|| without_route(trial.sender()) > 100);
     set_link(trial.sender(), "up");
-    // All that had come before is forgotten.
-    witness.set_nonblocking(true).unwrap();
-    while witness.recv(&mut [0; 200]).is_ok() {}
-    witness.set_nonblocking(false).unwrap();
+    forget_what_came(&witness);
     (0..10).for_each(|_| assert!(witness.recv(&mut [0; 200]).is_ok()));
     sender.interrupt();
     let (sent, received) = (Report::of(sender), Report::of(receiver));

@@ -40,13 +40,8 @@ fn a_full_ring_is_not_the_networks_loss() {
     with_privileges(|| {
         for engine in engines() {
             let mut trial = Trial::over(Plan::clean());
-            let mut receiver = trial.recv(&format!("--rcvbuf 4096 {PROMPT} -e {engine}"));
-            let mut sender = trial.send(ENDLESS);
-            trial.wait_for(200);
-            stop_for_a_while(&mut receiver);
-            trial.wait_for_more(200);
-            sender.interrupt();
-            let (sent, received) = (Report::of(sender), Report::of(receiver));
+            let recv = format!("--rcvbuf 4096 {PROMPT} -e {engine}");
+            let (sent, received) = overflow(&mut trial, &recv);
             let offered = sent.number("/sender/offered");
             let Counts { unique, lost, .. } = received.totals();
             assert_eq!(received.totals(), Counts::of(offered, unique));
@@ -72,10 +67,7 @@ fn a_link_that_is_down_for_a_while_refuses_frames() {
             hear(10);
             set_link(trial.sender(), "down");
             thread::sleep(STOP);
-            // All that had come before.
-            witness.set_nonblocking(true).unwrap();
-            while witness.recv(&mut [0; 200]).is_ok() {}
-            witness.set_nonblocking(false).unwrap();
+            forget_what_came(&witness);
             set_link(trial.sender(), "up");
             hear(10);
             sender.interrupt();

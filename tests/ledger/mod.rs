@@ -196,6 +196,25 @@ fn stop_for_a_while(child: &mut Child) {
     child.signal(libc::SIGCONT);
 }
 
+/// A load without an end on a receiver that stands still in the middle of it: what comes meanwhile is more than its buffer
+/// holds, if that is small.
+fn overflow(trial: &mut Trial, recv: &str) -> (Report, Report) {
+    let mut receiver = trial.recv(recv);
+    let mut sender = trial.send(ENDLESS);
+    trial.wait_for(200);
+    stop_for_a_while(&mut receiver);
+    trial.wait_for_more(200);
+    sender.interrupt();
+    (Report::of(sender), Report::of(receiver))
+}
+
+/// Takes all that has come to a socket so far.
+fn forget_what_came(socket: &UdpSocket) {
+    socket.set_nonblocking(true).unwrap();
+    while socket.recv(&mut [0; 200]).is_ok() {}
+    socket.set_nonblocking(false).unwrap();
+}
+
 fn set_link(host: &Host, state: &str) {
     let mut ip = host.command("ip");
     let done = Child::spawn(ip.args(["link", "set", DEVICE, state])).finish(PATIENCE);

@@ -3,14 +3,15 @@
 use super::network::{groups, only_interface};
 use super::watching::needs_intervals;
 use super::{DEFAULT_TIME, MAX_PAYLOAD, bounded, check_cpus, interval, receive_buffer};
-use crate::cli::args::{GroupArgs, StopArgs};
-use crate::cli::ping_args::{EchoArgs, PingArgs};
+use crate::cli::args::{GroupArgs, SendingArgs, StopArgs};
+use crate::cli::ping_args::{EchoArgs, PingArgs, WaitingArgs};
 use crate::error::{Error, Result};
 use crate::model::echo::{EchoSpec, ReplyTo};
 use crate::model::environment::Interface;
 use crate::model::group::{Membership, is_source_specific_range};
 use crate::model::limit::{Limit, Quantity};
 use crate::model::ping::{Asking, PingSpec};
+use crate::model::roundtrip::Manner;
 use crate::model::spec::StopWhen;
 use crate::net::interface;
 use crate::units::Nanos;
@@ -50,14 +51,7 @@ pub(in crate::cli) fn of_ping(args: &PingArgs) -> Result<(PingSpec, Interface)> 
         payload_len: size as u16,
         timeout_ns: bounded("--timeout", args.asking.timeout, Nanos::MILLISECOND)?,
         reply_port: args.asking.reply_port.unwrap_or(0),
-        ttl: args.sending.ttl,
-        loopback: args.sending.loopback,
-        dscp: args.sending.dscp,
-        spin: args.waiting.spin,
-        cpu: args.waiting.cpu,
-        timestamps: args.waiting.timestamps,
-        receive_buffer: receive_buffer(args.waiting.rcvbuf.0)?,
-        interval_ns: interval(args.output.interval)?,
+        manner: manner(&args.sending, &args.waiting, args.output.interval)?,
     };
     Ok((spec, interface))
 }
@@ -80,16 +74,22 @@ pub(in crate::cli) fn of_echo(args: &EchoArgs) -> Result<(EchoSpec, Interface)> 
         interface: interface.index,
         reply,
         stop: stop(&args.stop, None)?,
-        ttl: args.sending.ttl,
-        loopback: args.sending.loopback,
-        dscp: args.sending.dscp,
-        spin: args.waiting.spin,
-        cpu: args.waiting.cpu,
-        timestamps: args.waiting.timestamps,
-        receive_buffer: receive_buffer(args.waiting.rcvbuf.0)?,
-        interval_ns: interval(args.output.interval)?,
+        manner: manner(&args.sending, &args.waiting, args.output.interval)?,
     };
     Ok((spec, interface))
+}
+
+fn manner(sending: &SendingArgs, waiting: &WaitingArgs, length: Nanos) -> Result<Manner> {
+    Ok(Manner {
+        ttl: sending.ttl,
+        loopback: sending.loopback,
+        dscp: sending.dscp,
+        spin: waiting.spin,
+        cpu: waiting.cpu,
+        timestamps: waiting.timestamps,
+        receive_buffer: receive_buffer(waiting.rcvbuf.0)?,
+        interval_ns: interval(length)?,
+    })
 }
 
 fn group(args: &GroupArgs) -> Result<Membership> {

@@ -4,12 +4,12 @@
 //! groups are told apart by ranges, and groups by their last 32 bits; many that lie apart are merged to few ranges,
 //! so that the program is short. So it may keep too much, but never too little, and the directory decides.
 
-use crate::model::group::Membership;
-use crate::sys::packet::{FilterStep, KEEP, LEAVE, step};
+use crate::model::group::{Membership, last_word};
+use crate::sys::filter::{
+    KEEP, LEAVE, Step, if_above, if_any_bit, if_at_least, if_equal, leave_unless_in, load_byte,
+    load_half, load_half_behind_ipv4, load_known, load_word,
+};
 use crate::wire::frame::ETHERNET_LEN;
-use libc::{BPF_ABS, BPF_B, BPF_H, BPF_IND, BPF_LD, BPF_LDX, BPF_MSH, BPF_W};
-use libc::{BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP, BPF_JSET, BPF_K};
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 /// Most ranges of ports and of groups. A jump is at most 255 steps long, and a range takes two.
@@ -21,62 +21,33 @@ const UDP: u32 = 17;
 const FIRST_GROUP: u32 = 0xe000_0000;
 const LAST_GROUP: u32 = 0xefff_ffff;
 
-const LOAD_BYTE: u32 = BPF_LD | BPF_B | BPF_ABS;
-const LOAD_HALF: u32 = BPF_LD | BPF_H | BPF_ABS;
-const LOAD_WORD: u32 = BPF_LD | BPF_W | BPF_ABS;
-const IF_EQUAL: u32 = BPF_JMP | BPF_JEQ | BPF_K;
-const IF_GREATER: u32 = BPF_JMP | BPF_JGT | BPF_K;
-const IF_AT_LEAST: u32 = BPF_JMP | BPF_JGE | BPF_K;
-const IF_ANY_BIT: u32 = BPF_JMP | BPF_JSET | BPF_K;
-
 /// The program for a receiver of `flows`, all of one family, on a socket bound to their protocol.
-pub(super) fn program(flows: &[Membership]) -> Vec<FilterStep> {
+pub(super) fn program(flows: &[Membership]) -> Vec<Step> {
     let ip = ETHERNET_LEN as u32;
     let ports = ranges(flows.iter().map(|flow| flow.port.into()));
     let groups = ranges(flows.iter().map(|flow| last_word(flow.group)));
-    // What the kind of a frame is: an extension of Linux, <linux/filter.h>.
-    let kind = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE) as u32;
     let other_host = u32::from(libc::PACKET_OTHERHOST);
-    let mut steps = vec![step(LOAD_BYTE, 0, 0, kind), step(IF_EQUAL, 0, 1, other_host), LEAVE];
+    let mut steps = vec![load_known(libc::SKF_AD_PKTTYPE), if_equal(other_host, 0, 1), LEAVE];
     if flows.first().is_some_and(|flow| flow.group.is_ipv6()) {
-        steps.extend([step(LOAD_BYTE, 0, 0, ip + 6), step(IF_EQUAL, 1, 0, UDP), LEAVE]);
-        steps.push(step(LOAD_HALF, 0, 0, ip + 40 + 2));
+        steps.extend([load_byte(ip + 6), if_equal(UDP, 1, 0), LEAVE]);
+        steps.push(load_half(ip + 40 + 2));
         leave_unless_in(&ports, &mut steps);
         // Groups begin with ff (RFC 4291 section 2.7).
-        steps.extend([step(LOAD_BYTE, 0, 0, ip + 24), step(IF_EQUAL, 1, 0, 0xff), KEEP]);
-        steps.push(step(LOAD_WORD, 0, 0, ip + 36));
+        steps.extend([load_byte(ip + 24), if_equal(0xff, 1, 0), KEEP]);
+        steps.push(load_word(ip + 36));
     } else {
-        steps.extend([step(LOAD_BYTE, 0, 0, ip + 9), step(IF_EQUAL, 1, 0, UDP), LEAVE]);
+        steps.extend([load_byte(ip + 9), if_equal(UDP, 1, 0), LEAVE]);
         // Fragments: more follow, or this is not the first.
-        steps.extend([step(LOAD_HALF, 0, 0, ip + 6), step(IF_ANY_BIT, 0, 1, 0x3fff), LEAVE]);
-        // Four times the low half of the first byte is the length of the header.
-        steps.push(step(BPF_LDX | BPF_B | BPF_MSH, 0, 0, ip));
-        steps.push(step(BPF_LD | BPF_H | BPF_IND, 0, 0, ip + 2));
+        steps.extend([load_half(ip + 6), if_any_bit(0x3fff, 0, 1), LEAVE]);
+        steps.extend(load_half_behind_ipv4(ip, 2));
         leave_unless_in(&ports, &mut steps);
-        steps.push(step(LOAD_WORD, 0, 0, ip + 16));
-        steps.extend([step(IF_AT_LEAST, 1, 0, FIRST_GROUP), KEEP]);
-        steps.extend([step(IF_GREATER, 0, 1, LAST_GROUP), KEEP]);
+        steps.push(load_word(ip + 16));
+        steps.extend([if_at_least(FIRST_GROUP, 1, 0), KEEP]);
+        steps.extend([if_above(LAST_GROUP, 0, 1), KEEP]);
     }
     leave_unless_in(&groups, &mut steps);
     steps.push(KEEP);
     steps
-}
-
-/// Goes on behind these steps if what was loaded is in one of the ranges.
-fn leave_unless_in(ranges: &[RangeInclusive<u32>], steps: &mut Vec<FilterStep>) {
-    for (behind, range) in (0..ranges.len()).rev().zip(ranges) {
-        steps.push(step(IF_AT_LEAST, 0, 1, *range.start()));
-        let found = 2 * behind as u8 + 1;
-        steps.push(step(IF_GREATER, 0, found, *range.end()));
-    }
-    steps.push(LEAVE);
-}
-
-fn last_word(group: IpAddr) -> u32 {
-    match group {
-        IpAddr::V4(group) => group.to_bits(),
-        IpAddr::V6(group) => group.to_bits() as u32,
-    }
 }
 
 /// The fewest ranges that hold all numbers and nothing else; if those are too many, ranges are merged where they are
@@ -101,10 +72,10 @@ fn ranges(numbers: impl Iterator<Item = u32>) -> Vec<RangeInclusive<u32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::packet::attach_filter;
+    use crate::sys::filter::attach;
     use crate::wire::frame::{Addressing, Template, UdpChecksum};
     use proptest::prelude::*;
-    use std::net::SocketAddr;
+    use std::net::{IpAddr, SocketAddr};
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixDatagram;
 
@@ -138,7 +109,7 @@ mod tests {
     impl Judge {
         fn new(flows: &[Membership]) -> Self {
             let (from, to) = UnixDatagram::pair().unwrap();
-            attach_filter(to.as_fd(), &program(flows)).unwrap();
+            attach(to.as_fd(), &program(flows)).unwrap();
             to.set_nonblocking(true).unwrap();
             Self(from, to)
         }

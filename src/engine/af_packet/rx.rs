@@ -9,6 +9,7 @@ use crate::model::report::BufferGrant;
 use crate::net::ethernet::Ethernet;
 use crate::net::membership::keep_joined;
 use crate::net::timestamp::Stamps;
+use crate::sys::filter::attach;
 use crate::sys::packet;
 use crate::sys::packet_ring::{RxFrame, RxRing};
 use crate::sys::poll::PollSet;
@@ -39,7 +40,7 @@ impl PacketRx {
     pub(super) fn open(plan: &RxPlan) -> Result<Self> {
         let device = Ethernet::of(plan.interface, super::NAME)?;
         let socket = open_socket().map_err(|error| refused("open a packet socket", error))?;
-        packet::attach_filter(socket.as_fd(), &filter::program(&plan.flows))
+        attach(socket.as_fd(), &filter::program(&plan.flows))
             .map_err(|error| refused("filter the frames of a packet socket", error))?;
         if plan.stamps.are_hardware() {
             packet::set_hardware_timestamps(&socket)

@@ -8,7 +8,7 @@ use crate::model::limit::Limit;
 use crate::model::metrics::ClockRelation;
 use crate::model::ping::{SCHEMA as PING, *};
 use crate::model::report::{BufferGrant, TimestampKind};
-use crate::model::roundtrip::{RoundTrips, Times};
+use crate::model::roundtrip::{Manner, RoundTrips, Times};
 use crate::model::spec::StopWhen;
 use crate::units::Nanos;
 use crate::units::rate::Rate;
@@ -146,6 +146,12 @@ fn spec() -> PingSpec {
         payload_len: 94,
         timeout_ns: Nanos::SECOND,
         reply_port: 0,
+        manner: manner(),
+    }
+}
+
+fn manner() -> Manner {
+    Manner {
         ttl: 1,
         loopback: true,
         dscp: 0,
@@ -162,7 +168,7 @@ pub(crate) fn ping_alone() -> PingReport {
     let mut report = ping();
     let outcome = &mut report.outcome;
     outcome.spec.asking = Asking::Closed { answered_by: AnsweredBy::All };
-    outcome.spec.spin = true;
+    outcome.spec.manner.spin = true;
     outcome.responders.clear();
     outcome.totals = PingTotals {
         counts: PingCounts::default(),
@@ -230,14 +236,7 @@ pub(crate) fn echo() -> EchoReport {
                 interface: 2,
                 reply: ReplyTo::Group,
                 stop: StopWhen { time_ns: None, ..STOP },
-                ttl: 1,
-                loopback: true,
-                dscp: 0,
-                spin: true,
-                cpu: Some(2),
-                timestamps: TimestampKind::Kernel,
-                receive_buffer: 1 << 20,
-                interval_ns: Nanos::SECOND,
+                manner: Manner { spin: true, cpu: Some(2), ..manner() },
             },
             started_at: STARTED.into(),
             duration_ns: Nanos(12_000_000_000),

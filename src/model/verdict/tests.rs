@@ -7,7 +7,7 @@ use crate::model::metrics::{Buckets, ClockRelation};
 use crate::model::report::{ReceiverReport, SenderReport, Totals, TxLedger};
 use crate::model::sample;
 use crate::model::snapshot::RxCounts;
-use crate::model::spec::{Bind, Role, StopWhen, Timestamps, TrialSpec};
+use crate::model::spec::Role;
 use crate::stats::latency::Latency;
 use crate::units::Nanos;
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ fn one_way_delay(distribution: Distribution) -> OneWayDelay {
 /// 1010 intended, 1000 offered, 10 refused; 998 unique at 1 ms each and one corrupt, so two lost.
 fn report() -> TrialReport {
     TrialReport {
-        spec: spec(),
+        spec: sample::spec(Role::Run),
         started_at: "2024-01-01T00:00:00Z".into(),
         duration_ns: Nanos::SECOND,
         interrupted: false,
@@ -94,43 +94,6 @@ fn sender() -> SenderReport {
         stalls: 0,
         longest_stall_ns: Nanos(0),
         cpus: vec![None],
-    }
-}
-
-fn spec() -> TrialSpec {
-    TrialSpec {
-        role: Role::Run,
-        groups: Vec::new(),
-        interface: 0,
-        further_interfaces: vec![],
-        bind: Some(Bind::Group),
-        source_port: None,
-        load: None,
-        flows: vec![],
-        stop: StopWhen { time_ns: None, count: None, with_senders: false },
-        ttl: 1,
-        loopback: true,
-        dscp: 0,
-        sender_threads: 1,
-        receiver_threads: 1,
-        cpus: Vec::new(),
-        engine: "memory".into(),
-        engine_reason: None,
-        batch: 64,
-        receive_buffer: 0,
-        timestamps: Timestamps::Kernel,
-        interval_ns: Nanos(0),
-        loss_threshold_ns: Nanos::SECOND,
-        idle_timeout_ns: Nanos::SECOND,
-        loss_distance: 99,
-        reorder_density: None,
-        media_rate_bps: None,
-        variation: false,
-        spin: false,
-        busy_poll_us: None,
-        realtime: false,
-        lock_memory: false,
-        start_at_ns: None,
     }
 }
 

@@ -57,6 +57,16 @@ fn the_longest_datagram_is_whole() {
     assert!(receiver.recv(WAIT).unwrap().unwrap().payload == longest);
 }
 
+/// Where what has come was sent to, sorted.
+fn destinations_of_all(receiver: &mut MulticastReceiver) -> Vec<SocketAddr> {
+    let mut heard = Vec::new();
+    while let Some(datagram) = receiver.recv(Duration::ZERO).unwrap() {
+        heard.push(datagram.destination);
+    }
+    heard.sort();
+    heard
+}
+
 #[test]
 fn several_groups_and_ports_come_in_and_none_that_was_left() {
     let lo = interface::loopback().unwrap();
@@ -68,12 +78,7 @@ fn several_groups_and_ports_come_in_and_none_that_was_left() {
         for group in &all {
             sender.send_to(b"", &group.destination().into()).unwrap();
         }
-        let mut heard = Vec::new();
-        while let Some(datagram) = receiver.recv(Duration::ZERO).unwrap() {
-            heard.push(datagram.destination);
-        }
-        heard.sort();
-        heard
+        destinations_of_all(receiver)
     };
     let [first, second, other_port] = [0, 1, 2].map(|index: usize| all[index].destination());
     assert_eq!(heard(&mut receiver), [first, other_port, second]);
@@ -103,11 +108,7 @@ fn many_groups_and_nothing_of_others() {
     for group in &all {
         sender.send_to(b"", &group.destination().into()).unwrap();
     }
-    let mut heard = Vec::new();
-    while let Some(datagram) = receiver.recv(Duration::ZERO).unwrap() {
-        heard.push(datagram.destination);
-    }
-    heard.sort();
+    let heard = destinations_of_all(&mut receiver);
     assert_eq!(heard, ours.iter().map(Membership::destination).collect::<Vec<_>>());
     assert!(other.recv(Duration::ZERO).unwrap().is_some());
     assert!(other.recv(Duration::ZERO).unwrap().is_none());

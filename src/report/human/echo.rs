@@ -43,7 +43,7 @@ fn write(report: &EchoReport, page: &mut Page<'_>) -> io::Result<()> {
         ReplyTo::Group => "to the group, at the port of who asked",
         ReplyTo::Unicast => "to who asked",
     };
-    let wait = if outcome.spec.spin { "spinning" } else { "blocking" };
+    let wait = if outcome.spec.manner.spin { "spinning" } else { "blocking" };
     let core = outcome.cpu.map_or("not pinned".into(), |cpu| format!("on core {cpu}"));
     page.section("Responder", &format!("{}, {wait}, {core}", outcome.responder))?;
     page.number("requests", counts.received, "")?;

@@ -94,7 +94,7 @@ fn write_requests(outcome: &PingOutcome, page: &mut Page<'_>) -> io::Result<()> 
         Asking::Open { rate } => format!("open loop, {rate}"),
         Asking::Closed { .. } => "closed loop: each due when the one before was done with".into(),
     };
-    let wait = if spec.spin { "spinning" } else { "blocking" };
+    let wait = if spec.manner.spin { "spinning" } else { "blocking" };
     let core = outcome.cpu.map_or("not pinned".into(), |cpu| format!("on core {cpu}"));
     page.section("Requests", &format!("{how}, {wait}, {core}"))?;
     page.number("sent", outcome.sent, &format!("{}/s", per_second(outcome.sent_pps)))?;
@@ -135,7 +135,7 @@ fn write_replies(outcome: &PingOutcome, page: &mut Page<'_>) -> io::Result<()> {
 
 fn write_times(outcome: &PingOutcome, page: &mut Page<'_>) -> io::Result<()> {
     let times = &outcome.totals.times;
-    let is_stamped = outcome.spec.timestamps == TimestampKind::Kernel;
+    let is_stamped = outcome.spec.manner.timestamps == TimestampKind::Kernel;
     page.section("RTT", "due to read, application to application")?;
     delay::table(&times.rtt_ns.percentiles, page)?;
     if times.rtt_ns.percentiles.count == 0 {
@@ -253,7 +253,7 @@ pub(in crate::report) fn measured(report: &PingReport) -> String {
 /// What was asked, and where replies came to.
 pub(in crate::report) fn load(outcome: &PingOutcome) -> String {
     let spec = &outcome.spec;
-    let (bytes, ttl) = (count(spec.payload_len.into(), "byte"), spec.ttl);
+    let (bytes, ttl) = (count(spec.payload_len.into(), "byte"), spec.manner.ttl);
     let (group, port) = (spec.group, outcome.reply_port);
     format!("{group}, {bytes} of UDP payload, TTL {ttl}; replies to port {port}")
 }

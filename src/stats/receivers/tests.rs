@@ -56,16 +56,19 @@ fn nobody_and_nothing() {
     let group = losses(&[10, 10]);
     assert_eq!(group.loss_ratio, Some(1.0));
     assert_eq!((group.members[0].comparative_loss_ratio, group.mean_delay), (None, None));
-    assert_eq!(common_losses(&[]), CommonLosses::default());
+    assert_eq!((joined(&[]), intersection(&[], &[0..1, 2..3])), (vec![], vec![]));
+}
+
+/// What all have lost.
+fn common(receivers: &[Vec<Range<u64>>]) -> Vec<Range<u64>> {
+    let all = receivers.iter().map(|lost| joined(lost));
+    all.reduce(|common, lost| intersection(&common, &lost)).unwrap()
 }
 
 #[test]
 fn losses_of_all_happened_upstream() {
-    let losses =
-        common_losses(&[vec![3..6, 10..12], vec![4..8, 10..12, 20..21], vec![0..5, 11..30]]);
-    assert_eq!(losses.common, [4..5, 11..12]);
-    let own = [vec![3..4, 5..6, 10..11], vec![5..8, 10..11, 20..21], vec![0..4, 12..30]];
-    assert_eq!(losses.own, own);
+    let receivers = [vec![3..6, 10..12], vec![4..8, 10..12, 20..21], vec![0..5, 11..30]];
+    assert_eq!(common(&receivers), [4..5, 11..12]);
 }
 
 fn ranges() -> impl Strategy<Value = Vec<Range<u64>>> {
@@ -87,13 +90,9 @@ fn numbers(ranges: &[Range<u64>]) -> BTreeSet<u64> {
 proptest! {
     #[test]
     fn agrees_with_sets(receivers in prop::collection::vec(ranges(), 1..5)) {
-        let losses = common_losses(&receivers);
         let sets: Vec<_> = receivers.iter().map(|lost| numbers(lost)).collect();
-        let mut common = sets[0].clone();
-        sets.iter().for_each(|set| common.retain(|seq| set.contains(seq)));
-        prop_assert_eq!(&numbers(&losses.common), &common);
-        for (own, set) in losses.own.iter().zip(&sets) {
-            prop_assert_eq!(numbers(own), set - &common);
-        }
+        let mut of_all = sets[0].clone();
+        sets.iter().for_each(|set| of_all.retain(|seq| set.contains(seq)));
+        prop_assert_eq!(numbers(&common(&receivers)), of_all);
     }
 }

@@ -11,6 +11,11 @@ fn hull_of(points: &[Point]) -> LowerHull {
     hull
 }
 
+/// How far a delay is above the line.
+fn above(line: &Line, point: Point) -> i64 {
+    point.delay.saturating_sub(line.delay_at(point.sent_at))
+}
+
 /// Corners of the hull, the line's slope and its height at zero, and how far each delay is above it.
 fn check(
     delays: &[(u64, i64)],
@@ -24,7 +29,7 @@ fn check(
     assert_eq!(hull.points, points(corners));
     let line = hull.line().unwrap();
     assert_eq!((line.slope(), line.delay_at(Nanos(0))), (slope, intercept));
-    let seen: Vec<_> = delays.iter().map(|&point| line.residual(point)).collect();
+    let seen: Vec<_> = delays.iter().map(|&point| above(&line, point)).collect();
     assert_eq!(seen, residuals);
 }
 
@@ -149,7 +154,7 @@ proptest! {
             estimator.observe(point);
             hull.push(point);
             if let Some(line) = hull.line() {
-                line.residual(point);
+                above(&line, point);
             }
         }
         estimator.finish();
