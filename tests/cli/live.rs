@@ -4,8 +4,8 @@ use super::*;
 use std::io::{Read, Write};
 
 /// What a terminal is told at the beginning and at the end of a screen of its own (xterm control sequences).
-const TAKEN: &str = "\x1b[?1049h";
-const GIVEN_BACK: &str = "\x1b[?1049l";
+pub(super) const TAKEN: &str = "\x1b[?1049h";
+pub(super) const GIVEN_BACK: &str = "\x1b[?1049l";
 
 /// The program on a terminal of so many columns and lines.
 pub(super) struct OnTerminal {
@@ -16,9 +16,13 @@ pub(super) struct OnTerminal {
 impl OnTerminal {
     /// `None`, and a line that says so, where there is no script(1).
     pub(super) fn start(size: (u16, u16), args: &str) -> Option<Self> {
+        Self::start_command(size, &format!("exec {} {args}", env!("CARGO_BIN_EXE_mcast-bench")))
+    }
+
+    /// A command of the shell on such a terminal.
+    pub(super) fn start_command(size: (u16, u16), command: &str) -> Option<Self> {
         let (columns, lines) = size;
-        let program = env!("CARGO_BIN_EXE_mcast-bench");
-        let command = format!("stty cols {columns} rows {lines}; exec {program} {args}");
+        let command = format!("stty cols {columns} rows {lines}; {command}");
         let child = Command::new("script")
             .args(["-q", "-e", "-f", "-c", &command, "/dev/null"])
             .env("NO_COLOR", "1")
@@ -35,7 +39,7 @@ impl OnTerminal {
     }
 
     /// Reads until `text` has been seen; a word, since a screen has no blanks where nothing is.
-    fn see(&mut self, text: &str) {
+    pub(super) fn see(&mut self, text: &str) {
         let mut byte = [0; 4096];
         while !self.seen.contains(text) {
             let count = self.child.stdout.as_mut().unwrap().read(&mut byte).unwrap();
@@ -44,7 +48,12 @@ impl OnTerminal {
         }
     }
 
-    fn press(&mut self, keys: &str) {
+    /// The next that is to be seen must come from now on. Returns what was seen before.
+    pub(super) fn look_anew(&mut self) -> String {
+        std::mem::take(&mut self.seen)
+    }
+
+    pub(super) fn press(&mut self, keys: &str) {
         self.child.stdin.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
     }
 
