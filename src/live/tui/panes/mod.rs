@@ -24,7 +24,8 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>) {
     let area = frame.area();
     let has_streams = state.total.received.is_some() && !state.rows().is_empty();
     let charts = if area.width >= WIDE { 1 } else { 2 };
-    let fixed = header::height(state) + 2 + loss::height(state) + 1;
+    let loss_height = loss::height(state, area.width);
+    let fixed = header::height(state) + 2 + loss_height + 1;
     let rest = area.height.saturating_sub(fixed);
     // Streams have no more than they fill; of what they leave, the events have a third.
     let streams_height = match has_streams {
@@ -36,7 +37,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>) {
         Constraint::Length(header::height(state)),
         Constraint::Length(2),
         Constraint::Length(charts * chart_height),
-        Constraint::Length(loss::height(state)),
+        Constraint::Length(loss_height),
         Constraint::Length(streams_height),
         Constraint::Fill(1),
         Constraint::Length(1),
@@ -56,7 +57,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>) {
     }
     events::draw(state, frame, events);
     let hint = match state.is_ending {
-        true => " ending: waiting for what is on its way; q again ends at once",
+        true => " ending, waiting for stragglers; q again ends at once",
         false => " q ends   s sorts   ↑ ↓ scroll",
     };
     frame.render_widget(Line::styled(hint, state.dim()), keys);
