@@ -62,7 +62,9 @@ fn each_role_on_a_usual_screen() {
 #[test]
 fn a_wide_screen_and_a_narrow_one() {
     let state = state(Role::Recv);
-    for (name, width, height) in [("very_wide", 200, 50), ("wide", 120, 36), ("narrow", 60, 30)] {
+    for (name, width, height) in
+        [("very_wide", 200, 50), ("wide", 120, 36), ("narrow", 60, 30), ("small", 80, 24)]
+    {
         insta::with_settings!({ prepend_module_to_snapshot => false }, {
             insta::assert_snapshot!(format!("live_{name}"), frame(&state, width, height));
         });
