@@ -81,6 +81,7 @@ fn on_a_terminal() {
 }
 
 fn watchers(criterion: &mut Criterion) {
+    println!("{PAIRS} pairs of trials of {LENGTH}, which takes some minutes");
     let mut pairs = Pairs::default();
     for measure in [Measure::Elapsed, Measure::WorkerCpu] {
         let mut group = criterion.benchmark_group(format!("watchers_{}", measure.name()));
@@ -255,7 +256,7 @@ impl Observer for Meter {
         let received = snapshot.receiver.as_ref().map(|receiver| receiver.counts.received);
         self.received += received.unwrap_or(0);
         let workers: Vec<_> =
-            ["sender 0\n", "receiver 0\n"].into_iter().filter_map(spent).collect();
+            ["sender-0\n", "receiver-0\n"].into_iter().filter_map(spent).collect();
         if let [sender, receiver] = workers[..] {
             self.last = Some((sender + receiver, self.received));
         }
