@@ -28,8 +28,9 @@ use mcast_bench::units::rate::Rate;
 use mcast_bench::units::size_mix::SizeMix;
 use std::env;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -58,10 +59,11 @@ fn main() {
 /// Carries this program out on a terminal of 120 columns. Its results go where those of this process go; what it draws,
 /// and what else it says, is shown if it fails.
 fn on_a_terminal() {
+    let (mut results, sink) = io::pipe().expect("a pipe");
     let quoted = |word: String| format!("'{}'", word.replace('\'', r"'\''"));
     let command: Vec<_> = env::args().map(quoted).collect();
-    let out = format!("/proc/{}/fd/1", std::process::id());
-    let command = format!("stty cols 120 rows 40; exec {} >>{out}", command.join(" "));
+    let out = format!("/proc/{}/fd/{}", std::process::id(), sink.as_raw_fd());
+    let command = format!("stty cols 120 rows 40; exec {} >{out}", command.join(" "));
     let child = Command::new("script")
         .args(["-q", "-e", "-f", "-c", &command, "/dev/null"])
         .env(HAS_TERMINAL, "yes")
@@ -73,9 +75,12 @@ fn on_a_terminal() {
         Ok(child) => child,
         Err(error) => return println!("SKIPPED: watchers: cannot run script(1): {error}"),
     };
+    let show = thread::spawn(move || io::copy(&mut results, &mut io::stdout()));
     let mut drawn = vec![];
     let read = child.stdout.as_mut().expect("it is a pipe").read_to_end(&mut drawn);
     let status = child.wait().expect("it is a child of this process");
+    drop(sink);
+    show.join().expect("it does not panic").expect("standard output takes it");
     let said = String::from_utf8_lossy(&drawn);
     assert!(read.is_ok() && status.success(), "{status}: {said}");
 }

@@ -48,25 +48,44 @@ impl OnTerminal {
         }
     }
 
-    /// The next that is to be seen must come from now on. Returns what was seen before.
-    pub(super) fn look_anew(&mut self) -> String {
-        std::mem::take(&mut self.seen)
+    /// Reads until `text` has been seen, and returns all up to its end. What follows is to be seen anew.
+    pub(super) fn take_until(&mut self, text: &str) -> String {
+        self.see(text);
+        let end = self.seen.find(text).unwrap() + text.len();
+        let rest = self.seen.split_off(end);
+        std::mem::replace(&mut self.seen, rest)
+    }
+
+    /// What was seen so far does not count any more.
+    pub(super) fn look_anew(&mut self) {
+        self.seen.clear();
+    }
+
+    /// The process that takes what is drawn.
+    pub(super) fn reader(&self) -> String {
+        self.child.id().to_string()
     }
 
     pub(super) fn press(&mut self, keys: &str) {
         self.child.stdin.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
     }
 
+    fn read_to_end(&mut self) -> Option<i32> {
+        // What was read before may have ended in the middle of a character.
+        let mut rest = vec![];
+        self.child.stdout.as_mut().unwrap().read_to_end(&mut rest).unwrap();
+        self.seen.push_str(&String::from_utf8_lossy(&rest));
+        self.child.wait().unwrap().code()
+    }
+
     /// Reads to the end of a program that draws nothing. Returns the exit code, and all that was printed.
     pub(super) fn plain_end(mut self) -> (Option<i32>, String) {
-        self.child.stdout.as_mut().unwrap().read_to_string(&mut self.seen).unwrap();
-        (self.child.wait().unwrap().code(), self.seen)
+        (self.read_to_end(), self.seen)
     }
 
     /// Reads to the end. Returns the exit code, and what was printed after the terminal was given back.
     pub(super) fn end(mut self) -> (Option<i32>, String) {
-        self.child.stdout.as_mut().unwrap().read_to_string(&mut self.seen).unwrap();
-        let code = self.child.wait().unwrap().code();
+        let code = self.read_to_end();
         let (_, after) = self.seen.split_once(GIVEN_BACK).expect("the terminal is given back");
         (code, after.to_owned())
     }

@@ -7,6 +7,9 @@ use mcast_bench::model::Observer;
 use mcast_bench::model::event::{Event, Happening};
 use mcast_bench::units::Nanos;
 use std::panic::resume_unwind;
+use std::path::Path;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_mcast-bench");
 
 /// What the shell says when the terminal is set as it was before.
 const WHOLE: &str = "as it was";
@@ -32,8 +35,7 @@ impl Reached {
                  [ \"$(stty -g)\" = \"$was\" ] && echo {WHOLE} || stty -a; exit $code"
             ),
         )?;
-        terminal.see(" end\r\n");
-        let told = terminal.look_anew();
+        let told = terminal.take_until(" end\r\n");
         let mut words = told.split_whitespace().skip_while(|word| *word != "reached:").skip(1);
         let mut word = || words.next().unwrap().to_owned();
         Some(Self { pid: word(), tty: word(), terminal })
@@ -41,16 +43,16 @@ impl Reached {
 
     /// The program with a trial that does not end soon by itself, once there is something to see of it.
     fn long(size: (u16, u16)) -> Option<Self> {
-        let program = env!("CARGO_BIN_EXE_mcast-bench");
         let trial = "run -r 1k -t 60s -i 100ms --loss-threshold 60s --live=50ms";
-        let mut reached = Self::start(size, &format!("{program} {trial} -p {}", port()))?;
+        let mut reached = Self::start(size, &format!("{PROGRAM} {trial} -p {}", port()))?;
         reached.terminal.see(TAKEN);
         reached.terminal.see("sent");
         Some(reached)
     }
 
     fn signal(&self, name: &str) {
-        run("kill", &["-s", name, &self.pid]);
+        // It may have ended already.
+        let _ = Command::new("kill").args(["-s", name, &self.pid]).output().unwrap();
     }
 
     fn resize(&self, columns: &str, lines: &str) {
@@ -103,16 +105,59 @@ fn what_kills_it_gives_the_terminal_back() {
 }
 
 #[test]
+fn a_terminal_that_takes_no_more_cannot_hold_the_program() {
+    let Some(reached) = Reached::long((200, 60)) else { return };
+    let pid = &reached.pid;
+    let reader = Standing::still(reached.terminal.reader());
+    let writes = libc::SYS_write.to_string();
+    until("the view waits for the terminal", || {
+        let view = thread_of(pid, "live view");
+        read(view.join("syscall")).split(' ').next() == Some(&writes)
+    });
+    until("whoever insists is heard", || {
+        reached.signal("TERM");
+        !Path::new("/proc").join(pid).exists()
+    });
+    drop(reader);
+    let (code, seen) = reached.terminal.plain_end();
+    assert_eq!(code, Some(143), "{seen}");
+}
+
+/// A process that does nothing until this is dropped.
+struct Standing(String);
+
+impl Standing {
+    fn still(pid: String) -> Self {
+        run("kill", &["-s", "STOP", &pid]);
+        Self(pid)
+    }
+}
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        run("kill", &["-s", "CONT", &self.0]);
+    }
+}
+
+fn thread_of(pid: &str, name: &str) -> PathBuf {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let mut paths = threads.map(|thread| thread.unwrap().path());
+    paths.find(|path| read(path.join("comm")).trim_end() == name).expect("such a thread")
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    fs::read_to_string(path).unwrap()
+}
+
+#[test]
 fn ctrl_z_lends_the_terminal_to_the_shell() {
-    let program = env!("CARGO_BIN_EXE_mcast-bench");
-    let trial = format!("{program} recv -t 60s --live -p {}", port());
+    let trial = format!("{PROGRAM} recv -t 60s --live -p {}", port());
     // A shell with job control: the command that follows is carried out once the program has stopped.
     let command = format!("bash --norc -ic \"{trial}; stty -a; echo stopped; fg\"");
     let Some(mut reached) = Reached::start((80, 24), &command) else { return };
     reached.terminal.see("ends");
     reached.terminal.press("\x1a");
-    reached.terminal.see("stopped\r\n");
-    let shell = reached.terminal.look_anew();
+    let shell = reached.terminal.take_until("stopped\r\n");
     let (_, lent) = shell.split_once(GIVEN_BACK).expect("the terminal is given back");
     for set in ["isig", "icanon", "echo"] {
         assert!(lent.split_whitespace().any(|word| word == set), "not {set}: {lent}");
@@ -153,8 +198,7 @@ fn a_terminal_may_shrink_to_nothing_and_grow_again() {
 
 #[test]
 fn a_terminal_of_one_column_holds_a_whole_trial() {
-    let program = env!("CARGO_BIN_EXE_mcast-bench");
-    let trial = format!("{program} run -r 1k -c 500 -i 100ms --live=50ms -p {} -J", port());
+    let trial = format!("{PROGRAM} run -r 1k -c 500 -i 100ms --live=50ms -p {} -J", port());
     for size in [(1, 24), (1, 1), (0, 0)] {
         let Some(reached) = Reached::start(size, &trial) else { return };
         let (_, after) = reached.end();
