@@ -105,6 +105,18 @@ fn what_kills_it_gives_the_terminal_back() {
 }
 
 #[test]
+fn after_the_view_signals_are_what_they_were() {
+    let trial = "run -r 1k -c 100 -i 100ms --live=50ms --metrics 0 --metrics-linger 60s";
+    let command = format!("{PROGRAM} {trial} -p {}", port());
+    let Some(mut reached) = Reached::start((80, 24), &command) else { return };
+    for text in [GIVEN_BACK, "Measured", "sysctls"] {
+        reached.terminal.see(text);
+    }
+    reached.signal("HUP");
+    assert_eq!(reached.end().0, Some(129));
+}
+
+#[test]
 fn a_terminal_that_takes_no_more_cannot_hold_the_program() {
     let Some(reached) = Reached::long((200, 60)) else { return };
     let pid = &reached.pid;

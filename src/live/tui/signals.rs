@@ -3,6 +3,7 @@
 use super::state::News;
 use super::terminal::Screen;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+use signal_hook::flag::register_conditional_default;
 use signal_hook::iterator::{Handle, Signals};
 use signal_hook::low_level::{emulate_default_handler, exit};
 use std::fs;
@@ -13,6 +14,9 @@ use std::thread::{Builder, JoinHandle};
 
 /// Those that mean the program, not the view, and are heeded by others, too: the first of them ends the trial.
 const ASK: [i32; 2] = [SIGINT, SIGTERM];
+
+/// Those that are about nobody else.
+const KILL_OR_STOP: [i32; 3] = [SIGHUP, SIGQUIT, SIGTSTP];
 
 /// A thread that waits for signals, until it is dropped.
 pub(super) struct Watch {
@@ -26,8 +30,11 @@ impl Watch {
     /// # Errors
     /// Those of sigaction(2), and of a thread that cannot be started.
     pub(super) fn begin(screen: Screen, news: Sender<News>) -> io::Result<Self> {
-        let others = [SIGHUP, SIGQUIT, SIGTSTP, SIGCONT];
-        let mut signals = Signals::new(ASK.iter().chain(&others))?;
+        for signal in KILL_OR_STOP {
+            // Once listened to, a signal never again does by itself what it did.
+            register_conditional_default(signal, screen.over())?;
+        }
+        let mut signals = Signals::new(ASK.iter().chain(&KILL_OR_STOP).chain(&[SIGCONT]))?;
         let handle = signals.handle();
         let watch = move || {
             let mut is_asked = false;

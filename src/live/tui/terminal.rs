@@ -93,6 +93,11 @@ impl Screen {
         self.give_back();
     }
 
+    /// What says whether it was given back for good.
+    pub(super) fn over(&self) -> Arc<AtomicBool> {
+        self.is_over.clone()
+    }
+
     pub(super) fn is_over(&self) -> bool {
         self.is_over.load(Ordering::SeqCst)
     }
