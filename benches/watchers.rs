@@ -18,9 +18,7 @@ use criterion::{Bencher, Criterion, SamplingMode, Throughput, criterion_group};
 use mcast_bench::live::Fanout;
 use mcast_bench::live::prometheus::Prometheus;
 use mcast_bench::live::tui::Tui;
-use mcast_bench::model::Observer;
 use mcast_bench::model::group::{GroupSpec, expand_all};
-use mcast_bench::model::snapshot::Snapshot;
 use mcast_bench::model::spec::{Bind, Load, Pace, Role, StopWhen, Timestamps, Timing, TrialSpec};
 use mcast_bench::trial::{LocalRunner, TrialRunner};
 use mcast_bench::units::Nanos;
@@ -31,6 +29,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -43,6 +42,10 @@ const PAIRS: usize = 30;
 const LENGTH: Nanos = Nanos(2 * Nanos::SECOND.0);
 /// An interval, a frame and a scrape each take so long, as by default.
 const EVERY: Nanos = Nanos::SECOND;
+/// What workers have spent is looked at so often.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Datagrams that criterion takes for one iteration: so many milliseconds of it are so many nanoseconds a datagram.
+const ITERATION: u64 = 1_000_000;
 /// Set in the half of this program that has a terminal.
 const HAS_TERMINAL: &str = "MCAST_BENCH_WATCHERS_HAS_TERMINAL";
 
@@ -90,7 +93,7 @@ fn watchers(criterion: &mut Criterion) {
     let mut pairs = Pairs::default();
     for measure in [Measure::Elapsed, Measure::WorkerCpu] {
         let mut group = criterion.benchmark_group(format!("watchers_{}", measure.name()));
-        group.throughput(Throughput::Elements(1));
+        group.throughput(Throughput::Elements(ITERATION));
         // A sample is a trial however long criterion wants it to be; none is taken to warm up but the first.
         group.sample_size(PAIRS).sampling_mode(SamplingMode::Flat);
         group.warm_up_time(Duration::from_nanos(1));
@@ -98,10 +101,10 @@ fn watchers(criterion: &mut Criterion) {
             let name = if is_watched { "watched" } else { "alone" };
             let mut at = 0;
             group.bench_function(name, |bencher: &mut Bencher<'_>| {
-                bencher.iter_custom(|datagrams| {
+                bencher.iter_custom(|iterations| {
                     let nanos = measure.of(&pairs.at(at)[usize::from(is_watched)]);
                     at += 1;
-                    Duration::from_secs_f64(nanos * datagrams as f64 / 1e9)
+                    Duration::from_nanos((nanos * ITERATION as f64) as u64) * iterations as u32
                 });
             });
         }
@@ -175,22 +178,23 @@ impl Pairs {
 /// Carries out a trial.
 fn trial(is_watched: bool) -> Cost {
     let spec = spec();
-    let mut meter = Meter::default();
+    let meter = Meter::start();
     let mut runner = LocalRunner { interrupt: Arc::default(), ready: Box::new(|| Ok(())) };
     let report = if is_watched {
         let mut view = Tui::open(EVERY, true, Arc::default()).expect("script(1) made a terminal");
         let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut metrics = Prometheus::listen(here).expect("a free port");
         let scraper = Scraper::start(metrics.address());
-        let mut fanout = Fanout(vec![&mut meter, &mut view, &mut metrics]);
+        let mut fanout = Fanout(vec![&mut view, &mut metrics]);
         let report = runner.run(&spec, &mut fanout);
         assert!(scraper.end() >= LENGTH.0 / EVERY.0, "it was not scraped");
         report
     } else {
-        runner.run(&spec, &mut Fanout(vec![&mut meter]))
+        runner.run(&spec, &mut Fanout::default())
     };
     let sender = report.expect("memory is always there").sender.expect("it sent");
-    Cost { elapsed: 1e9 / sender.offered_load_pps, worker_cpu: meter.cost() }
+    let worker_cpu = meter.end() as f64 / sender.counts.offered as f64;
+    Cost { elapsed: 1e9 / sender.offered_load_pps, worker_cpu }
 }
 
 /// What `run --engine memory --rate max --size 64` is, and two seconds of it.
@@ -240,41 +244,47 @@ fn spec() -> TrialSpec {
     }
 }
 
-/// Reads at the end of each interval what the workers have spent, and how many datagrams they have moved. When the last
-/// interval of the load is told, they do nothing any more and are still there.
-#[derive(Default)]
+/// Looks again and again what the workers have spent. Before they end they do nothing for longer than from one look to the
+/// next: they announce the end, and wait for stragglers.
 struct Meter {
-    received: u64,
-    /// Nanoseconds on the cores, and datagrams.
-    last: Option<(u64, u64)>,
+    stop: Sender<()>,
+    thread: JoinHandle<[u64; 2]>,
 }
 
 impl Meter {
-    fn cost(&self) -> f64 {
-        let (nanos, datagrams) = self.last.expect("an interval was told while workers were there");
-        nanos as f64 / datagrams as f64
+    fn start() -> Self {
+        let (stop, stopped) = channel();
+        let thread = thread::spawn(move || {
+            let mut workers = ["sender-0\n", "receiver-0\n"].map(|name| (name, None, 0));
+            while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+                for (name, task, nanos) in &mut workers {
+                    *task = task.take().or_else(|| task_of(name));
+                    *nanos = task.as_deref().and_then(spent).unwrap_or(*nanos);
+                }
+            }
+            workers.map(|(_, _, nanos)| nanos)
+        });
+        Self { stop, thread }
+    }
+
+    /// Nanoseconds on the cores, of all workers.
+    fn end(self) -> u64 {
+        drop(self.stop);
+        self.thread.join().expect("it does not panic").iter().sum()
     }
 }
 
-impl Observer for Meter {
-    fn on_interval(&mut self, snapshot: &Snapshot) {
-        let received = snapshot.receiver.as_ref().map(|receiver| receiver.counts.received);
-        self.received += received.unwrap_or(0);
-        let workers: Vec<_> =
-            ["sender-0\n", "receiver-0\n"].into_iter().filter_map(spent).collect();
-        if let [sender, receiver] = workers[..] {
-            self.last = Some((sender + receiver, self.received));
-        }
-    }
+/// Where the kernel tells of the thread of this name.
+fn task_of(name: &str) -> Option<PathBuf> {
+    let mut tasks = fs::read_dir("/proc/self/task").ok()?.flatten().map(|task| task.path());
+    let has_name =
+        |task: &PathBuf| fs::read_to_string(task.join("comm")).is_ok_and(|it| it == name);
+    tasks.find(has_name)
 }
 
-/// Nanoseconds that the thread of this name has spent on cores.
-fn spent(name: &str) -> Option<u64> {
-    fs::read_dir("/proc/self/task").ok()?.flatten().find_map(|task| {
-        let read = |file| fs::read_to_string(task.path().join(file)).ok();
-        let is_it = read("comm")? == name;
-        read("schedstat").filter(|_| is_it)?.split_whitespace().next()?.parse().ok()
-    })
+/// Nanoseconds that a thread has spent on cores; `None` when it has ended.
+fn spent(task: &Path) -> Option<u64> {
+    fs::read_to_string(task.join("schedstat")).ok()?.split_whitespace().next()?.parse().ok()
 }
 
 /// Asks for metrics again and again until it is told to end.
