@@ -24,6 +24,7 @@ mod reports;
 mod roundtrips;
 mod scenarios;
 mod schedules;
+mod terminal;
 mod trials;
 
 /// Far more than anything here takes; what lasts longer hangs.

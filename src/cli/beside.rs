@@ -22,6 +22,8 @@ use std::sync::atomic::AtomicBool;
 pub(super) struct Beside<'a, T: 'static> {
     pub(super) outputs: Outputs<T>,
     pub(super) interrupt: Arc<AtomicBool>,
+    /// Whether a live view holds the terminal.
+    pub(super) is_held: Arc<AtomicBool>,
     pub(super) environment: Environment,
     pub(super) line: RoundTripLine,
     pub(super) has_lines: bool,
@@ -39,13 +41,15 @@ impl<'a, T: Subject + 'static> Beside<'a, T> {
     ) -> Result<Self> {
         let outputs = Outputs::open(&output.targets(), paper::stdout())?;
         launch.remove_stale()?;
-        let interrupt = session::interrupt()?;
+        let is_held = Arc::default();
+        let interrupt = session::interrupt(&is_held)?;
         if !output.quiet {
             session::say_if_loopback(groups, &interface);
         }
         Ok(Self {
             outputs,
             interrupt,
+            is_held,
             environment: environment::read(interface),
             line: RoundTripLine::new(Box::new(io::stderr()), interval),
             has_lines: output.has_lines(),

@@ -16,6 +16,7 @@ use crate::units::text::{bytes, count};
 use crate::wire::capture::writer::{CaptureWriter, Captured};
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ pub(super) fn run(args: DumpArgs) -> Result<Exit> {
     let spec = of_dump(&args)?;
     let file = spec.capture.as_ref().map(open).transpose()?;
     args.launch.remove_stale()?;
-    let interrupt = session::interrupt()?;
+    let interrupt = session::interrupt(&Arc::default())?;
     let say = |text: &str| {
         if !args.output.quiet {
             let _ = writeln!(io::stderr(), "{text}");

@@ -6,6 +6,8 @@ use crate::units::Nanos;
 use crate::units::duration::parse_duration;
 use clap::Args;
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct LiveArgs {
@@ -25,9 +27,9 @@ impl LiveArgs {
         self.live.is_some()
     }
 
-    /// Takes the terminal, if that was asked for and can be.
-    pub(super) fn open(&self, colours: Colours) -> Option<Tui> {
-        Tui::open(self.live?, colours.suit(&io::stderr()))
+    /// Takes the terminal, if that was asked for and can be. `is_held` says from now on whether it is taken.
+    pub(super) fn open(&self, colours: Colours, is_held: Arc<AtomicBool>) -> Option<Tui> {
+        Tui::open(self.live?, colours.suit(&io::stderr()), is_held)
             .inspect_err(|error| {
                 let _ = writeln!(io::stderr(), "--live: {error}; it goes on with lines");
             })

@@ -17,7 +17,7 @@ pub(super) fn run(args: PingArgs, colours: Colours) -> Result<Exit> {
     let (spec, interface) = roundtrip::of_ping(&args)?;
     let PingArgs { output, launch, groups, .. } = &args;
     let mut beside = Beside::open(output, launch, groups, interface, spec.manner.interval_ns)?;
-    let mut view = args.live.open(colours);
+    let mut view = args.live.open(colours, beside.is_held.clone());
     if let Some(view) = &mut view {
         view.start_ping(&spec);
     }

@@ -41,7 +41,7 @@ pub(super) fn run(meant: Meant, args: &RecvArgs, colours: Colours) -> Result<Exi
     let targets = targets(&args.output)?;
     let mut outputs = Outputs::open_rotating(&targets, rotation, paper::stdout())?;
     args.launch.remove_stale()?;
-    let interrupt = session::interrupt()?;
+    let interrupt = session::interrupt(&Arc::default())?;
     let environment = environment::read(interface.clone());
     if !args.output.quiet {
         notices::say(&spec, &interface, args.groups.iface.is_empty());

@@ -27,10 +27,10 @@ use crate::model::verdict;
 use crate::report::answer::answer;
 use crate::report::output::{Outputs, Target};
 use crate::report::state::Keeper;
+use crate::sys::signal::ask_first_then_end;
 use crate::trial::{LocalRunner, TrialRunner};
 use crate::units::Nanos;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
 use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -58,7 +58,8 @@ pub(super) fn run(
     let mut outputs = Outputs::open_rotating(&targets, rotation, paper::stdout())?;
     // A launcher that waits for the file must not take that of an earlier trial for this one's.
     launch.remove_stale()?;
-    let interrupt = interrupt()?;
+    let is_held = Arc::default();
+    let interrupt = interrupt(&is_held)?;
     // Read before the trial, which keeps this thread off the senders' cores.
     let environment = environment::read(interface.clone());
     if !output.quiet {
@@ -76,7 +77,7 @@ pub(super) fn run(
     let mut runner =
         LocalRunner { interrupt: interrupt.clone(), ready: Box::new(move || launch.say_ready()) };
     let mut line = Line::new(Box::new(io::stderr()), paper::columns_of(&io::stderr()));
-    let mut view = output.live.open(colours);
+    let mut view = output.live.open(colours, is_held);
     let mut silence = match &view {
         Some(view) => {
             let columns = paper::columns_of(&io::stderr()).unwrap_or_default();
@@ -226,13 +227,11 @@ pub(super) fn written<T>(outputs: &Outputs<T>, exit: Exit) -> Exit {
     if outputs.failures().is_empty() { exit } else { Exit::Failed }
 }
 
-/// A flag that Ctrl-C sets. A second one ends the program at once.
-pub(super) fn interrupt() -> Result<Arc<AtomicBool>> {
+/// A flag that Ctrl-C sets. A second one ends the program at once, unless a live view holds the terminal and sees to that.
+pub(super) fn interrupt(is_held: &Arc<AtomicBool>) -> Result<Arc<AtomicBool>> {
     let interrupt = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        // In this order: the first signal finds the flag unset, and sets it.
-        flag::register_conditional_shutdown(signal, Exit::Interrupted as i32, interrupt.clone())
-            .and_then(|_| flag::register(signal, interrupt.clone()))
+        ask_first_then_end(signal, interrupt.clone(), is_held.clone())
             .map_err(|error| Error::os("cannot listen for Ctrl-C", error))?;
     }
     Ok(interrupt)

@@ -20,6 +20,7 @@ pub mod poll;
 pub mod ptp;
 pub mod qdisc;
 pub mod sched;
+pub mod signal;
 pub mod sockopt;
 pub mod uring;
 pub mod xsk;

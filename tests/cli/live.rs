@@ -4,8 +4,8 @@ use super::*;
 use std::io::{Read, Write};
 
 /// What a terminal is told at the beginning and at the end of a screen of its own (xterm control sequences).
-const TAKEN: &str = "\x1b[?1049h";
-const GIVEN_BACK: &str = "\x1b[?1049l";
+pub(super) const TAKEN: &str = "\x1b[?1049h";
+pub(super) const GIVEN_BACK: &str = "\x1b[?1049l";
 
 /// The program on a terminal of so many columns and lines.
 pub(super) struct OnTerminal {
@@ -16,9 +16,13 @@ pub(super) struct OnTerminal {
 impl OnTerminal {
     /// `None`, and a line that says so, where there is no script(1).
     pub(super) fn start(size: (u16, u16), args: &str) -> Option<Self> {
+        Self::start_command(size, &format!("exec {} {args}", env!("CARGO_BIN_EXE_mcast-bench")))
+    }
+
+    /// A command of the shell on such a terminal.
+    pub(super) fn start_command(size: (u16, u16), command: &str) -> Option<Self> {
         let (columns, lines) = size;
-        let program = env!("CARGO_BIN_EXE_mcast-bench");
-        let command = format!("stty cols {columns} rows {lines}; exec {program} {args}");
+        let command = format!("stty cols {columns} rows {lines}; {command}");
         let child = Command::new("script")
             .args(["-q", "-e", "-f", "-c", &command, "/dev/null"])
             .env("NO_COLOR", "1")
@@ -35,7 +39,7 @@ impl OnTerminal {
     }
 
     /// Reads until `text` has been seen; a word, since a screen has no blanks where nothing is.
-    fn see(&mut self, text: &str) {
+    pub(super) fn see(&mut self, text: &str) {
         let mut byte = [0; 4096];
         while !self.seen.contains(text) {
             let count = self.child.stdout.as_mut().unwrap().read(&mut byte).unwrap();
@@ -44,20 +48,44 @@ impl OnTerminal {
         }
     }
 
-    fn press(&mut self, keys: &str) {
+    /// Reads until `text` has been seen, and returns all up to its end. What follows is to be seen anew.
+    pub(super) fn take_until(&mut self, text: &str) -> String {
+        self.see(text);
+        let end = self.seen.find(text).unwrap() + text.len();
+        let rest = self.seen.split_off(end);
+        std::mem::replace(&mut self.seen, rest)
+    }
+
+    /// What was seen so far does not count any more.
+    pub(super) fn look_anew(&mut self) {
+        self.seen.clear();
+    }
+
+    /// The process that takes what is drawn.
+    pub(super) fn reader(&self) -> String {
+        self.child.id().to_string()
+    }
+
+    pub(super) fn press(&mut self, keys: &str) {
         self.child.stdin.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
+    }
+
+    fn read_to_end(&mut self) -> Option<i32> {
+        // What was read before may have ended in the middle of a character.
+        let mut rest = vec![];
+        self.child.stdout.as_mut().unwrap().read_to_end(&mut rest).unwrap();
+        self.seen.push_str(&String::from_utf8_lossy(&rest));
+        self.child.wait().unwrap().code()
     }
 
     /// Reads to the end of a program that draws nothing. Returns the exit code, and all that was printed.
     pub(super) fn plain_end(mut self) -> (Option<i32>, String) {
-        self.child.stdout.as_mut().unwrap().read_to_string(&mut self.seen).unwrap();
-        (self.child.wait().unwrap().code(), self.seen)
+        (self.read_to_end(), self.seen)
     }
 
     /// Reads to the end. Returns the exit code, and what was printed after the terminal was given back.
     pub(super) fn end(mut self) -> (Option<i32>, String) {
-        self.child.stdout.as_mut().unwrap().read_to_string(&mut self.seen).unwrap();
-        let code = self.child.wait().unwrap().code();
+        let code = self.read_to_end();
         let (_, after) = self.seen.split_once(GIVEN_BACK).expect("the terminal is given back");
         (code, after.to_owned())
     }

@@ -4,6 +4,7 @@
 //! know nothing of it.
 
 mod panes;
+mod signals;
 mod state;
 mod terminal;
 
@@ -16,15 +17,17 @@ use crate::units::Nanos;
 use ratatui::crossterm::event::{
     self, Event as Input, KeyCode, KeyEvent, KeyEventKind, KeyModifiers,
 };
-use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGINT, SIGTSTP};
 use signal_hook::low_level::raise;
+use signals::Watch;
 use state::{Moment, News, State, Title};
 use std::io;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
-use terminal::Screen;
+use terminal::{Pen, Screen};
 
 /// A key is answered in this time.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -33,7 +36,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub struct Tui {
     /// Until something is to be drawn: the thread shall inherit the cores of who tells the first news, which keeps off those
     /// of the workers.
-    screen: Option<(Screen, Receiver<News>, bool)>,
+    undrawn: Option<(Pen, Receiver<News>, State)>,
+    screen: Screen,
+    signals: Option<Watch>,
     every: Duration,
     news: Option<Sender<News>>,
     thread: Option<JoinHandle<()>>,
@@ -41,15 +46,20 @@ pub struct Tui {
 }
 
 impl Tui {
-    /// Takes the terminal at standard error, to draw a frame `every` so often, with colours or without.
+    /// Takes the terminal at standard error, to draw a frame `every` so often, with colours or without. `is_held` says from
+    /// now on whether the terminal is taken; while it is, the view ends the program when a second SIGINT or SIGTERM asks for
+    /// that.
     ///
     /// # Errors
-    /// Standard error is no terminal, or one that cannot be set.
-    pub fn open(every: Nanos, has_colours: bool) -> io::Result<Self> {
-        let screen = Screen::take()?;
+    /// Standard error is no terminal, or one that cannot be set; there can be no thread that listens for signals.
+    pub fn open(every: Nanos, has_colours: bool, is_held: Arc<AtomicBool>) -> io::Result<Self> {
+        let (screen, pen) = Screen::take(is_held)?;
         let (news, heard) = channel();
+        let signals = Watch::begin(screen.clone(), news.clone()).inspect_err(|_| screen.end())?;
         Ok(Self {
-            screen: Some((screen, heard, has_colours)),
+            undrawn: Some((pen, heard, State::new(has_colours))),
+            screen,
+            signals: Some(signals),
             every: every.into(),
             news: Some(news),
             thread: None,
@@ -74,11 +84,15 @@ impl Tui {
     }
 
     fn tell(&mut self, news: News) {
-        if let Some((screen, heard, has_colours)) = self.screen.take() {
-            let (every, state) = (self.every, State::new(has_colours));
-            let thread = Builder::new().name("live view".into());
-            // Without a thread there is no view; the terminal is given back as the screen is dropped.
-            self.thread = thread.spawn(move || show(screen, &heard, state, every)).ok();
+        if let Some((pen, heard, state)) = self.undrawn.take() {
+            let (every, screen) = (self.every, self.screen.clone());
+            let show = move || {
+                show(&screen, pen, &heard, state, every);
+                screen.end();
+            };
+            let thread = Builder::new().name("live view".into()).spawn(show);
+            // Without a thread there is no view.
+            self.thread = thread.inspect_err(|_| self.screen.end()).ok();
         }
         self.send(news);
     }
@@ -93,11 +107,14 @@ impl Tui {
 
 impl Drop for Tui {
     fn drop(&mut self) {
+        // It has a share in the news.
+        self.signals = None;
         self.news = None;
         if let Some(thread) = self.thread.take() {
             // It has said what it panicked about.
             let _ = thread.join();
         }
+        self.screen.end();
     }
 }
 
@@ -146,7 +163,7 @@ impl Tui {
 }
 
 /// Draws until there is nobody who tells, or the terminal has gone.
-fn show(mut screen: Screen, heard: &Receiver<News>, mut state: State, every: Duration) {
+fn show(screen: &Screen, mut pen: Pen, heard: &Receiver<News>, mut state: State, every: Duration) {
     let mut drawn: Option<Instant> = None;
     loop {
         let is_over = loop {
@@ -156,14 +173,14 @@ fn show(mut screen: Screen, heard: &Receiver<News>, mut state: State, every: Dur
                 Err(TryRecvError::Disconnected) => break true,
             }
         };
-        if is_over || screen.is_over.load(Ordering::Relaxed) {
+        if is_over || screen.is_over() {
             return;
         }
-        let is_due = drawn.is_none_or(|drawn| drawn.elapsed() >= every);
-        let Ok(is_asked) = answer(&mut state, &screen) else { return };
+        let is_due = screen.is_blank() || drawn.is_none_or(|drawn| drawn.elapsed() >= every);
+        let Ok(is_asked) = answer(&mut state) else { return };
         if is_due || is_asked {
             drawn = Some(Instant::now());
-            if screen.terminal.draw(|frame| panes::draw(&state, frame)).is_err() {
+            if screen.draw(&mut pen, |frame| panes::draw(&state, frame)).is_err() {
                 return;
             }
         }
@@ -171,13 +188,13 @@ fn show(mut screen: Screen, heard: &Receiver<News>, mut state: State, every: Dur
 }
 
 /// Waits for a key, a short while, and does what it asks for. Says whether there is something to draw.
-fn answer(state: &mut State, screen: &Screen) -> io::Result<bool> {
+fn answer(state: &mut State) -> io::Result<bool> {
     if !event::poll(LOOK_EVERY)? {
         return Ok(false);
     }
     match event::read()? {
         Input::Key(key) if key.kind != KeyEventKind::Release => {
-            press(state, screen, key);
+            press(state, key);
             Ok(true)
         }
         Input::Resize(..) => Ok(true),
@@ -185,11 +202,13 @@ fn answer(state: &mut State, screen: &Screen) -> io::Result<bool> {
     }
 }
 
-fn press(state: &mut State, screen: &Screen, key: KeyEvent) {
-    let is_ctrl_c = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+fn press(state: &mut State, key: KeyEvent) {
+    let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
     match key.code {
-        KeyCode::Char('q') => end(state, screen),
-        _ if is_ctrl_c => end(state, screen),
+        // The terminal sends no signal while it is ours. These exist, and this process may send them to itself.
+        KeyCode::Char('c') if is_control => drop(raise(SIGINT)),
+        KeyCode::Char('z') if is_control => drop(raise(SIGTSTP)),
+        KeyCode::Char('q') => drop(raise(SIGINT)),
         KeyCode::Char('s') => {
             state.sort = state.sort.next();
             state.scrolled = 0;
@@ -202,15 +221,6 @@ fn press(state: &mut State, screen: &Screen, key: KeyEvent) {
         KeyCode::End => state.scroll(isize::MAX),
         _ => {}
     }
-}
-
-/// The terminal sends no signal while it is ours. The second one ends the program on the spot.
-fn end(state: &mut State, screen: &Screen) {
-    if std::mem::replace(&mut state.is_ending, true) {
-        screen.give_back();
-    }
-    // The signal exists, and this process may send it to itself.
-    let _ = raise(SIGINT);
 }
 
 #[cfg(test)]

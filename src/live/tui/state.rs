@@ -107,6 +107,8 @@ pub(super) enum News {
     Event(Nanos, String),
     /// Lines that somebody else has to say.
     Said(String),
+    /// It was told to end.
+    Ending,
 }
 
 impl State {
@@ -128,6 +130,7 @@ impl State {
         match news {
             News::Started(title) => self.title = title,
             News::Event(at, text) => self.note(at, text),
+            News::Ending => self.is_ending = true,
             News::Said(text) => {
                 text.lines().for_each(|line| self.note(self.total.end, line.to_owned()));
             }

@@ -62,11 +62,37 @@ fn each_role_on_a_usual_screen() {
 #[test]
 fn a_wide_screen_and_a_narrow_one() {
     let state = state(Role::Recv);
-    for (name, width, height) in [("wide", 120, 36), ("narrow", 60, 30)] {
+    for (name, width, height) in
+        [("very_wide", 200, 50), ("wide", 120, 36), ("narrow", 60, 30), ("small", 80, 24)]
+    {
         insta::with_settings!({ prepend_module_to_snapshot => false }, {
             insta::assert_snapshot!(format!("live_{name}"), frame(&state, width, height));
         });
     }
+}
+
+#[test]
+fn no_word_is_cut_off() {
+    let mut state = state(Role::Run);
+    let received = state.total.received.as_mut().unwrap();
+    received.outstanding = 1_234_567;
+    (received.counts.reordered, received.counts.foreign) = (7_654_321, 2_345_678);
+    received.lost = 3_456_789;
+    state.total.sent.as_mut().unwrap().refused = 4_567_890;
+    let said = "refused by the kernel 4,567,890|dropped by a queue of the sender 300|on the way 270|\
+                in this host 0|at our socket 30|reordered 7,654,321|doubled 0|corrupt 0|\
+                foreign 2,345,678|outstanding 1,234,567|239.255.77.77:5777|192.0.2.7 #2|\
+                 3,456,789 (36.6 %)";
+    for width in [60, 61, 66, 75, 76, 80, 99, 100, 120, 200] {
+        let frame = frame(&state, width, 60);
+        for words in said.split('|') {
+            assert!(frame.contains(words), "{words} at {width}:\n{frame}");
+        }
+    }
+    state.title.what = "run [ff15:1234:5678::77]:5777 and 99 more by af_packet".into();
+    let frame = frame(&state, 60, 30);
+    let first = frame.lines().next().unwrap();
+    assert!(first.contains("…") && first.ends_with("01:00 of 01:00"), "{frame}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-/// A narrow screen has no room for bits beside what was lost.
+/// A narrow screen has no room for bits beside what was lost, and less for sums.
 const WIDE: u16 = 76;
 
 /// Lines that it needs.
@@ -23,23 +23,29 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let time = format!("{}{}", clock(state.total.end), of.unwrap_or_default());
     let what = &state.title.what;
     let room = usize::from(area.width).saturating_sub(time.len() + 2);
+    let what = if what.chars().count() <= room {
+        what.clone()
+    } else {
+        what.chars().take(room.saturating_sub(1)).chain(['…']).collect()
+    };
     let title = Line::from(vec![
         Span::styled(format!(" {what:<room$} "), Style::new().add_modifier(Modifier::BOLD)),
         Span::raw(time),
     ]);
-    let has_bits = area.width >= WIDE;
-    let lines = [Some(title), sent(state, has_bits), received(state, has_bits)];
+    let is_wide = area.width >= WIDE;
+    let lines = [Some(title), sent(state, is_wide), received(state, is_wide)];
     frame.render_widget(Paragraph::new(Vec::from_iter(lines.into_iter().flatten())), area);
 }
 
-fn sent(state: &State, has_bits: bool) -> Option<Line<'static>> {
+fn sent(state: &State, is_wide: bool) -> Option<Line<'static>> {
     let (total, last) = (state.total.sent?, state.last()?);
     let lately = last.sent.unwrap_or_default();
+    let room = sum_width(is_wide);
     let mut spans = vec![
-        Span::raw(format!(" sent     {:>15}", grouped(total.offered))),
+        Span::raw(format!(" sent     {:>room$}", grouped(total.offered))),
         Span::raw(format!("  {:>6}/s", si(last.per_second(lately.offered)))),
     ];
-    if has_bits && total.payload_bytes > 0 {
+    if is_wide && total.payload_bytes > 0 {
         let bits = bits_per_second(last.per_second(8 * lately.payload_bytes));
         spans.push(Span::raw(format!("  {bits:>12}")));
     }
@@ -49,14 +55,15 @@ fn sent(state: &State, has_bits: bool) -> Option<Line<'static>> {
     Some(Line::from(spans))
 }
 
-fn received(state: &State, has_bits: bool) -> Option<Line<'static>> {
+fn received(state: &State, is_wide: bool) -> Option<Line<'static>> {
     let (total, last) = (state.total.received?, state.last()?);
     let lately = last.received.unwrap_or_default();
+    let room = sum_width(is_wide);
     let mut spans = vec![
-        Span::raw(format!(" received {:>15}", grouped(total.counts.received))),
+        Span::raw(format!(" received {:>room$}", grouped(total.counts.received))),
         Span::raw(format!("  {:>6}/s", si(last.per_second(lately.counts.received)))),
     ];
-    if has_bits && total.payload_bytes > 0 {
+    if is_wide && total.payload_bytes > 0 {
         let bits = bits_per_second(last.per_second(8 * lately.payload_bytes));
         spans.push(Span::raw(format!("  {bits:>12}")));
     }
@@ -65,6 +72,11 @@ fn received(state: &State, has_bits: bool) -> Option<Line<'static>> {
     let lost = format!("  lost {} ({share})", signed(total.lost));
     spans.push(Span::styled(lost, state.none_or_bad(total.lost)));
     Some(Line::from(spans))
+}
+
+/// Columns for a sum.
+fn sum_width(is_wide: bool) -> usize {
+    if is_wide { 15 } else { 13 }
 }
 
 /// Minutes and seconds, or hours too.

@@ -16,27 +16,35 @@ use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType};
 
-/// From this width on two charts fit side by side.
+/// From this width on two charts are side by side anyway.
 const WIDE: u16 = 100;
+
+/// Lines that a chart needs.
+const CHART: u16 = 6;
+
+/// With so many lines beside those that are always there, charts may be one below the other: streams and events have room
+/// beside them.
+const TALL: u16 = 2 * CHART + 9;
 
 /// Draws everything that has room.
 pub(super) fn draw(state: &State, frame: &mut Frame<'_>) {
     let area = frame.area();
     let has_streams = state.total.received.is_some() && !state.rows().is_empty();
-    let charts = if area.width >= WIDE { 1 } else { 2 };
-    let fixed = header::height(state) + 2 + loss::height(state) + 1;
+    let loss_height = loss::height(state, area.width);
+    let fixed = header::height(state) + 2 + loss_height + 1;
     let rest = area.height.saturating_sub(fixed);
+    let charts = if area.width >= WIDE || rest < TALL { 1 } else { 2 };
     // Streams have no more than they fill; of what they leave, the events have a third.
     let streams_height = match has_streams {
-        true => streams::height(state).min(rest / 2).min(rest.saturating_sub(6 * charts + 3)),
+        true => streams::height(state).min(rest / 2).min(rest.saturating_sub(CHART * charts + 3)),
         false => 0,
     };
-    let chart_height = ((rest - streams_height) * 2 / 3 / charts).clamp(6, 14);
+    let chart_height = ((rest - streams_height) * 2 / 3 / charts).clamp(CHART, 14);
     let [header, strip, charts_area, loss, streams, events, keys] = Layout::vertical([
         Constraint::Length(header::height(state)),
         Constraint::Length(2),
         Constraint::Length(charts * chart_height),
-        Constraint::Length(loss::height(state)),
+        Constraint::Length(loss_height),
         Constraint::Length(streams_height),
         Constraint::Fill(1),
         Constraint::Length(1),
@@ -56,7 +64,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>) {
     }
     events::draw(state, frame, events);
     let hint = match state.is_ending {
-        true => " ending: waiting for what is on its way; q again ends at once",
+        true => " ending, waiting for stragglers; q again ends at once",
         false => " q ends   s sorts   ↑ ↓ scroll",
     };
     frame.render_widget(Line::styled(hint, state.dim()), keys);
@@ -135,13 +143,10 @@ fn chart(
             .style(state.line(number))
             .data(&curve.points)
     });
-    let names = curves
-        .iter()
-        .enumerate()
-        .flat_map(|(number, curve)| [Span::raw(" "), Span::styled(curve.name, state.line(number))]);
-    let mut heading = vec![Span::raw(format!(" {title}"))];
-    heading.extend(names);
-    heading.push(Span::raw(" "));
+    let heading = heading(state, area.width, title, curves, |curve| {
+        let last = curve.points.last().filter(|last| last.0 == to);
+        last.map_or_else(|| "-".into(), |last| unit(last.1))
+    });
     // Two labels want two lines of their own, three want three.
     let labels = match area.height {
         ..8 => vec![unit(0.0), unit(top)],
@@ -149,12 +154,34 @@ fn chart(
     };
     let seconds = |x: f64| Span::styled(format!("{x:.0} s"), state.dim());
     let chart = Chart::new(datasets.collect())
-        .block(Block::bordered().title(Line::from(heading)))
+        .block(Block::bordered().title(heading))
         .x_axis(
             Axis::default().bounds([from, to.max(from + 1.0)]).labels([seconds(from), seconds(to)]),
         )
         .y_axis(Axis::default().bounds([0.0, top]).labels(labels));
     frame.render_widget(chart, area);
+}
+
+/// The title of a chart and the names of its lines, with their last values where there is room for those.
+fn heading<'a>(
+    state: &State,
+    width: u16,
+    title: &str,
+    curves: &[Curve],
+    last: impl Fn(&Curve) -> String,
+) -> Line<'a> {
+    let line = |text: &dyn Fn(&Curve) -> String| {
+        let mut line = Line::from(format!(" {title}"));
+        for (number, curve) in curves.iter().enumerate() {
+            line.push_span(Span::raw(" "));
+            line.push_span(Span::styled(text(curve), state.line(number)));
+        }
+        line.push_span(Span::raw(" "));
+        line
+    };
+    let valued = line(&|curve| format!("{} {}", curve.name, last(curve)));
+    let fits = valued.width() + 2 <= usize::from(width);
+    if fits { valued } else { line(&|curve| curve.name.into()) }
 }
 
 /// The last intervals that fit into a chart of this width.

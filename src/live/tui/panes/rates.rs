@@ -6,6 +6,9 @@ use crate::units::human::si;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
+/// A narrow pane has no room for the whole title.
+const WIDE: u16 = 37;
+
 pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let curve = |name, count: fn(&Moment) -> Option<u64>| {
         let points = shown(state, area.width).filter_map(|moment| {
@@ -18,5 +21,6 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
         curve("received", |moment| Some(moment.received?.counts.received)),
     ];
     let curves: Vec<_> = curves.into_iter().filter(|curve| !curve.points.is_empty()).collect();
-    chart(state, frame, area, "Datagrams a second:", &curves, si);
+    let title = if area.width >= WIDE { "Datagrams a second:" } else { "A second:" };
+    chart(state, frame, area, title, &curves, si);
 }

@@ -5,13 +5,19 @@ use super::framed;
 use crate::units::human::{grouped, si};
 use crate::units::text::signed;
 use ratatui::Frame;
-use ratatui::layout::{Alignment, Constraint, Rect};
+use ratatui::layout::{Alignment, Rect};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Text;
 use ratatui::widgets::{Cell, Row as TableRow, Table};
 
-/// A narrow screen shows those columns alone that fit.
-const WIDE: u16 = 76;
+/// So many columns are there however narrow the screen is; of the others, those that fit.
+const LEAST: usize = 4;
+
+/// Where a column has no room left, it is that of the group.
+const GROUP: usize = 1;
+
+/// Most blanks before a number, but for one.
+const WIDEST_GAP: u16 = 4;
 
 /// Lines that all of them need.
 pub(super) fn height(state: &State) -> u16 {
@@ -24,56 +30,79 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let seconds = state.last().map_or(1.0, |last| last.length.as_secs_f64());
     let sort = state.sort.name();
     let title = format!("Streams by {sort}, from {} of {}", first + 1, rows.len());
-    let fit = if area.width >= WIDE { COLUMNS.len() } else { 4 };
-    let columns = &COLUMNS[..fit];
-    let header = columns.iter().map(|column| cell(column.title.into(), column.is_number()));
-    let cells = |row: &Row| {
-        let cells = columns.iter().map(|column| {
-            let style =
-                if column.title == "lost" { state.none_or_bad(row.lost) } else { Style::new() };
-            cell((column.text)(row, seconds), column.is_number()).style(style)
+    let room = usize::from(area.height.saturating_sub(3));
+    let cells = |column: &Column| -> Vec<_> {
+        rows.iter().skip(first).take(room).map(|row| (column.text)(row, seconds)).collect()
+    };
+    let columns: Vec<_> = COLUMNS.iter().map(|column| (column, cells(column))).collect();
+    let widths = widths(&columns, area.width.saturating_sub(2));
+    let columns = &columns[..widths.len()];
+    let header = columns.iter().map(|(column, _)| column.cell(column.title.to_owned()));
+    let row = |row: usize| {
+        let cells = columns.iter().map(|(column, cells)| {
+            let text = cells[row].clone();
+            let is_bad = column.title == "lost" && text != "0";
+            column.cell(text).style(if is_bad { state.bad() } else { Style::new() })
         });
         TableRow::new(cells.collect::<Vec<_>>())
     };
-    let widths = columns.iter().map(|column| column.width);
-    let table = Table::new(rows.iter().skip(first).map(cells), widths)
+    let shown = (rows.len() - first).min(room);
+    let table = Table::new((0..shown).map(row), widths)
         .header(TableRow::new(header).style(Style::new().add_modifier(Modifier::BOLD)))
         .block(framed(&title));
     frame.render_widget(table, area);
 }
 
+/// How wide the columns are that are shown: each as wide as what is in it.
+fn widths(columns: &[(&Column, Vec<String>)], room: u16) -> Vec<u16> {
+    let width = |(column, cells): &(&Column, Vec<String>)| {
+        let cells = cells.iter().map(String::len).max().unwrap_or(0);
+        cells.max(column.title.len()) as u16
+    };
+    let mut widths: Vec<_> = columns.iter().map(width).collect();
+    // With a blank between any two.
+    let all = |widths: &[u16]| widths.iter().sum::<u16>() + widths.len() as u16 - 1;
+    while widths.len() > LEAST && all(&widths) > room {
+        widths.pop();
+    }
+    let missing = all(&widths).saturating_sub(room);
+    widths[GROUP] = widths[GROUP].saturating_sub(missing);
+    // What is left over tells the numbers apart.
+    let gap = (room.saturating_sub(all(&widths)) / widths.len() as u16).min(WIDEST_GAP);
+    widths.iter_mut().skip(GROUP + 1).for_each(|width| *width += gap);
+    widths
+}
+
 /// A column; the text is of a stream and of the seconds of the last interval.
 struct Column {
     title: &'static str,
-    width: Constraint,
+    is_number: bool,
     text: fn(&Row, f64) -> String,
 }
 
 impl Column {
-    fn is_number(&self) -> bool {
-        matches!(self.width, Constraint::Length(_))
+    fn cell(&self, text: String) -> Cell<'static> {
+        let alignment = if self.is_number { Alignment::Right } else { Alignment::Left };
+        Cell::new(Text::raw(text).alignment(alignment))
     }
 }
 
-const fn column(title: &'static str, width: Constraint, text: fn(&Row, f64) -> String) -> Column {
-    Column { title, width, text }
+const fn words(title: &'static str, text: fn(&Row, f64) -> String) -> Column {
+    Column { title, is_number: false, text }
+}
+
+const fn number(title: &'static str, text: fn(&Row, f64) -> String) -> Column {
+    Column { title, is_number: true, text }
 }
 
 static COLUMNS: [Column; 7] = [
-    column("sender", Constraint::Fill(2), |row, _| {
-        format!("{} #{}", row.name.source, row.name.stream)
-    }),
-    column("group", Constraint::Fill(3), |row, _| row.name.group.destination().to_string()),
-    column("received", Constraint::Length(11), |row, _| grouped(row.counts.received)),
-    column("lost", Constraint::Length(8), |row, _| signed(row.lost)),
-    column("a second", Constraint::Length(8), |row, seconds| {
+    words("sender", |row, _| format!("{} #{}", row.name.source, row.name.stream)),
+    words("group", |row, _| row.name.group.destination().to_string()),
+    number("received", |row, _| grouped(row.counts.received)),
+    number("lost", |row, _| signed(row.lost)),
+    number("per second", |row, seconds| {
         si(if seconds > 0.0 { row.lately as f64 / seconds } else { 0.0 })
     }),
-    column("reord.", Constraint::Length(6), |row, _| grouped(row.counts.reordered)),
-    column("dup.", Constraint::Length(5), |row, _| grouped(row.counts.duplicates)),
+    number("reordered", |row, _| grouped(row.counts.reordered)),
+    number("doubled", |row, _| grouped(row.counts.duplicates)),
 ];
-
-fn cell(text: String, is_number: bool) -> Cell<'static> {
-    let alignment = if is_number { Alignment::Right } else { Alignment::Left };
-    Cell::new(Text::raw(text).alignment(alignment))
-}
