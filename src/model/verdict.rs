@@ -4,6 +4,7 @@ use super::delay::Distribution;
 use super::limit::{Bound, Fails, Limit, LimitResult, Quantity};
 use super::report::TrialReport;
 use crate::stats::percentile::{Percentile, percentile_with_losses};
+use crate::units::Nanos;
 
 /// What was measured, in the unit of the limit.
 pub(super) enum Measured {
@@ -78,6 +79,15 @@ fn delay(quantity: Quantity, report: &TrialReport) -> Option<Measured> {
         }
         _ => None,
     }
+}
+
+/// How late its senders were at the percentile of the delay that `limit` looks at, if that alone breaks it: as their
+/// datagrams say, and so on any network.
+pub fn broken_by_lateness(limit: &Limit, report: &TrialReport) -> Option<Nanos> {
+    let Quantity::DelayPercentile(percentile) = limit.quantity else { return None };
+    let measured = percentile_with_lost(report.sender_lateness_ns.as_ref()?, 0, percentile)?;
+    let Measured::Finite(Bound::Time(late)) = measured else { return None };
+    (!judge(limit, Some(measured)).held).then_some(late)
 }
 
 /// Lost of the streams that have an absolute delay: those of others make it no longer.

@@ -5,6 +5,7 @@ use crate::model::delay::Percentiles;
 use crate::model::limit::LimitResult;
 use crate::model::limit::{Fails, Limit};
 use crate::model::report::{RunReport, SenderReport, Totals, TrialReport, Warning};
+use crate::model::verdict::broken_by_lateness;
 use crate::report::warnings::bottleneck;
 use crate::units::human::grouped;
 use crate::units::text::{count, per_second, percent};
@@ -19,7 +20,7 @@ pub fn answer(preset: &str, purpose: Option<&str>, report: &RunReport) -> Answer
     };
     let delays = trial.one_way_delay_ns.as_ref().map(|delay| &delay.distribution.percentiles);
     words.extend(delays.and_then(late));
-    words.extend(trial.warnings.iter().find_map(left_late));
+    words.extend(left_late(report));
     words.extend(bottleneck(trial).map(|by| format!("It was limited by {by}.")));
     let fit = purpose.filter(|_| trial.totals.is_some() && trial.valid && !trial.interrupted);
     let fit = fit.map(|_| report.limits.iter().all(|limit| limit.held));
@@ -81,13 +82,20 @@ fn late(of: &Percentiles) -> Option<String> {
 }
 
 /// What is no doing of the network, but of who sends.
-fn left_late(warning: &Warning) -> Option<String> {
-    match warning {
+fn left_late(report: &RunReport) -> Option<String> {
+    let limits = report.limits.iter().filter(|result| !result.held).map(|result| result.limit);
+    let breaks = limits.filter_map(|limit| {
+        let late = broken_by_lateness(&limit, &report.trial)?;
+        let at = limit.quantity;
+        Some(format!("Already before the network the sender itself was late, {at} by {late}."))
+    });
+    let warns = report.trial.warnings.iter().filter_map(|warning| match warning {
         Warning::SenderLate { p99_ns } => Some(format!(
             "That is not the network's doing alone: 1 % left more than {p99_ns} late already."
         )),
         _ => None,
-    }
+    });
+    breaks.chain(warns).next()
 }
 
 fn verdict(purpose: &str, fit: Option<bool>, report: &RunReport) -> String {
@@ -125,6 +133,7 @@ fn failed(limits: &[LimitResult]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::limit::Bound;
     use crate::model::sample;
     use crate::units::Nanos;
 
@@ -190,6 +199,12 @@ mod tests {
             words.contains("doing alone: 1 % left more than 4.85 ms late already. "),
             "{words}"
         );
+        // Nearer to the point: a limit that the sender breaks alone.
+        let delays = &mut report.limits[2].limit;
+        delays.bound = Bound::Time(Nanos(500));
+        let words = said(&report).1;
+        assert!(words.contains("the sender itself was late, p99 by 3.29 µs. "), "{words}");
+        assert!(!words.contains("doing alone"), "{words}");
     }
 
     #[test]

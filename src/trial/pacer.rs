@@ -27,7 +27,7 @@ pub struct Pacer {
     spin: Nanos,
     ahead: Nanos,
     catch_up: bool,
-    /// When the last handover began, and when its first datagram was due.
+    /// When the first handover of the last datagrams that were due at once began, and when those were due.
     left: Nanos,
     due: Nanos,
     /// How long the last two handovers took.
@@ -43,7 +43,9 @@ impl Pacer {
             Pace::Sleep | Pace::Txtime => Nanos(0),
         };
         let ahead = if pace == Pace::Txtime { AHEAD } else { Nanos(0) };
-        Self { spin, ahead, catch_up, left: Nanos(0), due: Nanos(0), took: [Nanos(0); 2] }
+        // Due never, and so with none that come.
+        let due = Nanos(u64::MAX);
+        Self { spin, ahead, catch_up, left: Nanos(0), due, took: [Nanos(0); 2] }
     }
 
     /// The earliest time at which a datagram may leave that is due at `due` and the next after all that have left.
@@ -68,9 +70,14 @@ impl Pacer {
     }
 
     /// Datagrams were handed over from `now` until `then`, the first of which was due at `first`.
+    ///
+    /// A burst that takes several handovers left with the first of them: the time that the others take is that of the
+    /// burst, and the next one is no later for it.
     #[inline]
     pub fn left(&mut self, first: Nanos, now: Nanos, then: Nanos) {
-        (self.left, self.due) = (now, first);
+        if first != self.due {
+            (self.left, self.due) = (now, first);
+        }
         self.took = [then.saturating_sub(now), self.took[0]];
     }
 
@@ -192,6 +199,20 @@ mod tests {
         assert!(pacer.may_leave(Nanos(50), Nanos(60), None));
         assert!(pacer.may_leave(Nanos(50), Nanos(60), Some(Nanos(50))));
         assert!(!pacer.may_leave(Nanos(51), Nanos(60), Some(Nanos(50))));
+    }
+
+    #[test]
+    fn a_burst_of_many_handovers_does_not_delay_the_next() {
+        let mut pacer = Pacer::new(Pace::Auto, false);
+        for burst in 1..100 {
+            let due = Nanos(burst * 200_000);
+            assert_eq!(pacer.earliest(due), due);
+            for handover in 0..20 {
+                let now = due + Nanos(handover * 3_700);
+                assert!(pacer.earliest(due) <= now);
+                pacer.left(due, now, now + Nanos(3_700));
+            }
+        }
     }
 
     #[test]
