@@ -11,6 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 fail() { printf 'error: %s\n' "$1" >&2; exit 1; }
 
+[[ $# -eq 0 ]] || fail "no argument is taken, not even $1; what this does is at the top of $0"
 [[ $(id -u) -eq 0 ]] || fail "network namespaces need root: sudo $0"
 for program in ip tc tmux python3 chromium; do
     command -v "$program" >/dev/null ||

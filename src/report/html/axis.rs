@@ -13,12 +13,12 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// Equal steps of 1, 2 or 5 times a power of ten, at most `most` of them.
+    /// Equal steps of 1, 2, 2.5 or 5 times a power of ten, at most `most` of them.
     pub(super) fn linear(range: Range<f64>, most: usize, name: impl Fn(f64) -> String) -> Self {
         let Range { start, end } = widened(range);
         let rough = (end - start) / most.max(1) as f64;
         let ten = 10f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * ten);
+        let step = [1.0, 2.0, 2.5, 5.0, 10.0].map(|digit| digit * ten);
         let step = step.into_iter().find(|step| *step >= rough * 0.999).unwrap_or(10.0 * ten);
         let first = (start / step).ceil() as i64;
         let last = (end / step + 1e-9).floor() as i64;
@@ -102,6 +102,7 @@ mod tests {
     fn steps_are_those_that_people_count_in() {
         let name = |at: f64| format!("{at}");
         assert_eq!(marks(&Axis::linear(0.0..10.0, 5, name)), ["0", "2", "4", "6", "8", "10"]);
+        assert_eq!(marks(&Axis::linear(0.0..9_850.0, 4, name)), ["0", "2500", "5000", "7500"]);
         assert_eq!(marks(&Axis::linear(0.0..0.0, 2, name)), ["0", "0.5", "1"]);
         let delays = Axis::logarithmic(900.0..60_000.0, 6, name);
         assert_eq!(marks(&delays), ["1000", "2000", "5000", "10000", "20000", "50000"]);
