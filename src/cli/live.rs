@@ -13,8 +13,8 @@ use std::sync::atomic::AtomicBool;
 pub(super) struct LiveArgs {
     /// Show a live view instead of lines, drawn anew so often [EVERY: 1s]
     ///
-    /// Rates, delays, losses and where they happened, streams (`s` sorts them, arrows scroll) and events; `q` ends the
-    /// trial, as Ctrl-C does. It is drawn on standard error; where that is no terminal there are lines. Each interval is a
+    /// Rates, delays, losses and where they happened, streams (`s` sorts them, `g` sums them up by group or by sender,
+    /// arrows scroll) and events; `q` ends the trial, as Ctrl-C does. It is drawn on standard error; where that is no terminal there are lines. Each interval is a
     /// point of it.
     #[arg(long, value_name = "EVERY", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "1s", value_parser = parse_duration, conflicts_with = "quiet")]

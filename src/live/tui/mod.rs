@@ -4,6 +4,7 @@
 //! know nothing of it.
 
 mod panes;
+mod rows;
 mod signals;
 mod state;
 mod terminal;
@@ -209,16 +210,14 @@ fn press(state: &mut State, key: KeyEvent) {
         KeyCode::Char('c') if is_control => drop(raise(SIGINT)),
         KeyCode::Char('z') if is_control => drop(raise(SIGTSTP)),
         KeyCode::Char('q') => drop(raise(SIGINT)),
-        KeyCode::Char('s') => {
-            state.sort = state.sort.next();
-            state.scrolled = 0;
-        }
-        KeyCode::Up | KeyCode::Char('k') => state.scroll(-1),
-        KeyCode::Down | KeyCode::Char('j') => state.scroll(1),
-        KeyCode::PageUp => state.scroll(-10),
-        KeyCode::PageDown => state.scroll(10),
-        KeyCode::Home => state.scroll(isize::MIN),
-        KeyCode::End => state.scroll(isize::MAX),
+        KeyCode::Char('s') => state.rows.sort_on(),
+        KeyCode::Char('g') => state.rows.sum_on(),
+        KeyCode::Up | KeyCode::Char('k') => state.rows.scroll(-1),
+        KeyCode::Down | KeyCode::Char('j') => state.rows.scroll(1),
+        KeyCode::PageUp => state.rows.scroll(-10),
+        KeyCode::PageDown => state.rows.scroll(10),
+        KeyCode::Home => state.rows.scroll(isize::MIN),
+        KeyCode::End => state.rows.scroll(isize::MAX),
         _ => {}
     }
 }

@@ -1,6 +1,7 @@
-//! What the live view knows: digests of the last intervals, sums of all, the streams, the events.
+//! What the live view knows: digests of the last intervals, sums of all, who was heard, the events.
 
-use crate::model::by_stream::{StreamInterval, StreamName};
+use super::rows::Rows;
+use crate::model::by_stream::StreamInterval;
 use crate::model::drops::LostByInterval;
 use crate::model::group::Membership;
 use crate::model::ping::PingInterval;
@@ -8,7 +9,7 @@ use crate::model::snapshot::{RxCounts, Snapshot};
 use crate::stats::latency::Latency;
 use crate::stats::percentile::Percentile;
 use crate::units::Nanos;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// Intervals that are kept to be drawn: more than a wide screen has columns.
 const KEPT: usize = 600;
@@ -64,36 +65,13 @@ pub(super) struct Received {
     pub(super) lost_by: Option<LostByInterval>,
 }
 
-/// A stream since the start, and in the last interval.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Row {
-    pub(super) name: StreamName,
-    pub(super) counts: RxCounts,
-    pub(super) lost: i64,
-    /// Received in the last interval.
-    pub(super) lately: u64,
-}
-
-/// What the streams are sorted by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Sort {
-    #[default]
-    Lost,
-    Received,
-    Group,
-    Sender,
-}
-
 /// All of it.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) title: Title,
     pub(super) moments: VecDeque<Moment>,
     pub(super) total: Moment,
-    streams: BTreeMap<StreamName, Row>,
-    pub(super) sort: Sort,
-    /// Rows of streams above the first one shown.
-    pub(super) scrolled: usize,
+    pub(super) rows: Rows,
     pub(super) events: VecDeque<(Nanos, String)>,
     /// It was told to end.
     pub(super) is_ending: bool,
@@ -117,9 +95,7 @@ impl State {
             title: Title::default(),
             moments: VecDeque::new(),
             total: Moment::default(),
-            streams: BTreeMap::new(),
-            sort: Sort::default(),
-            scrolled: 0,
+            rows: Rows::default(),
             events: VecDeque::new(),
             is_ending: false,
             has_colours,
@@ -139,8 +115,7 @@ impl State {
                 self.total.add(&moment);
                 self.moments.push_back(moment);
                 keep(&mut self.moments, KEPT);
-                self.streams.values_mut().for_each(|row| row.lately = 0);
-                streams.iter().for_each(|stream| self.hear_stream(stream));
+                self.rows.hear(&streams);
             }
         }
     }
@@ -150,64 +125,9 @@ impl State {
         keep(&mut self.events, EVENTS_KEPT);
     }
 
-    fn hear_stream(&mut self, stream: &StreamInterval) {
-        let row = self.streams.entry(stream.name).or_insert(Row {
-            name: stream.name,
-            counts: RxCounts::default(),
-            lost: 0,
-            lately: 0,
-        });
-        row.counts.add(&stream.counts);
-        row.lost += stream.lost;
-        row.lately = stream.counts.received;
-    }
-
     /// The last interval.
     pub(super) fn last(&self) -> Option<&Moment> {
         self.moments.back()
-    }
-
-    /// The streams as they are sorted.
-    pub(super) fn rows(&self) -> Vec<Row> {
-        let mut rows: Vec<_> = self.streams.values().copied().collect();
-        let group =
-            |name: &StreamName| (name.group.group, name.group.port, name.source, name.stream);
-        match self.sort {
-            Sort::Lost => rows.sort_by_key(|row| (-row.lost, group(&row.name))),
-            Sort::Received => {
-                rows.sort_by_key(|row| (u64::MAX - row.counts.received, group(&row.name)));
-            }
-            Sort::Group => rows.sort_by_key(|row| group(&row.name)),
-            Sort::Sender => rows.sort_by_key(|row| row.name),
-        }
-        rows
-    }
-
-    /// Moves the streams by so many rows.
-    pub(super) fn scroll(&mut self, rows: isize) {
-        let last = self.streams.len().saturating_sub(1);
-        self.scrolled = self.scrolled.saturating_add_signed(rows).min(last);
-    }
-}
-
-impl Sort {
-    /// The next one, round and round.
-    pub(super) fn next(self) -> Self {
-        match self {
-            Self::Lost => Self::Received,
-            Self::Received => Self::Group,
-            Self::Group => Self::Sender,
-            Self::Sender => Self::Lost,
-        }
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Lost => "lost",
-            Self::Received => "received",
-            Self::Group => "group",
-            Self::Sender => "sender",
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Frames on a screen of letters.
 
-use super::state::{Moment, News, Sort, State, Title};
+use super::state::{Moment, News, State, Title};
 use super::*;
 use crate::model::by_stream::{StreamInterval, StreamName};
 use crate::model::sample;
@@ -107,22 +107,25 @@ fn any_size_and_nothing_to_show() {
 }
 
 #[test]
-fn streams_are_sorted_and_scrolled() {
+fn rows_are_sorted_summed_and_scrolled() {
     let mut state = state(Role::Recv);
-    let order = |state: &State| state.rows().iter().map(|row| row.name.stream).collect::<Vec<_>>();
-    assert_eq!(order(&state), [1, 0, 2], "by loss");
-    state.sort = state.sort.next();
-    assert_eq!((state.sort, order(&state)), (Sort::Received, vec![2, 1, 0]));
-    state.sort = state.sort.next();
-    assert_eq!((state.sort, order(&state)), (Sort::Group, vec![0, 1, 2]));
-    state.scroll(isize::MAX);
-    assert_eq!(state.scrolled, 2);
-    let text = frame(&state, 80, 40);
-    assert!(text.contains("from 3 of 3") && text.contains("#2") && !text.contains("#1"), "{text}");
-    state.scroll(-1);
-    assert_eq!(state.scrolled, 1);
-    state.scroll(isize::MIN);
-    assert_eq!(state.scrolled, 0);
+    let press = |state: &mut State, key| press(state, KeyEvent::new(key, KeyModifiers::NONE));
+    let shown = |state: &State, words: &str| {
+        let text = frame(state, 80, 40);
+        assert!(text.contains(words), "{words}: {text}");
+        text
+    };
+    shown(&state, " Streams by lost, from 1 of 3, and others ");
+    press(&mut state, KeyCode::Char('s'));
+    press(&mut state, KeyCode::End);
+    let text = shown(&state, " Streams by received, from 3 of 3");
+    assert!(text.contains("#0") && !text.contains("#1") && !text.contains("#2"), "{text}");
+    press(&mut state, KeyCode::Char('g'));
+    shown(&state, " Groups by received, from 1 of 1");
+    shown(&state, "│239.255.77.77:5777        3   360,000    60       6.00k ");
+    press(&mut state, KeyCode::Char('g'));
+    shown(&state, " Senders by received, from 1 of 1");
+    shown(&state, "│192.0.2.7         3    360,000     60        6.00k ");
 }
 
 #[test]

@@ -29,7 +29,7 @@ const TALL: u16 = 2 * CHART + 9;
 /// Draws everything that has room.
 pub(super) fn draw(state: &State, frame: &mut Frame<'_>) {
     let area = frame.area();
-    let has_streams = state.total.received.is_some() && !state.rows().is_empty();
+    let has_streams = state.total.received.is_some() && !state.rows.is_empty();
     let loss_height = loss::height(state, area.width);
     let fixed = header::height(state) + 2 + loss_height + 1;
     let rest = area.height.saturating_sub(fixed);
@@ -65,7 +65,8 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>) {
     events::draw(state, frame, events);
     let hint = match state.is_ending {
         true => " ending, waiting for stragglers; q again ends at once",
-        false => " q ends   s sorts   ↑ ↓ scroll",
+        false if !has_streams => " q ends",
+        false => " q ends   s sorts   g streams, groups, senders   ↑ ↓ scroll",
     };
     frame.render_widget(Line::styled(hint, state.dim()), keys);
 }

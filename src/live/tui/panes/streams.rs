@@ -1,6 +1,7 @@
-//! A row a stream: which sender, which group, what came of it.
+//! A row a stream, a group or a sender: what came of it.
 
-use super::super::state::{Row, State};
+use super::super::rows::{Each, Row, Rows};
+use super::super::state::State;
 use super::framed;
 use crate::units::human::{grouped, si};
 use crate::units::text::signed;
@@ -13,28 +14,30 @@ use ratatui::widgets::{Cell, Row as TableRow, Table};
 /// So many columns are there however narrow the screen is; of the others, those that fit.
 const LEAST: usize = 4;
 
-/// Where a column has no room left, it is that of the group.
-const GROUP: usize = 1;
-
 /// Most blanks before a number, but for one.
 const WIDEST_GAP: u16 = 4;
 
 /// Lines that all of them need.
 pub(super) fn height(state: &State) -> u16 {
-    u16::try_from(state.rows().len()).unwrap_or(u16::MAX).saturating_add(3)
+    u16::try_from(state.rows.len()).unwrap_or(u16::MAX).saturating_add(3)
 }
 
 pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let rows = state.rows();
-    let first = state.scrolled.min(rows.len().saturating_sub(1));
+    let Rows { each, sort, scrolled, .. } = state.rows;
+    let rows = state.rows.sorted();
+    let first = scrolled.min(rows.len().saturating_sub(1));
     let seconds = state.last().map_or(1.0, |last| last.length.as_secs_f64());
-    let sort = state.sort.name();
-    let title = format!("Streams by {sort}, from {} of {}", first + 1, rows.len());
+    // An interval tells of so many streams, and counts all.
+    let told: u64 = rows.iter().map(|row| row.counts.received).sum();
+    let all = state.total.received.map_or(0, |received| received.counts.received);
+    let others = if told < all { ", and others" } else { "" };
+    let (each_name, sort, last) = (each.name(), sort.name(), rows.len());
+    let title = format!("{each_name} by {sort}, from {} of {last}{others}", first + 1);
     let room = usize::from(area.height.saturating_sub(3));
     let cells = |column: &Column| -> Vec<_> {
         rows.iter().skip(first).take(room).map(|row| (column.text)(row, seconds)).collect()
     };
-    let columns: Vec<_> = COLUMNS.iter().map(|column| (column, cells(column))).collect();
+    let columns: Vec<_> = columns(each).map(|column| (column, cells(column))).collect();
     let widths = widths(&columns, area.width.saturating_sub(2));
     let columns = &columns[..widths.len()];
     let header = columns.iter().map(|(column, _)| column.cell(column.title.to_owned()));
@@ -65,11 +68,13 @@ fn widths(columns: &[(&Column, Vec<String>)], room: u16) -> Vec<u16> {
     while widths.len() > LEAST && all(&widths) > room {
         widths.pop();
     }
+    // Where a column has no room left, it is the last of the words.
+    let words = columns.iter().take_while(|(column, _)| !column.is_number).count();
     let missing = all(&widths).saturating_sub(room);
-    widths[GROUP] = widths[GROUP].saturating_sub(missing);
+    widths[words - 1] = widths[words - 1].saturating_sub(missing);
     // What is left over tells the numbers apart.
     let gap = (room.saturating_sub(all(&widths)) / widths.len() as u16).min(WIDEST_GAP);
-    widths.iter_mut().skip(GROUP + 1).for_each(|width| *width += gap);
+    widths.iter_mut().skip(words).for_each(|width| *width += gap);
     widths
 }
 
@@ -95,9 +100,25 @@ const fn number(title: &'static str, text: fn(&Row, f64) -> String) -> Column {
     Column { title, is_number: true, text }
 }
 
-static COLUMNS: [Column; 7] = [
-    words("sender", |row, _| format!("{} #{}", row.name.source, row.name.stream)),
-    words("group", |row, _| row.name.group.destination().to_string()),
+/// What is told of a row, the most important first.
+fn columns(each: Each) -> impl Iterator<Item = &'static Column> {
+    let whose: &[Column] = match each {
+        Each::Stream => &OF_STREAMS,
+        Each::Group => &OF_GROUPS,
+        Each::Sender => &OF_SENDERS,
+    };
+    whose.iter().chain(&COUNTS)
+}
+
+const GROUP: Column = words("group", |row, _| row.name.group.destination().to_string());
+const STREAMS: Column = number("streams", |row, _| row.streams.to_string());
+
+static OF_STREAMS: [Column; 2] =
+    [words("sender", |row, _| format!("{} #{}", row.name.source, row.name.stream)), GROUP];
+static OF_GROUPS: [Column; 2] = [GROUP, STREAMS];
+static OF_SENDERS: [Column; 2] = [words("sender", |row, _| row.name.source.to_string()), STREAMS];
+
+static COUNTS: [Column; 5] = [
     number("received", |row, _| grouped(row.counts.received)),
     number("lost", |row, _| signed(row.lost)),
     number("per second", |row, seconds| {
