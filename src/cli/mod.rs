@@ -111,5 +111,5 @@ fn tip(complaint: &str) -> &str {
 
 /// The command line as clap sees it; for completions, manuals and tests of the help.
 pub fn command() -> clap::Command {
-    Cli::command()
+    scenario::with_opposites(Cli::command())
 }

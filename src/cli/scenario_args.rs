@@ -16,7 +16,8 @@ pub(super) struct ScenarioArgs {
     ///
     /// TOML. Its keys are the long flags: `rate = "100k"`, `group = ["239.1.1.1:5000"]`, `variation = true`. Each table
     /// `[[flow]]` is a --flow. A file serves `run`, `send` and `recv`: each takes what it has a flag for. `time`, `count`
-    /// and `threads` are the senders'; what a table `[recv]` says is for `recv` alone.
+    /// and `threads` are the senders'; what a table `[recv]` says is for `recv` alone. What it
+    /// switches on, `--no-` and its name switch off.
     #[arg(long, value_name = "FILE", conflicts_with = "preset")]
     pub(super) scenario: Option<PathBuf>,
     /// Scenario that comes with this program; `presets` lists them

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::model::limit::Limit;
 use crate::model::spec::Role;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use file::{Document, Entry, Said};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -30,6 +30,32 @@ const OF_SENDERS: [&str; 3] = ["time", "count", "threads"];
 const RECV: &str = "recv";
 /// The tables that are flows.
 const FLOW: &str = "flow";
+
+/// The program with a flag `--no-NAME` for each switch that a scenario can say, since what it says can be overridden. Help
+/// says so once.
+pub(super) fn with_opposites(program: Command) -> Command {
+    program.mut_subcommands(|verb| {
+        if VERBS.iter().all(|(name, _)| *name != verb.get_name()) {
+            return verb;
+        }
+        let opposite_of = |arg: &Arg| {
+            let key = arg.get_long().filter(|key| !OUTSIDE.contains(key))?;
+            matches!(arg.get_action(), ArgAction::SetTrue).then(|| format!("no-{key}"))
+        };
+        let opposites = verb.get_arguments().filter_map(|arg| {
+            let off = opposite_of(arg)?;
+            let opposite = Arg::new(off.clone()).long(off).action(ArgAction::SetTrue);
+            let help = format!("Not --{}", arg.get_long()?);
+            Some(opposite.help(help).hide(true).overrides_with(arg.get_id()))
+        });
+        let opposites: Vec<_> = opposites.collect();
+        let verb = verb.mut_args(|arg| match opposite_of(&arg) {
+            Some(off) => arg.overrides_with(off),
+            None => arg,
+        });
+        verb.args(opposites)
+    })
+}
 
 /// A command line with its scenario or preset, if it has one, turned into flags. What it says itself goes before that.
 pub(super) fn expand(words: Vec<OsString>) -> Result<Vec<OsString>> {
@@ -155,7 +181,9 @@ impl Flags<'_> {
 /// The flag of a key.
 fn arg<'a>(command: &'a Command, key: &str) -> Option<&'a Arg> {
     let is_inside = !OUTSIDE.contains(&key) && key != FLOW;
-    command.get_arguments().find(|arg| is_inside && arg.get_long() == Some(key))
+    command
+        .get_arguments()
+        .find(|arg| is_inside && !arg.is_hide_set() && arg.get_long() == Some(key))
 }
 
 /// An entry as flags: one word each, so that no value is taken for a flag.

@@ -123,7 +123,8 @@ enum Kind {
 }
 
 fn said(command: &Command, matches: &ArgMatches) -> Vec<Line> {
-    let args = command.get_arguments().filter_map(|arg| Some((arg, arg.get_long()?)));
+    let args = command.get_arguments().filter(|arg| !arg.is_hide_set());
+    let args = args.filter_map(|arg| Some((arg, arg.get_long()?)));
     let args = args.filter(|(_, key)| !OUTSIDE.contains(key) && *key != FLOW);
     args.map(|(arg, key)| {
         let id = arg.get_id().as_str();

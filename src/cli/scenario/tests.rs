@@ -76,6 +76,26 @@ fn what_is_typed_goes_before_what_is_written() {
 }
 
 #[test]
+fn what_is_switched_on_is_switched_off() {
+    let file = Written::new("variation = true\nchecksum = true\n");
+    let switches = |line| {
+        let words = file.words(line).unwrap();
+        let matches = crate::cli::command().try_get_matches_from(words).unwrap();
+        let (_, verb) = matches.subcommand().unwrap();
+        ["variation", "checksum"].map(|id| verb.get_flag(id))
+    };
+    assert_eq!(switches("run"), [true, true]);
+    assert_eq!(switches("run --no-variation"), [false, true]);
+    assert_eq!(switches("run --no-variation --no-checksum"), [false, false]);
+    // The last word counts.
+    assert_eq!(switches("run --no-variation --variation"), [true, true]);
+    assert_eq!(
+        wrong("no-variation = true"),
+        "F:1:1: there is no key `no-variation` here\nhint: keys are long flags, as --help has them"
+    );
+}
+
+#[test]
 fn one_file_serves_both_sides() {
     let text = "rate = 5\ntime = '2s'\nrcvbuf = '1MiB'\nfail-if = ['p99>1ms', 'refused>0']\n[recv]\ntime = '9s'\n";
     let expected = "--rate=5 --time=2s --rcvbuf=1MiB --fail-if=p99>1ms --fail-if=refused>0";
