@@ -190,3 +190,33 @@ fn what_would_spoil_a_trial_is_said_before_it() {
         assert_eq!(warnings(lab.sender(), &format!("{send} -q")), none);
     });
 }
+
+#[test]
+fn a_preset_on_an_interface_that_is_too_slow_for_it() {
+    lab::with_privileges(|| {
+        let lab = Lab::direct();
+        // A virtual cable says that it has 10 Gbit/s (drivers/net/veth.c, veth_get_link_ksettings).
+        let said = |words: &str| {
+            let mut send = lab.sender().command(lab::tool());
+            send.args([
+                "send",
+                "-I",
+                "eth0",
+                "-t",
+                "50ms",
+                "-i",
+                "0",
+                "--preset",
+                "st2110-1080p60",
+            ]);
+            let output = Child::spawn(send.args(words.split_whitespace())).finish(DEADLINE);
+            String::from_utf8_lossy(&output.stderr).into_owned()
+        };
+        let fits = said("");
+        assert!(!fits.contains("too slow"), "{fits}");
+        let too_fast = said("--rate 1200k");
+        let warning = "warning: eth0 is too slow for this load: it takes 12.3 Gbit/s on Ethernet, and eth0 has \
+                       10.0 Gbit/s; ";
+        assert!(too_fast.contains(warning), "{too_fast}");
+    });
+}
