@@ -61,8 +61,8 @@ impl Place {
 
     /// Writes it beside the old one, which it replaces when it is on the disk.
     pub(super) fn write(&self, state: &State) -> Result<()> {
+        let partial = file::partial_of(&self.path);
         let write = || -> io::Result<()> {
-            let partial = file::partial_of(&self.path);
             let mut out = File::create(&partial)?;
             let mut text = serde_json::to_vec(state)?;
             text.push(b'\n');
@@ -71,6 +71,8 @@ impl Place {
             fs::rename(&partial, &self.path)
         };
         write().map_err(|error| {
+            // A part of it is of use to nobody, and takes room from a disk that has none.
+            let _ = fs::remove_file(&partial);
             Error::os(format!("cannot write state to {}", self.path.display()), error)
                 .hint("what was there before is still there")
         })

@@ -260,3 +260,19 @@ fn a_place_that_cannot_be_written_is_known_before_the_trial() {
     assert!(error.to_string().contains("cannot write state to"), "{error}");
     assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 0);
 }
+
+#[test]
+fn a_disk_that_is_full_keeps_what_was_there_and_no_part_of_what_was_to_be() {
+    let scratch = Scratch::new();
+    trial(&mut Keeper::open(&scratch.path(), setup()).unwrap(), 0, 100, &[]);
+    let before = fs::read(scratch.path()).unwrap();
+    let mut keeper = Keeper::open(&scratch.path(), setup()).unwrap();
+    let partial = scratch.0.join("state.partial");
+    std::os::unix::fs::symlink("/dev/full", &partial).unwrap();
+    keeper.on_start(&sample::spec(Role::Recv), wall_clock());
+    keeper.finish(&mut sample::received(100, &[]));
+    let failure = keeper.failure().unwrap().to_string();
+    assert!(failure.contains("No space left") && failure.contains("is still there"), "{failure}");
+    assert_eq!(fs::read(scratch.path()).unwrap(), before);
+    assert!(fs::symlink_metadata(&partial).is_err());
+}
