@@ -167,22 +167,30 @@ fn a_receiver_that_waits_for_its_sender_knows_what_time_it_is() {
     });
 }
 
+/// In the middle of a stream, `end` ends a receiver that keeps a state, and another one goes on. Returns what the first
+/// left behind, as `end` says it, the report of the second, and how many datagrams the sender has sent.
+fn goes_on(end: impl FnOnce(&Bed, Child) -> Value) -> (Value, Value, u64) {
+    let mut bed = Bed::new(Lab::two_hosts(Plan::seeded(3).on(every(10), Drop)));
+    let flags = format!("--state {}", bed.path("state"));
+    let first = bed.receiver(&format!("{flags} --report jsonl:{}", bed.path("told")));
+    let sender = Child::spawn(&mut bed.sender("-r 500 -t 4s"));
+    bed.wait_for_unique(500);
+    let first = end(&bed, first);
+    let second = bed.receiver(&flags);
+    sender.finish(PATIENCE);
+    bed.lab.relay().settle();
+    let second = report(second);
+    (first, second, bed.lab.relay().counts().data_in)
+}
+
+fn number(of: &Value, name: &str) -> u64 {
+    of[name].as_u64().unwrap_or_else(|| panic!("{name}: {of}"))
+}
+
 #[test]
 fn a_receiver_goes_on_and_what_came_meanwhile_is_away() {
     with_privileges(|| {
-        let mut bed = Bed::new(Lab::two_hosts(Plan::seeded(3).on(every(10), Drop)));
-        let flags = format!("--state {}", bed.path("state"));
-        let first = bed.receiver(&format!("{flags} --report jsonl:{}", bed.path("told")));
-        let sender = Child::spawn(&mut bed.sender("-r 500 -t 4s"));
-        bed.wait_for_unique(500);
-        let first = report(first);
-        let second = bed.receiver(&flags);
-        sender.finish(PATIENCE);
-        bed.lab.relay().settle();
-        let second = report(second);
-        let counts = bed.lab.relay().counts();
-        let number =
-            |of: &Value, name: &str| of[name].as_u64().unwrap_or_else(|| panic!("{name}: {of}"));
+        let (first, second, sent) = goes_on(|_, first| report(first));
         let all = &second["continued"];
         assert_eq!(number(all, "trials"), 2);
         for name in ["received", "unique", "lost", "duplicates"] {
@@ -193,7 +201,7 @@ fn a_receiver_goes_on_and_what_came_meanwhile_is_away() {
         // What the sender sent is received, lost, or away: nothing is told twice, and nothing is missing.
         let (away, away_ns) = (number(all, "away"), number(all, "away_ns"));
         assert!(away > 0 && away_ns > 0 && all["away_unknown"] == 0, "{all}");
-        assert_eq!(number(all, "unique") + number(all, "lost") + away, counts.data_in);
+        assert_eq!(number(all, "unique") + number(all, "lost") + away, sent);
     });
 }
 
@@ -201,23 +209,13 @@ fn a_receiver_goes_on_and_what_came_meanwhile_is_away() {
 #[test]
 fn a_receiver_that_is_killed_goes_on_and_knows_what_it_missed() {
     with_privileges(|| {
-        let mut bed = Bed::new(Lab::two_hosts(Plan::seeded(3).on(every(10), Drop)));
-        let flags = format!("--state {}", bed.path("state"));
-        let mut first = bed.receiver(&format!("{flags} --report jsonl:{}", bed.path("told")));
-        let sender = Child::spawn(&mut bed.sender("-r 500 -t 4s"));
-        bed.wait_for_unique(500);
-        first.wait_for_file(&bed.directory.join("state"), PATIENCE);
-        first.signal(libc::SIGKILL);
-        first.finish(PATIENCE);
-        let text = fs::read_to_string(bed.directory.join("state")).unwrap();
-        let saved: Value = serde_json::from_str(&text).unwrap();
-        let second = bed.receiver(&flags);
-        sender.finish(PATIENCE);
-        bed.lab.relay().settle();
-        let second = report(second);
-        let counts = bed.lab.relay().counts();
-        let number =
-            |of: &Value, name: &str| of[name].as_u64().unwrap_or_else(|| panic!("{name}: {of}"));
+        let (saved, second, sent) = goes_on(|bed, mut first| {
+            let state = bed.directory.join("state");
+            first.wait_for_file(&state, PATIENCE);
+            first.signal(libc::SIGKILL);
+            first.finish(PATIENCE);
+            serde_json::from_str(&fs::read_to_string(state).unwrap()).unwrap()
+        });
         let (all, first) = (&second["continued"], &saved["continued"]);
         for name in ["received", "unique", "lost"] {
             let sum = number(first, name) + number(&second["totals"], name);
@@ -226,7 +224,7 @@ fn a_receiver_that_is_killed_goes_on_and_knows_what_it_missed() {
         assert!(number(first, "unique") > 0 && number(first, "unique") < 500, "{first}");
         assert!(number(all, "away") > 0 && all["away_unknown"] == 0, "{all}");
         let sum = number(all, "unique") + number(all, "lost") + number(all, "away");
-        assert_eq!(sum, counts.data_in, "{all}");
+        assert_eq!(sum, sent, "{all}");
         let by = &all["lost_by"];
         let parts = ["receiver_socket", "receiver_host", "elsewhere"];
         assert_eq!(parts.map(|part| number(by, part)).iter().sum::<u64>(), number(all, "lost"));
