@@ -24,44 +24,27 @@ pub(super) struct Preset {
     pub(super) text: &'static str,
 }
 
+/// The scenario of that name in the folder beside this file.
+macro_rules! preset {
+    ($name:literal, $purpose:expr) => {
+        &Preset {
+            name: $name,
+            purpose: $purpose,
+            text: include_str!(concat!("presets/", $name, ".toml")),
+        }
+    };
+}
+
 /// All of them.
 pub(super) static PRESETS: &[&Preset] = &[
-    &Preset {
-        name: "connectivity",
-        purpose: Some("multicast that goes on when switches ask who is still there"),
-        text: include_str!("presets/connectivity.toml"),
-    },
-    &Preset {
-        name: "market-data",
-        purpose: Some("a market data feed"),
-        text: include_str!("presets/market-data.toml"),
-    },
-    &Preset {
-        name: "iptv-sd",
-        purpose: Some("television in standard definition"),
-        text: include_str!("presets/iptv-sd.toml"),
-    },
-    &Preset {
-        name: "iptv-hd",
-        purpose: Some("television in high definition"),
-        text: include_str!("presets/iptv-hd.toml"),
-    },
-    &Preset {
-        name: "iptv-uhd",
-        purpose: Some("television in ultra high definition"),
-        text: include_str!("presets/iptv-uhd.toml"),
-    },
-    &Preset {
-        name: "st2110-1080p60",
-        purpose: Some("uncompressed 1080p60 video (wide receivers)"),
-        text: include_str!("presets/st2110-1080p60.toml"),
-    },
-    &Preset {
-        name: "dds-telemetry",
-        purpose: Some("control loops and telemetry over DDS"),
-        text: include_str!("presets/dds-telemetry.toml"),
-    },
-    &Preset { name: "stress", purpose: None, text: include_str!("presets/stress.toml") },
+    preset!("connectivity", Some("multicast that goes on when switches ask who is still there")),
+    preset!("market-data", Some("a market data feed")),
+    preset!("iptv-sd", Some("television in standard definition")),
+    preset!("iptv-hd", Some("television in high definition")),
+    preset!("iptv-uhd", Some("television in ultra high definition")),
+    preset!("st2110-1080p60", Some("uncompressed 1080p60 video (wide receivers)")),
+    preset!("dds-telemetry", Some("control loops and telemetry over DDS")),
+    preset!("stress", None),
 ];
 
 impl Preset {
