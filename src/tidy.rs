@@ -99,6 +99,7 @@ fn lists_are_complete() {
             "file",
             "answer",
             "golden",
+            "scratch",
             "load",
             "merge",
             "output",

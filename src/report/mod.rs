@@ -45,6 +45,8 @@ mod ping;
 mod golden;
 #[cfg(test)]
 mod schema;
+#[cfg(test)]
+mod scratch;
 
 /// What a report is about: a run, or several of them.
 pub trait Subject: Clone + 'static {

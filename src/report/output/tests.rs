@@ -2,43 +2,13 @@ use super::*;
 use crate::model::sample;
 use crate::report::FORMATS;
 use crate::report::paper::Paper;
+use crate::report::scratch::Scratch;
 use std::fs;
 use std::io::Write;
-use std::sync::atomic::{AtomicU32, Ordering};
-
-/// A directory of its own for each test.
-struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("mcast-bench-output-{}-{count}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).unwrap();
-        Self(path.canonicalize().unwrap())
-    }
-
-    fn files(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.0).unwrap();
-        let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name();
-        let mut names: Vec<_> = entries.map(name).map(|name| name.into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
     fn target(&self, format: &str, name: &str) -> Target {
         format!("{format}:{}", self.0.join(name).display()).parse().unwrap()
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.0.join(name)).unwrap()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).unwrap();
     }
 }
 
@@ -113,9 +83,9 @@ fn targets_are_a_format_and_maybe_a_file() {
 fn a_file_gets_its_name_when_it_is_whole() {
     let scratch = Scratch::new();
     let mut outputs = open(&[scratch.target("json", "run.json")]).unwrap();
-    assert_eq!(scratch.files(), ["run.json.partial"]);
+    assert_eq!(scratch.names(), ["run.json.partial"]);
     run(&mut outputs);
-    assert_eq!(scratch.files(), ["run.json"]);
+    assert_eq!(scratch.names(), ["run.json"]);
     assert!(scratch.read("run.json").ends_with("}\n"));
     assert!(outputs.failures().is_empty());
 }
@@ -131,7 +101,7 @@ fn a_trial_that_is_cut_off_leaves_what_it_measured() {
     assert_eq!(scratch.read("run.jsonl.partial").lines().count(), 2);
     assert_eq!(scratch.read("run.csv.partial").lines().count(), 2);
     drop(outputs);
-    assert_eq!(scratch.files(), ["run.csv.partial", "run.jsonl.partial"]);
+    assert_eq!(scratch.names(), ["run.csv.partial", "run.jsonl.partial"]);
 }
 
 #[test]
@@ -141,7 +111,7 @@ fn a_trial_that_never_starts_leaves_nothing() {
     drop(open(&names.collect::<Vec<_>>()).unwrap());
     let bad = scratch.target("csv", "none/run.csv");
     assert!(open(&[scratch.target("json", "run.json"), bad]).is_err());
-    assert!(scratch.files().is_empty(), "{:?}", scratch.files());
+    assert!(scratch.names().is_empty(), "{:?}", scratch.names());
 }
 
 #[test]
@@ -151,7 +121,7 @@ fn a_full_disk_ends_one_report_and_no_other() {
         Target { format: &Failing(ErrorKind::StorageFull), path: Some(scratch.0.join("run.txt")) };
     let mut outputs = open(&[failing, scratch.target("json", "run.json")]).unwrap();
     run(&mut outputs);
-    assert_eq!(scratch.files(), ["run.json", "run.txt.partial"]);
+    assert_eq!(scratch.names(), ["run.json", "run.txt.partial"]);
     assert_eq!(scratch.read("run.txt.partial"), "started\n");
     let [failure] = outputs.failures() else { panic!("{:?}", outputs.failures()) };
     let path = scratch.0.join("run.txt");
@@ -191,7 +161,7 @@ fn a_link_stays_a_link() {
     std::os::unix::fs::symlink("old.json", scratch.0.join("latest.json")).unwrap();
     let mut outputs = open(&[scratch.target("json", "latest.json")]).unwrap();
     run(&mut outputs);
-    assert_eq!(scratch.files(), ["latest.json", "old.json"]);
+    assert_eq!(scratch.names(), ["latest.json", "old.json"]);
     assert!(scratch.read("old.json").starts_with('{'));
     assert!(scratch.0.join("latest.json").is_symlink());
 }

@@ -1,39 +1,14 @@
 use super::*;
 use crate::model::report::RunReport;
 use crate::model::sample;
+use crate::report::scratch::Scratch;
 use crate::report::{csv, hlog, jsonl};
 use proptest::prelude::*;
-use std::sync::atomic::AtomicU32;
 
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("mcast-bench-rotate-{}-{count}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    /// All files, the oldest first, and what is in them.
-    fn files(&self) -> Vec<(String, String)> {
-        let entries = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path());
-        let read = |path: PathBuf| {
-            let text = fs::read_to_string(&path).unwrap();
-            (path.file_name().unwrap().to_string_lossy().into_owned(), text)
-        };
-        let mut files: Vec<_> = entries.map(read).collect();
-        files.sort();
-        files
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).unwrap();
-    }
+/// All files, the oldest first, and what is in them.
+fn read(scratch: &Scratch) -> Vec<(String, String)> {
+    let with_text = |name: String| (name.clone(), scratch.read(&name));
+    scratch.names().into_iter().map(with_text).collect()
 }
 
 /// Writes so many intervals of a second each, and the report.
@@ -63,7 +38,7 @@ fn by_age(seconds: u64, keep: Option<usize>) -> Rotation {
 fn each_file_of_jsonl_begins_with_the_trial_and_all_intervals_are_in_one_of_them() {
     let scratch = Scratch::new();
     write(&scratch, &jsonl::JsonLines, by_age(3, None), 10);
-    let files = scratch.files();
+    let files = read(&scratch);
     let types = |text: &str| -> Vec<String> {
         let lines =
             text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
@@ -82,7 +57,7 @@ fn each_file_of_jsonl_begins_with_the_trial_and_all_intervals_are_in_one_of_them
 fn each_file_of_hlog_and_csv_has_its_header() {
     let scratch = Scratch::new();
     write(&scratch, &hlog::Hlog, by_age(2, None), 4);
-    let files = scratch.files();
+    let files = read(&scratch);
     assert_eq!(files.len(), 2);
     for (name, text) in &files {
         assert!(text.starts_with("#[") && text.contains("Tag=delay,"), "{name}: {text}");
@@ -90,7 +65,7 @@ fn each_file_of_hlog_and_csv_has_its_header() {
     }
     let scratch = Scratch::new();
     write(&scratch, &csv::Csv, by_age(2, None), 4);
-    let files = scratch.files();
+    let files = read(&scratch);
     assert_eq!(files.len(), 2);
     let totals = files.iter().map(|(_, text)| {
         assert!(text.starts_with("kind,index,"), "{text}");
@@ -104,7 +79,7 @@ fn a_file_is_full_by_its_size_and_only_so_many_stay() {
     let scratch = Scratch::new();
     let rotation = Rotation { full: Full::Size(Bytes(10_000)), keep: None };
     write(&scratch, &jsonl::JsonLines, rotation, 40);
-    let all = scratch.files();
+    let all = read(&scratch);
     assert!(all.len() > 3, "{}", all.len());
     let longest = all.iter().flat_map(|(_, text)| text.lines()).map(str::len).max().unwrap();
     let full = &all[..all.len() - 1];
@@ -112,7 +87,7 @@ fn a_file_is_full_by_its_size_and_only_so_many_stay() {
 
     fs::write(scratch.0.join("soak.old"), "somebody else's").unwrap();
     write(&scratch, &jsonl::JsonLines, Rotation { keep: Some(2), ..rotation }, 40);
-    let kept = scratch.files();
+    let kept = read(&scratch);
     assert_eq!(kept.len(), 3, "{kept:?}");
     assert_eq!(kept[2].1, "somebody else's");
     assert!(kept[1].1.contains("\"type\":\"report\"") && kept[0] > all[all.len() - 1]);
@@ -123,7 +98,7 @@ fn what_a_killed_program_left_is_kept() {
     let scratch = Scratch::new();
     fs::write(scratch.0.join("soak.partial"), "half a li").unwrap();
     write(&scratch, &jsonl::JsonLines, by_age(60, None), 2);
-    let files = scratch.files();
+    let files = read(&scratch);
     let left: Vec<_> = files.iter().filter(|(name, _)| name.ends_with("Z.partial")).collect();
     assert_eq!((files.len(), left.len(), left[0].1.as_str()), (2, 1, "half a li"));
 }
@@ -138,7 +113,7 @@ fn a_file_belongs_to_one_program_at_a_time() {
     first.start(&report.trial.spec, sample::STARTED_AT).unwrap();
     assert_eq!(begin().err().unwrap().kind(), ErrorKind::ResourceBusy);
     first.finish(&report).unwrap();
-    let files = scratch.files();
+    let files = read(&scratch);
     assert_eq!((files.len(), files[0].1.lines().count()), (1, 2));
     drop(first);
     begin().unwrap();

@@ -5,30 +5,13 @@ use crate::model::positions::StreamPosition;
 use crate::model::report::StreamEnd;
 use crate::model::sample;
 use crate::model::spec::Role;
+use crate::report::scratch::Scratch;
 use std::fs;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-struct Scratch(PathBuf);
-
 impl Scratch {
-    fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("mcast-bench-state-{}-{count}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
     fn path(&self) -> PathBuf {
         self.0.join("state")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).unwrap();
     }
 }
 
