@@ -116,7 +116,8 @@ fn the_files_of_a_long_report_add_up_to_it() {
         let report = report(receiver);
         let files = bed.files("soak.");
         assert!(files.len() > 3, "{files:?}");
-        assert!(files.iter().all(|file| !file.ends_with(".partial")), "{files:?}");
+        let is_whole = |file: &PathBuf| file.extension().unwrap() != "partial";
+        assert!(files.iter().all(is_whole), "{files:?}");
         let mut unique = 0;
         for file in &files {
             let lines = lines(file);
@@ -327,6 +328,23 @@ fn a_signal_asks_how_it_goes_and_changes_nothing() {
         let squeezed = said.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(squeezed.contains("unique 500"), "{said}");
         assert_eq!(json(&output)["totals"]["unique"], 500);
+    });
+}
+
+#[test]
+fn a_signal_asks_several_receivers_how_it_goes_and_ends_none() {
+    with_privileges(|| {
+        let bed = Bed::new(Lab::direct());
+        let mut receivers = bed.receiver("--receivers 2");
+        receivers.signal(libc::SIGUSR1);
+        Child::spawn(&mut bed.sender("-r 1k -c 500")).finish(PATIENCE);
+        receivers.interrupt();
+        let output = receivers.finish(PATIENCE);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(said.matches("\nSo far ").count(), 1, "{said}");
+        let report = json(&output);
+        let receivers = report["receivers"].as_array().unwrap();
+        assert!(receivers.iter().all(|one| one["unique"] == 500), "{report}");
     });
 }
 

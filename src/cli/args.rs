@@ -21,7 +21,7 @@ use crate::units::count::parse_count;
 use crate::units::duration::parse_duration;
 use crate::units::rate::Rate;
 use crate::units::size::Bytes;
-use clap::{Arg, ArgAction, Args, Parser, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, Args, Parser, Subcommand};
 
 const ABOUT: &str = "Multicast benchmark and load generator: how much a path or a host can take, what it loses, \
                      and how late it is";
@@ -135,6 +135,19 @@ pub(super) enum Verb {
     /// Write a manual page
     #[command(after_help = MAN_EXAMPLES)]
     Man(ManArgs),
+}
+
+impl Verb {
+    /// Keeps what was parsed, for who prints it as a scenario.
+    pub(super) fn keep(&mut self, parsed: ArgMatches) {
+        let asked = match self {
+            Self::Run(args) => &mut args.scenario,
+            Self::Send(args) => &mut args.scenario,
+            Self::Recv(args) => &mut args.scenario,
+            _ => return,
+        };
+        asked.parsed = Some(parsed);
+    }
 }
 
 fn with_exit_codes(examples: &str) -> String {

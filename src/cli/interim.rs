@@ -9,7 +9,7 @@ use crate::report::human::interim;
 use signal_hook::SigId;
 use signal_hook::consts::SIGUSR1;
 use signal_hook::low_level::{pipe, unregister};
-use std::io::Read;
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -23,6 +23,11 @@ pub(super) struct Interim {
 }
 
 impl Interim {
+    /// As [`Interim::listen`], said on standard error.
+    pub(super) fn on_stderr() -> Result<Self> {
+        Self::listen(Box::new(|text| drop(io::stderr().write_all(text.as_bytes()))))
+    }
+
     /// From now on the signal does not end the program.
     pub(super) fn listen(say: Say) -> Result<Self> {
         let so_far = Arc::new(Mutex::new(SoFar::default()));

@@ -58,10 +58,12 @@ pub fn main() -> ExitCode {
     let colours =
         Colours::asked_for(std::env::args_os().filter_map(|word| word.into_string().ok()));
     let matches = command().color(colours.of_help()).try_get_matches_from(words);
-    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => cli,
+    let parsed = matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (mut cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => return answer(&error).into(),
     };
+    cli.verb.keep(matches);
     let result = match cli.verb {
         Verb::Run(args) => run::run(args, cli.color),
         Verb::Send(args) => send::run(args, cli.color),

@@ -3,6 +3,7 @@
 use super::args::RecvArgs;
 use super::color::Colours;
 use super::exit::Exit;
+use super::interim::Interim;
 use super::output_args::OutputArgs;
 use super::paper;
 use super::preflight::{self, Silence};
@@ -33,7 +34,7 @@ use std::thread::Builder;
 /// Runs the receivers side by side and merges their results.
 pub(super) fn run(meant: Meant, args: &RecvArgs, colours: Colours) -> Result<Exit> {
     if args.output.verbose {
-        let _ = writeln!(io::stderr(), "{}", scenario::resolved(&meant)?);
+        let _ = writeln!(io::stderr(), "{}", scenario::resolved(&args.scenario, &meant));
     }
     let (spec, interface) = meant;
     let count = usize::from(args.many.receivers);
@@ -97,11 +98,14 @@ fn receive(
         let mut threads = Vec::new();
         for (number, spec) in specs.iter().enumerate() {
             let (say_ready, interrupt) = (say_ready.clone(), interrupt.clone());
-            let is_shown = number == 0 && !args.output.quiet && spec.interval_ns > Nanos(0);
-            let shown = is_shown.then_some(colours);
+            let told = Told {
+                asked: number == 0,
+                lines: number == 0 && !args.output.quiet && spec.interval_ns > Nanos(0),
+                colours,
+            };
             let thread = Builder::new()
                 .name(format!("recv-{number}"))
-                .spawn_scoped(scope, move || one(spec, interrupt, say_ready, shown))
+                .spawn_scoped(scope, move || one(spec, interrupt, say_ready, &told))
                 .map_err(|error| Error::os("cannot start a thread for a receiver", error))?;
             threads.push(thread);
         }
@@ -117,12 +121,21 @@ fn receive(
     })
 }
 
-/// One receiver; its lines are `shown` or not.
+/// What is told of a receiver while it runs.
+struct Told {
+    /// How it goes, when SIGUSR1 asks.
+    asked: bool,
+    /// A line an interval, and why nothing is heard.
+    lines: bool,
+    colours: Colours,
+}
+
+/// One receiver.
 fn one(
     spec: &TrialSpec,
     interrupt: Arc<AtomicBool>,
     say_ready: Sender<()>,
-    shown: Option<Colours>,
+    told: &Told,
 ) -> Result<TrialReport> {
     let mut say_ready = Some(say_ready);
     let ready = move || {
@@ -131,22 +144,21 @@ fn one(
         Ok(())
     };
     let mut runner = LocalRunner { interrupt: interrupt.clone(), ready: Box::new(ready) };
-    let result = if let Some(colours) = shown {
-        let mut line = Line::new(Box::new(io::stderr()), paper::columns_of(&io::stderr()));
-        let mut silence = Silence::on_stderr(colours);
-        runner.run(spec, &mut Fanout(vec![&mut line, &mut silence]))
-    } else {
-        runner.run(spec, &mut Unwatched)
-    };
+    let mut line = Line::new(Box::new(io::stderr()), paper::columns_of(&io::stderr()));
+    let mut silence = Silence::on_stderr(told.colours);
+    let result = told.asked.then(Interim::on_stderr).transpose().and_then(|mut interim| {
+        let mut watchers = Fanout::default();
+        if told.lines {
+            watchers.0.extend([&mut line as &mut dyn Observer, &mut silence]);
+        }
+        watchers.0.extend(interim.iter_mut().map(|interim| interim as &mut dyn Observer));
+        runner.run(spec, &mut watchers)
+    });
     if result.is_err() {
         interrupt.store(true, Ordering::Relaxed);
     }
     result
 }
-
-struct Unwatched;
-
-impl Observer for Unwatched {}
 
 /// The receiver's number is its name among the others.
 fn named(report: RunReport, number: usize) -> Saved {

@@ -9,7 +9,7 @@ use crate::error::Result;
 pub(super) fn run(args: RecvArgs, colours: Colours) -> Result<Exit> {
     let meant = spec::of_recv(&args)?;
     if args.scenario.dry_run {
-        return scenario::print(&meant);
+        return scenario::print(&args.scenario, &meant);
     }
     if args.many.receivers > 1 {
         return receivers::run(meant, &args, colours);

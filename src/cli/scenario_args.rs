@@ -5,7 +5,7 @@ use super::network_args::{GroupWord, parse_groups};
 use super::presets::{Preset, parse_preset};
 use crate::units::count::parse_count;
 use crate::units::rate::Rate;
-use clap::{Args, Parser};
+use clap::{ArgMatches, Args, Parser};
 use std::path::PathBuf;
 
 /// A trial that somebody has written down.
@@ -33,6 +33,9 @@ pub(super) struct ScenarioArgs {
     #[arg(long = "flow", value_name = "FLAGS", value_parser = parse_flow)]
     #[arg(allow_hyphen_values = true)]
     pub(super) flows: Vec<FlowArgs>,
+    /// The command line that this is of, with its scenario turned into flags.
+    #[arg(skip)]
+    pub(super) parsed: Option<ArgMatches>,
 }
 
 /// What a flow can have of its own.

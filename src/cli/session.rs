@@ -49,7 +49,7 @@ pub(super) fn run(
     colours: Colours,
 ) -> Result<Exit> {
     if output.verbose {
-        let _ = writeln!(io::stderr(), "{}", scenario::resolved(&meant)?);
+        let _ = writeln!(io::stderr(), "{}", scenario::resolved(asked, &meant));
     }
     let (spec, interface) = meant;
     let mut metrics = output.metrics.listen(&spec, output.quiet)?;
@@ -85,10 +85,10 @@ pub(super) fn run(
         }
         None => Silence::on_stderr(colours),
     };
-    let mut interim = Interim::listen(match &view {
-        Some(view) => Box::new(view.note()),
-        None => Box::new(|text| drop(io::stderr().write_all(text.as_bytes()))),
-    })?;
+    let mut interim = match &view {
+        Some(view) => Interim::listen(Box::new(view.note()))?,
+        None => Interim::on_stderr()?,
+    };
     let mut timeline = Timeline::default();
     let mut watchers = Fanout(vec![&mut outputs, &mut interim, &mut timeline]);
     if let Some(state) = &mut state {

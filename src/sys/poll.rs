@@ -87,7 +87,10 @@ impl Epoll {
         }
         self.count = 0;
         let socket = self.descriptor.as_raw_fd();
-        wait_for(&mut [libc::pollfd { fd: socket, events: libc::POLLIN, revents: 0 }], timeout)?;
+        if !timeout.is_zero() {
+            let entry = libc::pollfd { fd: socket, events: libc::POLLIN, revents: 0 };
+            wait_for(&mut [entry], timeout)?;
+        }
         // SAFETY: the array is borrowed and of the length given; the descriptor is ours and open.
         let result = check(unsafe {
             libc::epoll_wait(socket, self.ready.as_mut_ptr(), self.ready.len() as i32, 0)

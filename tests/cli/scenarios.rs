@@ -4,6 +4,7 @@ use super::Bench;
 use super::refusals::{check, check_in};
 use serde_json::Value;
 use std::fs;
+use std::process::Command;
 
 fn written(text: &str) -> Bench {
     let bench = Bench::new();
@@ -36,6 +37,19 @@ fn what_would_be_done_is_printed_and_not_done() {
     settings.bind(|| insta::assert_snapshot!("dry_run", dry.stdout));
     fs::write(bench.cwd.join("trial.toml"), &dry.stdout).unwrap();
     assert_eq!(bench.run(&args).stdout, dry.stdout);
+}
+
+/// What is read once is read once, wherever the flags stand.
+#[test]
+fn a_scenario_comes_through_a_pipe_and_behind_flags_of_the_program() {
+    let told = "printf 'ttl = 3\\nvariation = true\\n'";
+    let tool = env!("CARGO_BIN_EXE_mcast-bench");
+    let line = format!("{told} | {tool} --color never run --scenario /dev/stdin --dry-run");
+    let output = Command::new("sh").args(["-c", &line]).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    for words in ["\nttl = 3\n", "\nvariation = true\n"] {
+        assert!(printed.contains(words), "{words:?}: {printed}");
+    }
 }
 
 #[test]

@@ -59,17 +59,30 @@ pub(super) fn with_opposites(program: Command) -> Command {
 
 /// A command line with its scenario or preset, if it has one, turned into flags. What it says itself goes before that.
 pub(super) fn expand(words: Vec<OsString>) -> Result<Vec<OsString>> {
-    let verb = words.get(1).and_then(|word| word.to_str());
-    let Some((verb, role)) = VERBS.iter().find(|(name, _)| verb == Some(name)).copied() else {
-        return Ok(words);
+    let asks = |word: &OsString| {
+        word.to_str().is_some_and(|word| {
+            ["--scenario", "--preset"].iter().any(|flag| word.starts_with(flag))
+        })
     };
+    // To parse is to read files of groups, which may be pipes.
+    if !words.iter().any(asks) {
+        return Ok(words);
+    }
     // What is wrong with the command line itself is for others to say.
     let matches = super::command().ignore_errors(true).try_get_matches_from(&words).ok();
-    let matches = matches.as_ref().and_then(|matches| matches.subcommand_matches(verb));
-    let Some(document) = matches.map(document).transpose()?.flatten() else { return Ok(words) };
-    let flags = Flags { command: of_verb(verb), role, typed: matches };
+    let Some((verb, matches)) = matches.as_ref().and_then(ArgMatches::subcommand) else {
+        return Ok(words);
+    };
+    let Some((_, role)) = VERBS.iter().find(|(name, _)| verb == *name).copied() else {
+        return Ok(words);
+    };
+    let Some(document) = document(matches)? else { return Ok(words) };
+    let flags = Flags { command: of_verb(verb), role, typed: Some(matches) };
     let said = flags.all(&document)?;
-    Ok([&words[..2], &said, &words[2..]].concat())
+    // Before it are flags of the program, none of which takes the name of a verb.
+    let verb_at = words.iter().skip(1).position(|word| word == verb);
+    let behind = verb_at.map_or(words.len(), |at| at + 2);
+    Ok([&words[..behind], &said, &words[behind..]].concat())
 }
 
 /// What was asked for; nothing where it is both.

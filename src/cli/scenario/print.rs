@@ -1,8 +1,9 @@
 //! A trial as a scenario that means the same.
 
-use super::{FLOW, OF_SENDERS, OUTSIDE, RECV, expand, of_flow, of_verb};
+use super::{FLOW, OF_SENDERS, OUTSIDE, RECV, of_flow, of_verb};
 use crate::cli::exit::Exit;
 use crate::cli::presets;
+use crate::cli::scenario_args::ScenarioArgs;
 use crate::cli::spec::Meant;
 use crate::error::Result;
 use crate::model::environment::Interface;
@@ -12,16 +13,15 @@ use crate::units::duration::format_duration;
 use clap::{ArgAction, ArgMatches, Command};
 use std::fmt::Write;
 
-/// Prints what the command line of this process means.
-pub(in crate::cli) fn print(meant: &Meant) -> Result<Exit> {
-    presets::print(&resolved(meant)?)
+/// Prints what the command line means that `asked` is of.
+pub(in crate::cli) fn print(asked: &ScenarioArgs, meant: &Meant) -> Result<Exit> {
+    presets::print(&resolved(asked, meant))
 }
 
-/// What the command line of this process means, as a scenario.
-pub(in crate::cli) fn resolved((spec, interface): &Meant) -> Result<String> {
-    let words = expand(std::env::args_os().collect())?;
-    let matches = crate::cli::command().get_matches_from(words);
-    Ok(text(&matches, spec, interface))
+/// What the command line means that `asked` is of, as a scenario.
+pub(in crate::cli) fn resolved(asked: &ScenarioArgs, (spec, interface): &Meant) -> String {
+    let parsed = asked.parsed.as_ref();
+    parsed.map(|parsed| text(parsed, spec, interface)).unwrap_or_default()
 }
 
 /// The scenario of a command line, with what it leaves open as `spec` decides it.

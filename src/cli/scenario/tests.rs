@@ -76,6 +76,17 @@ fn what_is_typed_goes_before_what_is_written() {
 }
 
 #[test]
+fn flags_of_the_program_stand_before_the_verb() {
+    let file = Written::new("ttl = 3\n");
+    for before in ["--color=never", "--color always"] {
+        let line = format!("mcast-bench {before} run --scenario {}", file.0.display());
+        let words = expand(line.split(' ').map(OsString::from).collect()).unwrap();
+        let words: Vec<_> = words.iter().map(|word| word.to_str().unwrap()).collect();
+        assert!(words.join(" ").contains(&format!("{before} run --ttl=3 --scenario")), "{words:?}");
+    }
+}
+
+#[test]
 fn what_is_switched_on_is_switched_off() {
     let file = Written::new("variation = true\nchecksum = true\n");
     let switches = |line| {
