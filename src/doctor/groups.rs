@@ -72,10 +72,10 @@ pub(super) fn sources(check: &'static str, asked: &Asked) -> Vec<Finding> {
     if asked_for <= allowed {
         return vec![Finding::fine(check, what)];
     }
-    vec![Finding::problem(
+    vec![Finding::note(
         check,
         what,
-        "receivers cannot join all sources",
+        "receivers take a socket for each so many; a program with one socket cannot join all sources",
         format!("sysctl -w {limit}={asked_for}"),
     )]
 }
@@ -114,7 +114,7 @@ mod tests {
         assert!(found(&["233.252.0.1"]).is_empty());
         assert_eq!(found(&many[..2])[0].verdict, Verdict::Fine);
         let limit = sysctl("net/ipv4/igmp_max_msf").unwrap();
-        let expected = if limit < 40 { Verdict::Problem } else { Verdict::Fine };
+        let expected = if limit < 40 { Verdict::Note } else { Verdict::Fine };
         assert_eq!(found(&many)[0].verdict, expected);
     }
 }

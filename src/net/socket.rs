@@ -382,6 +382,34 @@ mod tests {
         assert!(grant.is_full());
     }
 
+    /// It would fill its buffer, which nobody empties.
+    #[test]
+    fn a_sender_on_the_port_of_its_group_is_given_nothing() {
+        let interface = interface::resolve("lo").unwrap().index;
+        let (member, _) = open_plain_receiver("0.0.0.0:0".parse().unwrap(), 4096, false).unwrap();
+        let port = member.local_addr().unwrap().as_socket().unwrap().port();
+        let group = Membership { source: None, group: "239.255.77.78".parse().unwrap(), port };
+        crate::net::membership::join(&member, interface, &group).unwrap();
+        let sender = open_sender(&SenderOptions {
+            interface,
+            source: None,
+            source_port: port,
+            v6: false,
+            both: false,
+            ttl: 1,
+            loopback: true,
+            dscp: 0,
+            launch: Launch::AtOnce,
+        });
+        let sender = sender.unwrap();
+        sender.send_to(b"to members", &SocketAddr::new(group.group, port).into()).unwrap();
+        member.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        member.recv(&mut [std::mem::MaybeUninit::uninit(); 64]).unwrap();
+        sender.set_nonblocking(true).unwrap();
+        let error = sender.recv(&mut [std::mem::MaybeUninit::uninit(); 64]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    }
+
     #[test]
     fn a_port_in_use_is_named() {
         let holder = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
