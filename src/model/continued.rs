@@ -34,15 +34,18 @@ pub struct Continued {
     pub counts: RxCounts,
     /// Lost while somebody was there.
     pub lost: u64,
+    /// Of those, the ones of streams whose clocks do not compare.
+    #[serde(default)]
+    pub lost_relative: u64,
     /// Where they were lost.
     pub lost_by: LostBy,
     /// Lost of what is known to have been sent meanwhile; `null` when nothing is.
     pub loss_ratio: Option<f64>,
     /// UDP payload bytes in received datagrams.
     pub payload_bytes: u64,
-    /// From due to received. All lost ones are in its percentiles.
+    /// From due to received. The lost ones of streams whose clocks compare are in its percentiles.
     pub one_way_delay_ns: Option<Distribution>,
-    /// Above the shortest, of streams whose clocks do not compare. All lost ones are in its percentiles.
+    /// Above the shortest, of streams whose clocks do not compare. Their lost ones are in its percentiles.
     pub relative_delay_ns: Option<Distribution>,
     /// From the kernel's receive time to the application.
     pub host_delay_ns: Option<Distribution>,

@@ -251,6 +251,7 @@ pub(crate) fn continued() -> Continued {
         away_unknown: 2,
         counts,
         lost: 20,
+        lost_relative: 0,
         lost_by: LostBy { receiver_socket: 12, receiver_host: 3, elsewhere: 5 },
         loss_ratio: Some(20.0 / 30_000.0),
         payload_bytes: 29_990 * 1_400,

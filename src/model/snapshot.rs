@@ -181,6 +181,15 @@ impl SenderInterval {
 }
 
 impl ReceiverInterval {
+    /// The lost ones by the delay in which they are infinitely late: one-way, and relative. An interval does not tell whose
+    /// they were; where there are both delays, they count as those of streams whose clocks compare.
+    pub fn lost_by_delay(&self) -> [i64; 2] {
+        match self.one_way_delay.count() > 0 || self.relative_delay.count() == 0 {
+            true => [self.lost, 0],
+            false => [0, self.lost],
+        }
+    }
+
     /// Nothing yet. Takes the memory for variation, too, if that is to be found out.
     pub fn new(variation: bool) -> Self {
         let mut empty = Self::default();

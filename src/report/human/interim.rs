@@ -53,8 +53,9 @@ fn write(of: &SoFar, page: &mut Page<'_>) -> io::Result<()> {
         let by = [by.receiver_socket, by.receiver_host, by.elsewhere].map(signed);
         page.section("Where lost", &lost::parts(by))?;
     }
-    delays("One-way delay", &receiver.one_way_delay, receiver.lost, page)?;
-    delays("Delay", &receiver.relative_delay, receiver.lost, page)?;
+    let [lost, lost_relative] = receiver.lost_by_delay();
+    delays("One-way delay", &receiver.one_way_delay, lost, page)?;
+    delays("Delay", &receiver.relative_delay, lost_relative, page)?;
     streams(receiver.by_stream.iter().collect(), page)
 }
 

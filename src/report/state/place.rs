@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::model::continued::{Continued, SCHEMA, Setup, State};
 use crate::report::file;
 use std::ffi::OsString;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -30,19 +30,13 @@ impl Place {
             );
         }
         let place = file::resolved(path).map_err(cannot)?;
-        let lock = File::options().write(true).create(true).truncate(false).open(lock_of(&place));
-        let lock = lock.map_err(cannot)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
+        let lock = file::claim(&lock_of(&place)).map_err(|error| match error.kind() {
+            ErrorKind::ResourceBusy => {
                 let what = format!("another receiver counts into {}", path.display());
-                return Err(Error::environment(what)
-                    .hint("end that one, or give this one a state of its own"));
+                Error::environment(what).hint("end that one, or give this one a state of its own")
             }
-            Err(TryLockError::Error(error)) => {
-                return Err(Error::os(format!("cannot lock {}", path.display()), error));
-            }
-        }
+            _ => cannot(error),
+        })?;
         let probe = file::partial_of(&place);
         File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(cannot)?;
         Ok(Self { path: place, _lock: lock })

@@ -7,6 +7,7 @@ use crate::model::positions::{StreamPosition, session_name};
 use crate::model::report::{StreamEnd, StreamReport, TrialReport};
 use crate::model::snapshot::RxCounts;
 use crate::model::so_far::SoFar;
+use crate::model::verdict::lost_of_comparable;
 use crate::stats::latency::{self, Delays, Latency};
 use crate::units::Nanos;
 use std::collections::HashMap;
@@ -27,6 +28,7 @@ pub(super) struct Series {
 pub(super) struct Trial {
     counts: RxCounts,
     lost: u64,
+    lost_relative: u64,
     lost_by: LostBy,
     payload_bytes: u64,
     one_way: Option<Delays>,
@@ -52,6 +54,7 @@ impl Trial {
         Some(Self {
             counts: totals.counts,
             lost: totals.lost,
+            lost_relative: totals.lost - lost_of_comparable(trial),
             lost_by: totals.lost_by,
             payload_bytes: totals.payload_bytes,
             one_way: delays(one_way),
@@ -70,6 +73,7 @@ impl Trial {
         Some(Self {
             counts: receiver.counts,
             lost: receiver.lost.try_into().unwrap_or(0),
+            lost_relative: receiver.lost_by_delay()[1].try_into().unwrap_or(0),
             lost_by: so_far.lost_by.in_all(),
             payload_bytes: receiver.payload_bytes,
             one_way: read(&receiver.one_way_delay),
@@ -139,6 +143,8 @@ impl Series {
         let mut lost_by = before.lost_by;
         lost_by.add(&trial.lost_by);
         let lost = before.lost + trial.lost;
+        let lost_relative = before.lost_relative + trial.lost_relative;
+        let lost_comparable = lost.saturating_sub(lost_relative);
         let known = counts.unique + lost;
         Continued {
             since: before.since.clone(),
@@ -149,11 +155,12 @@ impl Series {
             away_unknown: before.away_unknown + meanwhile.unknown,
             counts,
             lost,
+            lost_relative,
             lost_by,
             loss_ratio: (known > 0).then(|| lost as f64 / known as f64),
             payload_bytes: before.payload_bytes + trial.payload_bytes,
-            one_way_delay_ns: sum(&before.one_way_delay_ns, &trial.one_way, lost),
-            relative_delay_ns: sum(&before.relative_delay_ns, &trial.relative, lost),
+            one_way_delay_ns: sum(&before.one_way_delay_ns, &trial.one_way, lost_comparable),
+            relative_delay_ns: sum(&before.relative_delay_ns, &trial.relative, lost_relative),
             host_delay_ns: sum(&before.host_delay_ns, &trial.host, 0),
         }
     }

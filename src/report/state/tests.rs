@@ -1,6 +1,8 @@
 use super::*;
 use crate::model::continued::Continued;
+use crate::model::delay::Distribution;
 use crate::model::drops::LostBy;
+use crate::model::metrics::ClockRelation;
 use crate::model::positions::StreamPosition;
 use crate::model::report::StreamEnd;
 use crate::model::sample;
@@ -184,6 +186,35 @@ fn whose_fault_it_was_goes_on() {
     lost_by(2);
     let sum = LostBy { receiver_socket: 3, receiver_host: 0, elsewhere: 1 };
     assert_eq!(lost_by(1), sum);
+}
+
+/// A stream has one of the two delays, and so do its lost ones.
+#[test]
+fn what_is_lost_is_late_in_one_delay_only() {
+    let scratch = Scratch::new();
+    let go_on = |is_comparable: bool, first, lost: &[u64]| {
+        let mut report = sample::received(100, lost);
+        let trial = &mut report.trial;
+        trial.streams[0].first_seq = first;
+        if !is_comparable {
+            trial.streams[0].clock.relation = ClockRelation::Unknown;
+            let delay = trial.one_way_delay_ns.take().unwrap();
+            trial.relative_delay_ns = Some(delay.distribution);
+        }
+        let mut keeper = Keeper::open(&scratch.path(), setup()).unwrap();
+        keeper.on_start(&report.trial.spec.clone(), wall_clock());
+        keeper.finish(&mut report);
+        report.continued.unwrap()
+    };
+    go_on(true, 0, &[]);
+    let half: Vec<_> = (0..50).collect();
+    let all = go_on(false, 100, &half);
+    assert_eq!((all.lost, all.lost_relative), (50, 50));
+    let p99 = |of: Option<Distribution>| of.unwrap().percentiles.p99;
+    assert!(p99(all.one_way_delay_ns).is_some() && p99(all.relative_delay_ns).is_none());
+    let all = go_on(true, 200, &[]);
+    assert_eq!((all.lost, all.lost_relative), (50, 50));
+    assert!(p99(all.one_way_delay_ns).is_some());
 }
 
 #[test]
